@@ -1,0 +1,87 @@
+/**
+ * The port behind which everything that executes tasks on this machine stands: embedded handlers,
+ * containers, endpoints. The link knows only this file.
+ */
+
+/** Why an execution did not succeed. `retryable` says whether another attempt may help. */
+export interface Failure {
+  /** A stable, dotted word, for example `input.damaged`, `timeout`, `memory`, `crashed`, `cancelled`. */
+  readonly code: string;
+  /** What happened, to what, and what to do next. */
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly output: unknown }
+  | { readonly ok: false; readonly error: Failure };
+
+/** One execution of a task: plain values in, bytes as `Uint8Array`. */
+export interface Job {
+  readonly kind: string;
+  readonly input: unknown;
+  /** Wall time that the attempt may take, in ms. */
+  readonly timeoutMs: number;
+}
+
+/** What an execution tells while it runs. */
+export interface JobListener {
+  /** `fraction` from 0 to 1, `note` for people. */
+  progress(fraction: number, note?: string): void;
+  /** A piece of streamed output. */
+  chunk(value: unknown): void;
+}
+
+export interface Execution {
+  /** Settles exactly once, and only when nothing of the execution runs any more; never rejects. */
+  readonly done: Promise<Outcome>;
+  /** Asks it to stop; a handler that ignores its signal is killed after a second. */
+  cancel(): void;
+}
+
+export type ServiceState = 'pending' | 'pulling' | 'starting' | 'healthy' | 'unhealthy' | 'stopped';
+
+/** A running instance of a workload on this machine. */
+export interface ServiceStatus {
+  readonly name: string;
+  readonly runtime: 'embedded' | 'docker' | 'endpoint';
+  readonly state: ServiceState;
+  /** The task kinds that it serves once healthy. */
+  readonly kinds: readonly string[];
+  /** How many tasks it takes at once. */
+  readonly slots: number;
+  /** Why it is in this state, where that is not obvious. */
+  readonly reason?: string;
+}
+
+export interface Runtime {
+  /** Starts its services; `changed` is called whenever `services()` would answer differently. */
+  start(changed: () => void): Promise<void>;
+  services(): readonly ServiceStatus[];
+  execute(job: Job, listener: JobListener): Execution;
+  /** Ends every execution and process; resolves when none is left. */
+  stop(): Promise<void>;
+}
+
+/** What a handler gets beside its input. */
+export interface TaskContext {
+  /** Aborted when the task is cancelled, times out, or the agent stops. */
+  readonly signal: AbortSignal;
+  progress(fraction: number, note?: string): void;
+  chunk(value: unknown): void;
+}
+
+/** The shape of one's own handlers, and of the built-in ones. Throw a `TaskError` to say why a task failed. */
+export type Handler = (input: unknown, context: TaskContext) => unknown;
+
+/** Thrown by a handler to fail its task with a code of its own; any other error becomes `handler.error`, retryable. */
+export class TaskError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly retryable = false,
+  ) {
+    super(message);
+    this.name = 'TaskError';
+  }
+}
