@@ -1,0 +1,175 @@
+/** Every message that the coordinator sends. */
+import { type Static, Type } from 'typebox';
+import { CLOSE, WireError } from './error.js';
+import { PoolEvent } from './event.js';
+import { oneOf } from './one-of.js';
+import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
+import { AttemptRef, BlobId, Chunk, Dispatch, Millis, Refusal, TaskChange, TaskEnd, TaskId, WorkerId } from './task.js';
+import { Heartbeat } from './up.js';
+import { Assignment, Verdict } from './worker.js';
+
+const Ref = Type.Integer({ description: 'of the message that it answers' });
+
+export const ROLES = ['admin', 'client', 'join', 'worker'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const Welcome = Type.Object(
+  {
+    type: Type.Literal('welcome'),
+    protocol: Type.Integer(),
+    session: Type.String(),
+    role: oneOf(ROLES),
+    subject: Type.String({ description: 'whom the token names; owner of what is submitted' }),
+    server: Type.Object({ name: Type.String(), version: Type.String() }),
+    features: Type.Array(Type.String()),
+    heartbeatMs: Millis,
+    silenceMs: Millis,
+    worker: Type.Optional(
+      Type.Object({
+        id: WorkerId,
+        name: Type.String(),
+        credential: Type.Optional(
+          Type.String({ description: "the worker's own token, at its first join; keep it and use it from then on" }),
+        ),
+        verdicts: Type.Array(Verdict, { description: 'one for each attempt that `hello` named' }),
+        assignment: Assignment,
+      }),
+    ),
+  },
+  { description: 'answers `hello`; the session begins' },
+);
+export type Welcome = Static<typeof Welcome>;
+
+export const Accepted = Type.Object(
+  { type: Type.Literal('accepted'), tasks: Type.Array(TaskId) },
+  { description: 'these tasks are on disk' },
+);
+
+export const Refused = Type.Object(
+  { type: Type.Literal('refused'), tasks: Type.Array(Refusal) },
+  { description: 'these tasks of a `submit`, or watches, were not taken, each with its reason' },
+);
+
+export const Changed = Type.Object(
+  { type: Type.Literal('changed'), tasks: Type.Array(TaskChange) },
+  { description: 'watched tasks that go on' },
+);
+
+export const ChunksDown = Type.Object(
+  { type: Type.Literal('chunks'), chunks: Type.Array(Chunk) },
+  { description: "a watched task's output while it is made; a higher attempt starts over" },
+);
+
+export const Ended = Type.Object(
+  { type: Type.Literal('ended'), tasks: Type.Array(TaskEnd) },
+  { description: 'watched tasks that ended, with their result' },
+);
+
+export const Reply = Type.Object(
+  { type: Type.Literal('reply'), ref: Ref, result: Type.Unknown() },
+  { description: 'answers `query`, `act`, `cancel` or `subscribe`' },
+);
+
+export const ErrorMessage = Type.Object(
+  {
+    type: Type.Literal('error'),
+    ref: Type.Optional(Ref),
+    error: WireError,
+    about: Type.Optional(Type.String({ description: 'the type of the message at fault' })),
+  },
+  { description: 'a message was not carried out' },
+);
+
+export const Events = Type.Object(
+  { type: Type.Literal('events'), events: Type.Array(PoolEvent) },
+  { description: 'what happened, in order' },
+);
+
+export const Assign = Type.Object(
+  { type: Type.Literal('assign'), assignment: Assignment },
+  { description: "the worker's tier and workloads changed" },
+);
+
+export const DispatchMessage = Type.Object(
+  { type: Type.Literal('dispatch'), tasks: Type.Array(Dispatch) },
+  { description: 'run these; each is on disk as given to this worker' },
+);
+
+export const Stop = Type.Object(
+  {
+    type: Type.Literal('stop'),
+    attempts: Type.Array(Type.Intersect([AttemptRef, Type.Object({ reason: Type.String() })])),
+  },
+  { description: 'end these attempts and answer each with a result of code `cancelled`' },
+);
+
+export const Acknowledged = Type.Object(
+  {
+    type: Type.Literal('acknowledged'),
+    results: Type.Optional(Type.Array(AttemptRef, { description: 'forget these results' })),
+    chunks: Type.Optional(
+      Type.Array(Type.Intersect([AttemptRef, Type.Object({ chunk: Type.Integer({ minimum: 0 }) })]), {
+        description: 'stored up to and with this chunk',
+      }),
+    ),
+  },
+  { description: 'on disk, or no longer wanted' },
+);
+
+export const Goodbye = Type.Object(
+  {
+    type: Type.Literal('goodbye'),
+    reason: oneOf(Object.keys(CLOSE) as (keyof typeof CLOSE)[]),
+    message: Type.String(),
+    reconnectAfterMs: Type.Optional(Millis),
+  },
+  { description: 'the coordinator closes; why, and when to dial again' },
+);
+
+export const BlobReady = Type.Object(
+  {
+    type: Type.Literal('blob.ready'),
+    stream: StreamId,
+    offset: Type.Integer({ minimum: 0, description: 'send from here: what came before is already held' }),
+    credit: Type.Integer({ minimum: 0 }),
+  },
+  { description: 'send the data, then `stream.end`' },
+);
+
+export const BlobStored = Type.Object(
+  { type: Type.Literal('blob.stored'), stream: StreamId, blob: BlobId },
+  { description: 'the blob is checked and on disk' },
+);
+
+export const BlobHead = Type.Object(
+  { type: Type.Literal('blob.head'), stream: StreamId, size: Type.Integer({ minimum: 0 }) },
+  { description: 'the data follows, from the offset asked for' },
+);
+
+export const DOWN = {
+  welcome: Welcome,
+  heartbeat: Heartbeat,
+  accepted: Accepted,
+  refused: Refused,
+  changed: Changed,
+  chunks: ChunksDown,
+  ended: Ended,
+  reply: Reply,
+  error: ErrorMessage,
+  events: Events,
+  assign: Assign,
+  dispatch: DispatchMessage,
+  stop: Stop,
+  acknowledged: Acknowledged,
+  goodbye: Goodbye,
+  'blob.ready': BlobReady,
+  'blob.stored': BlobStored,
+  'blob.head': BlobHead,
+  'stream.credit': StreamCredit,
+  'stream.end': StreamEnd,
+  'stream.abort': StreamAbort,
+} as const;
+
+export type DownType = keyof typeof DOWN;
+export type Down = { [T in DownType]: Static<(typeof DOWN)[T]> }[DownType];
+export type DownOf<T extends DownType> = Static<(typeof DOWN)[T]>;

@@ -1,0 +1,36 @@
+/** Events: what happened in the pool, in order. `seq` has no gaps as seen by an admin; a client sees those of its own tasks. */
+import { type Static, Type } from 'typebox';
+import { oneOf } from './one-of.js';
+import { UnixMs } from './task.js';
+
+export const EVENT_TYPES = {
+  'coordinator.started': 'the coordinator serves; data: version, transport',
+  'coordinator.stopped': 'the coordinator stops in order',
+  'worker.joined': 'a machine joined for the first time; data: name, tier, reasons, owner, trust',
+  'worker.online': 'a worker has a session; data: session',
+  'worker.offline': 'a worker lost its session; data: reason',
+  'worker.lost': 'the grace of an absent worker is over; its attempts are requeued; data: attempts',
+  'worker.assigned': 'tier and workloads were assigned; data: tier, reasons, workloads',
+  'worker.draining': 'a worker takes no new tasks',
+  'worker.pinned': 'an admin pinned a tier; data: tier, by',
+  'worker.revoked': 'an admin revoked a worker; data: by',
+  'service.changed': 'a service changed its state; data: service, state, kinds, reason',
+  'task.submitted': 'a task was accepted; data: kind, priority',
+  'task.dispatched': 'an attempt was given to a worker; data: attempt, worker',
+  'task.requeued': 'an attempt ended without a result and the task waits again; data: attempt, worker, code, dueAt',
+  'task.ended': 'a task ended; data: state, attempt, worker, code',
+  'token.created': 'a token was made; data: role, name, by',
+  'token.revoked': 'a token was revoked; data: by',
+  'storage.full': 'the coordinator cannot persist and refuses submits',
+  'storage.recovered': 'the coordinator persists again',
+} as const;
+export type EventType = keyof typeof EVENT_TYPES;
+
+export const PoolEvent = Type.Object({
+  seq: Type.Integer({ minimum: 1 }),
+  at: UnixMs,
+  type: oneOf(Object.keys(EVENT_TYPES) as EventType[]),
+  subject: Type.Optional(Type.String({ description: 'the id of the task, worker or token that it is about' })),
+  data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+});
+export type PoolEvent = Static<typeof PoolEvent>;

@@ -1,0 +1,73 @@
+/** Workers: what a machine says of itself, what runs on it, what it is told to run. */
+import { type Static, Type } from 'typebox';
+import { Hardware } from './hardware.js';
+import { LIMITS } from './limits.js';
+import { oneOf } from './one-of.js';
+import { AttemptRef, Kind, Labels, Name } from './task.js';
+
+export const Tier = Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3), Type.Null()], {
+  description: '1 GPU, 2 service, 3 data; null: below tier 3, embedded kinds and own handlers only',
+});
+
+export const ServiceState = oneOf(['pending', 'pulling', 'starting', 'healthy', 'unhealthy', 'stopped']);
+
+/** A running instance of a workload on one worker. Only a healthy service gets tasks. */
+export const Service = Type.Object({
+  name: Name,
+  runtime: oneOf(['embedded', 'docker', 'endpoint']),
+  state: ServiceState,
+  kinds: Type.Array(Kind, { maxItems: 64 }),
+  slots: Type.Integer({ minimum: 0, maximum: 4096, description: 'tasks that it takes at once' }),
+  reason: Type.Optional(Type.String({ maxLength: LIMITS.maxTextLength })),
+});
+export type Service = Static<typeof Service>;
+
+/** A workload that the worker could run without fetching anything, and what it needs. */
+export const Available = Type.Object({
+  workload: Name,
+  kinds: Type.Array(Kind, { maxItems: 64 }),
+  cores: Type.Number({ minimum: 0, maximum: 4096 }),
+  memoryMiB: Type.Integer({ minimum: 0, maximum: 100_000_000 }),
+});
+export type Available = Static<typeof Available>;
+
+/** What an assignment tells: the tier with its reasons, and the workloads to run. It replaces the one before. */
+export const Assignment = Type.Object({
+  tier: Tier,
+  pinned: Type.Boolean({ description: 'an admin chose the tier' }),
+  reasons: Type.Array(Type.String()),
+  workloads: Type.Array(Type.Object({ workload: Name, reason: Type.String() })),
+  declined: Type.Array(Type.Object({ workload: Name, reason: Type.String() })),
+});
+export type Assignment = Static<typeof Assignment>;
+
+export const WorkerHello = Type.Object({
+  key: Type.String({
+    pattern: '^[A-Za-z0-9_-]{16,64}$',
+    description: 'made once by the agent; makes a first join idempotent',
+  }),
+  name: Type.Optional(Name),
+  labels: Type.Optional(Labels),
+  hardware: Hardware,
+  available: Type.Array(Available, { maxItems: 64 }),
+  services: Type.Array(Service, { maxItems: 64 }),
+  running: Type.Array(AttemptRef, { maxItems: 10_000, description: 'attempts that run now' }),
+  finished: Type.Array(AttemptRef, { maxItems: 10_000, description: 'attempts whose result is not acknowledged' }),
+  draining: Type.Optional(Type.Boolean({ description: 'takes no new tasks' })),
+});
+export type WorkerHello = Static<typeof WorkerHello>;
+
+/** What becomes of an attempt that a reconnecting worker told of. */
+export const Verdict = Type.Intersect([
+  AttemptRef,
+  Type.Object({
+    verdict: oneOf(['keep', 'stop', 'resend', 'drop'], {
+      description:
+        'keep: go on; stop: end it, its result no longer counts; resend: send the result; drop: forget the result',
+    }),
+    chunk: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'the last output chunk that is stored; send the later ones again' }),
+    ),
+  }),
+]);
+export type Verdict = Static<typeof Verdict>;
