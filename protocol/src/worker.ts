@@ -46,6 +46,12 @@ export const WorkerHello = Type.Object({
     pattern: '^[A-Za-z0-9_-]{16,64}$',
     description: 'made once by the agent; makes a first join idempotent',
   }),
+  instance: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9_-]{8,64}$',
+      description: 'made anew at each start of the agent; tells a restart (its attempts are lost) from a reconnect',
+    }),
+  ),
   name: Type.Optional(Name),
   labels: Type.Optional(Labels),
   hardware: Hardware,
