@@ -1,0 +1,53 @@
+/**
+ * The only door to systeminformation: what Node itself does not tell, or tells wrongly on some systems.
+ * It starts other programs (lspci, sensors, PowerShell), so each call here says when it is worth making.
+ */
+import os from 'node:os';
+import type { Gpu } from '@rma/protocol/hardware';
+import si from 'systeminformation';
+import { plainText } from './plain-text.js';
+
+/** The processor's name. Node knows it on x86; on many ARM systems only other sources do. */
+export async function cpuModel(): Promise<string> {
+  const known = os.cpus()[0]?.model.trim();
+  if (known && known !== 'unknown') return known;
+  const cpu = await si.cpu();
+  return `${cpu.manufacturer} ${cpu.brand}`.trim() || `unknown ${os.arch()} processor`;
+}
+
+/**
+ * Graphics processors of all vendors, for machines where nvidia-smi is absent (systeminformation runs nvidia-smi
+ * synchronously where it exists, and a hanging driver would hang the agent). On Linux their memory is left 0: lspci
+ * shows the size of a PCI window, not of the memory.
+ */
+export async function graphicsProcessors(): Promise<Gpu[]> {
+  const { controllers } = await si.graphics();
+  return controllers.slice(0, 16).map((controller, index) => ({
+    index,
+    name: plainText(controller.model || controller.name || 'unknown', 128),
+    vendor: shortVendor(`${controller.vendor} ${controller.model}`),
+    vramMiB: process.platform === 'linux' ? 0 : Math.max(0, Math.floor(controller.vram ?? 0)),
+  }));
+}
+
+/** The CPU's temperature in °C, `undefined` where the machine does not tell (virtual machines, most of Windows). */
+export async function cpuTemperatureC(): Promise<number | undefined> {
+  const { main } = await si.cpuTemperature();
+  return typeof main === 'number' && main > 0 && main <= 300 ? main : undefined;
+}
+
+/** Memory in use on the whole machine, in bytes, without what the system would give back. */
+export async function hostMemoryUsedBytes(): Promise<number> {
+  // macOS counts file cache and inactive pages as used: there "free" would read near 0 at all times.
+  if (process.platform !== 'darwin') return os.totalmem() - os.freemem();
+  const memory = await si.mem();
+  return memory.total - memory.available;
+}
+
+function shortVendor(text: string): string {
+  if (/nvidia/i.test(text)) return 'NVIDIA';
+  if (/\bamd\b|\bati\b|advanced micro devices/i.test(text)) return 'AMD';
+  if (/intel/i.test(text)) return 'Intel';
+  if (/apple/i.test(text)) return 'Apple';
+  return plainText(text, 64);
+}
