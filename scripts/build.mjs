@@ -1,0 +1,92 @@
+/**
+ * The build: TypeScript's incremental `tsc -b` over the four packages, and a check by file times whether it
+ * is needed at all, so that `npm start` on a current checkout starts at once.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { run, SetupError } from './progress.mjs';
+
+/** In the order in which they depend on each other. */
+export const packages = ['protocol', 'server', 'agent', 'client'];
+
+const STAMP = 'node_modules/.cache/rma/build';
+
+/**
+ * Whether every source has its output and nothing changed since the last good build.
+ * @param {string} root
+ */
+export function isBuilt(root) {
+  const stamp = join(root, STAMP);
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== fingerprint(root)) return false;
+  return packages.every((name) => missingOutputs(root, name).length === 0);
+}
+
+/**
+ * Builds, and forgets outputs whose source is gone: an import of those would work here and nowhere else.
+ * @param {string} root
+ * @throws {SetupError} with the compiler's messages
+ */
+export async function build(root) {
+  // Taken first: what changes while the compiler runs makes the next build necessary.
+  const before = fingerprint(root);
+  for (const name of packages) {
+    removeOrphans(root, name);
+    // The compiler trusts its own record and would not notice that outputs were deleted.
+    if (missingOutputs(root, name).length > 0) rmSync(join(root, name, 'tsconfig.tsbuildinfo'), { force: true });
+  }
+  await compile(root, packages);
+  const stamp = join(root, STAMP);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, before);
+}
+
+/**
+ * @param {string} root
+ * @param {readonly string[]} projects folders with a tsconfig.json
+ * @throws {SetupError} with the compiler's messages
+ */
+export async function compile(root, projects) {
+  const { code, output } = await run(process.execPath, ['node_modules/typescript/bin/tsc', '-b', ...projects], {
+    cwd: root,
+  });
+  if (code !== 0) throw new SetupError(`The build failed:\n${output.trimEnd()}`);
+}
+
+/** @param {string} root */
+function fingerprint(root) {
+  const hash = createHash('sha256');
+  const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json'];
+  for (const name of packages) configs.push(`${name}/tsconfig.json`, `${name}/package.json`);
+  const sources = packages.flatMap((name) => filesBelow(root, `${name}/src`));
+  for (const path of [...configs, ...sources]) {
+    const stat = statSync(join(root, path), { throwIfNoEntry: false });
+    hash.update(`${path} ${stat?.mtimeMs} ${stat?.size}\n`);
+  }
+  return hash.digest('hex');
+}
+
+/** @param {string} root @param {string} name */
+function missingOutputs(root, name) {
+  return filesBelow(root, `${name}/src`)
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+    .map((path) => path.replace('/src/', '/dist/').replace(/\.ts$/, '.js'))
+    .filter((path) => !existsSync(join(root, path)));
+}
+
+/** @param {string} root @param {string} name */
+function removeOrphans(root, name) {
+  for (const path of filesBelow(root, `${name}/dist`)) {
+    const source = path.replace('/dist/', '/src/').replace(/\.(d\.ts|js)(\.map)?$/, '.ts');
+    if (source.endsWith('.ts') && !existsSync(join(root, source))) rmSync(join(root, path));
+  }
+}
+
+/** @param {string} root @param {string} folder @returns {string[]} paths from the root, sorted, with forward slashes */
+function filesBelow(root, folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(join(root, '/').length).replaceAll('\\', '/'))
+    .sort();
+}

@@ -1,0 +1,140 @@
+/**
+ * The import directions of the project, as one table, and the check that holds the sources against it.
+ * `npm run check` runs it, and so does tests/house/imports.test.ts. Cycles are Biome's (noImportCycles).
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join, posix } from 'node:path';
+
+/** package: what it may import of the others. */
+const PACKAGES = {
+  protocol: [],
+  server: ['protocol'],
+  agent: ['protocol'],
+  client: ['protocol'],
+};
+
+/** Files that declare a port (types only): every layer above the core may know them, whichever folder they stand in. */
+const PORTS = ['server/src/socket/transport.ts', 'server/src/store/store.ts'];
+
+/** folder: the folders of the same package that it may import besides itself. Files directly in src/ put all together. */
+const LAYERS = {
+  'server/src/core/': [],
+  'server/src/runtime/': ['server/src/core/'],
+  'server/src/store/': ['server/src/core/', 'server/src/runtime/'],
+  'server/src/identity/': ['server/src/core/', 'server/src/runtime/'],
+  'server/src/socket/': ['server/src/core/', 'server/src/runtime/', 'server/src/identity/'],
+  'server/src/http/': ['server/src/core/', 'server/src/runtime/', 'server/src/identity/'],
+};
+
+/** library: its doors, the only files that may import it. */
+const DOORS = {
+  'uWebSockets.js': ['server/src/socket/uws.ts'],
+  ws: ['server/src/socket/ws.ts', 'agent/src/link/**', 'client/src/socket-node.ts'],
+  'better-sqlite3': ['server/src/store/sqlite.ts'],
+  'better-sqlite3-node20': ['server/src/store/sqlite.ts'],
+  systeminformation: ['agent/src/probe/system.ts'],
+  jose: ['server/src/identity/**'],
+};
+
+/** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
+const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**'];
+/** ... but in these. */
+const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
+
+/**
+ * @typedef {{file: string, line: number, specifier: string}} Import `file` from the root, with forward slashes
+ * @typedef {{imports: Import[], declared: Record<string, string[]>}} Sources `declared`: each package's dependencies
+ */
+
+/**
+ * Every import, re-export, dynamic import and require of the four packages' sources.
+ * @param {string} root
+ * @returns {Promise<Sources>}
+ */
+export async function readImports(root) {
+  // Here rather than at the top: this file is loaded before dependencies are installed.
+  const { default: ts } = await import('typescript');
+  /** @type {Import[]} */
+  const imports = [];
+  /** @type {Record<string, string[]>} */
+  const declared = {};
+  for (const name of Object.keys(PACKAGES)) {
+    const manifest = JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8'));
+    declared[name] = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
+    for (const path of readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })) {
+      if (!path.endsWith('.ts')) continue;
+      const file = `${name}/src/${path.replaceAll('\\', '/')}`;
+      const text = readFileSync(join(root, file), 'utf8');
+      for (const { fileName, pos } of ts.preProcessFile(text, true, true).importedFiles) {
+        imports.push({ file, line: text.slice(0, pos).split('\n').length, specifier: fileName });
+      }
+    }
+  }
+  return { imports, declared };
+}
+
+/**
+ * @param {Sources} sources
+ * @returns {string[]} one sentence for each import that the table forbids
+ */
+export function violations({ imports, declared }) {
+  return imports.flatMap(({ file, line, specifier }) => {
+    const problem = specifier.startsWith('.')
+      ? relativeProblem(file, specifier)
+      : packageProblem(file, specifier, declared);
+    return problem === undefined ? [] : [`${file}:${line} imports ${specifier}: ${problem}`];
+  });
+}
+
+/** @param {string} file @param {string} specifier */
+function relativeProblem(file, specifier) {
+  const target = posix.join(posix.dirname(file), specifier).replace(/\.js$/, '.ts');
+  const own = `${packageOf(file)}/src/`;
+  if (!target.startsWith(own))
+    return `a relative import stays within ${own} (import @rma/${packageOf(target)}/... by its name)`;
+  const layer = Object.entries(LAYERS).find(([folder]) => file.startsWith(folder));
+  if (layer === undefined) return undefined;
+  const [folder, others] = layer;
+  const may = [folder, ...others];
+  if (may.some((allowed) => target.startsWith(allowed))) return undefined;
+  if (folder !== 'server/src/core/' && PORTS.includes(target)) return undefined;
+  return `${folder} may import from ${may.join(', ')} only`;
+}
+
+/** @param {string} file @param {string} specifier @param {Record<string, string[]>} declared */
+function packageProblem(file, specifier, declared) {
+  const own = packageOf(file);
+  if (isBuiltin(specifier)) {
+    const allowed = !matches(file, WITHOUT_BUILTINS) || matches(file, WITH_BUILTINS);
+    return allowed ? undefined : 'no Node builtin here: it runs in browsers, or must stay pure';
+  }
+  const library = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+  if (library.startsWith('@rma/')) {
+    const other = library.slice('@rma/'.length);
+    const may = /** @type {Record<string, string[]>} */ (PACKAGES)[own] ?? [];
+    return may.includes(other)
+      ? undefined
+      : `${own} may import ${may.map((name) => `@rma/${name}`).join(', ') || 'no other package'}`;
+  }
+  if (!declared[own]?.includes(library)) return `${library} is not a dependency in ${own}/package.json`;
+  const doors = /** @type {Record<string, string[]>} */ (DOORS)[library];
+  if (doors !== undefined && !matches(file, doors)) return `only ${doors.join(', ')} may import ${library}`;
+  if (file.startsWith('server/src/core/')) return 'server/src/core/ imports nothing but itself and @rma/protocol';
+  return undefined;
+}
+
+/** @param {string} file */
+function packageOf(file) {
+  return file.split('/')[0] ?? '';
+}
+
+/** @param {string} file @param {readonly string[]} patterns paths; `**` stands for anything, `*` for anything but a slash */
+function matches(file, patterns) {
+  return patterns.some((pattern) => {
+    const source = pattern
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/\*\*|\*/g, (star) => (star === '**' ? '.*' : '[^/]*'));
+    return new RegExp(`^${source}$`).test(file);
+  });
+}

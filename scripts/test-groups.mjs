@@ -1,0 +1,95 @@
+/**
+ * Which test files run together, and what their reports sum up to. Pure: test.mjs does the running.
+ */
+
+/** Folders that fill both cores or kill processes: each runs alone, one file after another. */
+const HEAVY = ['tests/durability/', 'tests/e2e/', 'tests/chaos/'];
+
+/** Options of vitest that take the next argument as their value. */
+const WITH_VALUE = new Set([
+  '-t',
+  '--testNamePattern',
+  '--bail',
+  '--retry',
+  '--testTimeout',
+  '--hookTimeout',
+  '--exclude',
+]);
+
+/**
+ * @typedef {{name: string, files: string[], parallel: boolean}} Group
+ * @typedef {{passed: number, failed: number, skipped: number}} Counts
+ * @typedef {{status?: string, assertionResults?: unknown[]}} FileReport
+ */
+
+/**
+ * @param {readonly string[]} args
+ * @returns {{filters: string[], options: string[]}} parts of paths to run, and what goes to vitest
+ */
+export function splitArgs(args) {
+  /** @type {string[]} */
+  const filters = [];
+  /** @type {string[]} */
+  const options = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? '';
+    if (!arg.startsWith('-')) filters.push(arg.replace(/^\.\//, ''));
+    else if (WITH_VALUE.has(arg)) options.push(arg, args[++i] ?? '');
+    else options.push(arg);
+  }
+  return { filters, options };
+}
+
+/**
+ * @param {readonly string[]} files
+ * @param {readonly string[]} filters none means all
+ * @returns {Group[]} without empty ones, the fast first
+ */
+export function partition(files, filters) {
+  const wanted = files.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
+  const fast = wanted.filter((file) => !HEAVY.some((folder) => file.startsWith(folder)));
+  const groups = [{ name: 'fast tests', files: fast, parallel: true }];
+  for (const folder of HEAVY) {
+    groups.push({ name: folder, files: wanted.filter((file) => file.startsWith(folder)), parallel: false });
+  }
+  return groups.filter((group) => group.files.length > 0);
+}
+
+/**
+ * Counts one group. A file that fails outside its tests (a bad import, a hook) counts as a failure, and so does
+ * a run that ended badly with nothing failed to show for it (a crash, an unhandled error, no report).
+ * @param {unknown} report vitest's JSON report, undefined where there is none
+ * @param {number} exitCode
+ * @returns {Counts}
+ */
+export function countReport(report, exitCode) {
+  const json = /** @type {Record<string, unknown>} */ (report ?? {});
+  const files = /** @type {FileReport[]} */ (Array.isArray(json.testResults) ? json.testResults : []);
+  const broken = files.filter((file) => file.status === 'failed' && !file.assertionResults?.some(isFailed)).length;
+  const counts = {
+    passed: Number(json.numPassedTests ?? 0),
+    failed: Number(json.numFailedTests ?? 0) + broken,
+    skipped: Number(json.numPendingTests ?? 0) + Number(json.numTodoTests ?? 0),
+  };
+  return counts.failed === 0 && (exitCode !== 0 || report === undefined) ? { ...counts, failed: 1 } : counts;
+}
+
+/** @param {unknown} result */
+function isFailed(result) {
+  return typeof result === 'object' && result !== null && 'status' in result && result.status === 'failed';
+}
+
+/** @param {Counts} a @param {Counts} b @returns {Counts} */
+export function addCounts(a, b) {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+/** Green means that something passed and nothing failed. @param {Counts} counts */
+export function isGreen({ passed, failed }) {
+  return failed === 0 && passed > 0;
+}
+
+/** @param {Counts} counts */
+export function closingLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}

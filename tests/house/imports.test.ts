@@ -1,0 +1,60 @@
+/** The sources keep to the table of import directions, and the check really finds what the table forbids. */
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { readImports, type Sources, violations } from '../../scripts/imports.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function check(file: string, specifier: string): string[] {
+  const declared = ['typebox', 'ws', 'jose', 'better-sqlite3'];
+  const sources: Sources = {
+    imports: [{ file, line: 3, specifier }],
+    declared: { protocol: declared, server: declared, agent: declared, client: declared },
+  };
+  return violations(sources);
+}
+
+it('every import in the four packages keeps to the table', async () => {
+  const sources = await readImports(root);
+  expect(sources.imports.length).toBeGreaterThan(50);
+  expect(violations(sources)).toEqual([]);
+});
+
+it.each([
+  ['protocol/src/task.ts', '@rma/server/core/step'],
+  ['protocol/src/task.ts', 'node:fs'],
+  ['client/src/pool.ts', 'node:net'],
+  ['client/src/pool.ts', 'ws'],
+  ['agent/src/main.ts', '@rma/client'],
+  ['agent/src/main.ts', '../../protocol/src/task.js'],
+  ['agent/src/main.ts', 'typescript'],
+  ['server/src/core/step.ts', '../runtime/loop.js'],
+  ['server/src/core/step.ts', '../store/store.js'],
+  ['server/src/core/step.ts', 'typebox'],
+  ['server/src/core/step.ts', 'node:crypto'],
+  ['server/src/runtime/loop.ts', '../store/sqlite.js'],
+  ['server/src/store/tasks.ts', '../http/routes.js'],
+  ['server/src/store/tasks.ts', 'better-sqlite3'],
+  ['server/src/socket/ws-http.ts', 'ws'],
+  ['server/src/http/routes.ts', 'jose'],
+])('%s may not import %s', (file, specifier) => {
+  const found = check(file, specifier);
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatch(`${file}:3 imports ${specifier}: `);
+});
+
+it.each([
+  ['protocol/src/task.ts', 'typebox'],
+  ['client/src/cli/submit.ts', 'node:fs'],
+  ['client/src/socket-node.ts', 'ws'],
+  ['agent/src/link/dial.ts', 'ws'],
+  ['agent/src/main.ts', '@rma/protocol/task'],
+  ['server/src/core/step.ts', '@rma/protocol/task'],
+  ['server/src/runtime/loop.ts', '../core/step.js'],
+  ['server/src/runtime/loop.ts', '../store/store.js'],
+  ['server/src/store/sqlite.ts', 'better-sqlite3'],
+  ['server/src/identity/keys.ts', 'jose'],
+  ['server/src/main.ts', './http/routes.js'],
+])('%s may import %s', (file, specifier) => {
+  expect(check(file, specifier)).toEqual([]);
+});

@@ -1,0 +1,79 @@
+/** Which tests run together, and that the closing line tells the truth. */
+import { describe, expect, it } from 'vitest';
+import { addCounts, closingLine, countReport, isGreen, partition, splitArgs } from '../../scripts/test-groups.mjs';
+
+const files = [
+  'tests/core/step.test.ts',
+  'tests/e2e/letter.test.ts',
+  'tests/chaos/kill.test.ts',
+  'tests/agent/gpu.test.ts',
+];
+
+describe('the groups', () => {
+  it('hold the fast files together and each heavy folder alone', () => {
+    expect(partition(files, []).map(({ files, parallel }) => ({ files, parallel }))).toEqual([
+      { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], parallel: true },
+      { files: ['tests/e2e/letter.test.ts'], parallel: false },
+      { files: ['tests/chaos/kill.test.ts'], parallel: false },
+    ]);
+  });
+
+  it('keep what the filters name, and nothing where they name nothing', () => {
+    expect(partition(files, ['tests/chaos', 'gpu']).flatMap((group) => group.files)).toEqual([files[3], files[2]]);
+    expect(partition(files, ['nowhere'])).toEqual([]);
+  });
+
+  it('leave the value of an option to the option', () => {
+    expect(splitArgs(['./tests/core', '-t', 'requeues', '--bail=1'])).toEqual({
+      filters: ['tests/core'],
+      options: ['-t', 'requeues', '--bail=1'],
+    });
+  });
+});
+
+describe('the count', () => {
+  const file = (status: string, ...tests: string[]) => ({
+    status,
+    assertionResults: tests.map((status) => ({ status })),
+  });
+
+  it('adds up tests', () => {
+    const report = {
+      numPassedTests: 2,
+      numFailedTests: 1,
+      numPendingTests: 1,
+      numTodoTests: 1,
+      testResults: [file('failed', 'failed')],
+    };
+    expect(countReport(report, 1)).toEqual({ passed: 2, failed: 1, skipped: 2 });
+    expect(addCounts({ passed: 1, failed: 2, skipped: 3 }, { passed: 4, failed: 5, skipped: 6 })).toEqual({
+      passed: 5,
+      failed: 7,
+      skipped: 9,
+    });
+  });
+
+  it('takes a file that could not be loaded as a failure', () => {
+    const report = { numPassedTests: 1, numFailedTests: 0, testResults: [file('passed', 'passed'), file('failed')] };
+    expect(countReport(report, 1)).toMatchObject({ passed: 1, failed: 1 });
+  });
+
+  it('takes a run that crashed as a failure, with a report or without', () => {
+    expect(countReport({ numPassedTests: 3, numFailedTests: 0, testResults: [] }, 1)).toMatchObject({
+      passed: 3,
+      failed: 1,
+    });
+    expect(countReport(undefined, 0)).toMatchObject({ passed: 0, failed: 1 });
+  });
+
+  it('is green only where something passed and nothing failed', () => {
+    expect(isGreen({ passed: 1, failed: 0, skipped: 0 })).toBe(true);
+    expect(isGreen({ passed: 0, failed: 0, skipped: 4 })).toBe(false);
+    expect(isGreen({ passed: 9, failed: 1, skipped: 0 })).toBe(false);
+  });
+
+  it('reads as one line', () => {
+    expect(closingLine({ passed: 3, failed: 0, skipped: 0 })).toBe('3 passed, 0 failed');
+    expect(closingLine({ passed: 3, failed: 1, skipped: 2 })).toBe('3 passed, 1 failed, 2 skipped');
+  });
+});

@@ -1,0 +1,98 @@
+/**
+ * What some tests need of the machine beyond Node. Elsewhere a test whose need is missing is skipped and says
+ * why; where `CI` is set it fails instead, so that nothing is ever silently left out there:
+ *
+ *     it('syncs before it acknowledges', needs('strace'), async () => { ... });
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Options for `it`, `test` and `describe`. */
+export interface Need {
+  readonly skip: boolean;
+}
+
+interface Probe {
+  /** Whether the tool is there and does its work: strace without the right to trace, say, is of no use. */
+  readonly works: () => boolean;
+  readonly remedy: string;
+  /** Missing by design here, in CI too. */
+  readonly excused?: () => boolean;
+}
+
+const probes = {
+  strace: {
+    works: () => succeeds('strace', ['-f', '-o', '/dev/null', 'true']),
+    remedy: 'apt-get install strace, and the right to trace processes',
+  },
+  python: {
+    works: () => pythonCommand() !== undefined,
+    remedy: 'apt-get install python3-websockets python3-msgpack',
+  },
+  redis: {
+    works: () => succeeds('redis-server', ['--version']),
+    remedy: 'apt-get install redis-server',
+  },
+  tmpfs: {
+    works: mountsTmpfs,
+    remedy: 'Linux, and to run as root with the right to mount',
+  },
+  uws: {
+    works: loadsUws,
+    remedy: 'a C library that the prebuilt uWebSockets.js accepts: glibc 2.27 on Node 20, 2.38 on later ones',
+    excused: () => process.env.RMA_TEST_TRANSPORT === 'ws',
+  },
+} satisfies Record<string, Probe>;
+
+export type Tool = keyof typeof probes;
+
+const answers = new Map<Tool, Need>();
+
+/**
+ * @returns options that skip a test where the tool is missing
+ * @throws Error in CI, where it has to be there
+ */
+export function needs(tool: Tool): Need {
+  const known = answers.get(tool);
+  if (known !== undefined) return known;
+  const probe: Probe = probes[tool];
+  const skip = !probe.works();
+  if (skip && isCi() && probe.excused?.() !== true) {
+    throw new Error(`CI has to run this test, and ${tool} is missing or does not work: it needs ${probe.remedy}.`);
+  }
+  if (skip) process.stderr.write(`skipped: ${tool} is missing or does not work here (it needs ${probe.remedy})\n`);
+  const answer = { skip };
+  answers.set(tool, answer);
+  return answer;
+}
+
+/** The Python that has websockets and msgpack: not always the first on the path. Undefined where there is none. */
+export function pythonCommand(): string | undefined {
+  return ['python3', '/usr/bin/python3'].find((command) => succeeds(command, ['-c', 'import websockets, msgpack']));
+}
+
+function isCi(): boolean {
+  return process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
+}
+
+function succeeds(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore', timeout: 10_000 }).status === 0;
+}
+
+function mountsTmpfs(): boolean {
+  if (process.platform !== 'linux') return false;
+  const dir = mkdtempSync(join(tmpdir(), 'rma-mount-'));
+  const mounted = succeeds('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir]);
+  if (mounted) succeeds('umount', [dir]);
+  rmSync(dir, { recursive: true });
+  return mounted;
+}
+
+/** In a child process, because a binary for another C library may take the process down. */
+function loadsUws(): boolean {
+  const library = createRequire(import.meta.url).resolve('uWebSockets.js');
+  return succeeds(process.execPath, ['-e', `require(${JSON.stringify(library)}).App()`]);
+}
