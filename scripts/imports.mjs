@@ -105,6 +105,8 @@ function relativeProblem(file, specifier) {
 /** @param {string} file @param {string} specifier @param {Record<string, string[]>} declared */
 function packageProblem(file, specifier, declared) {
   const own = packageOf(file);
+  // Chosen by the package's own "imports" field, such as the client's #socket for Node and browsers.
+  if (specifier.startsWith('#')) return undefined;
   if (isBuiltin(specifier)) {
     const allowed = !matches(file, WITHOUT_BUILTINS) || matches(file, WITH_BUILTINS);
     return allowed ? undefined : 'no Node builtin here: it runs in browsers, or must stay pure';

@@ -47,6 +47,7 @@ it.each([
   ['protocol/src/task.ts', 'typebox'],
   ['client/src/cli/submit.ts', 'node:fs'],
   ['client/src/socket-node.ts', 'ws'],
+  ['client/src/session.ts', '#socket'],
   ['agent/src/link/dial.ts', 'ws'],
   ['agent/src/main.ts', '@rma/protocol/task'],
   ['server/src/core/step.ts', '@rma/protocol/task'],
