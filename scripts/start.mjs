@@ -20,11 +20,17 @@ Sets up and builds what is missing, then runs a coordinator and one trusted work
   --help         show this
 
 Every other option goes to the coordinator, for example --host 0.0.0.0 or --transport ws:
-node server/bin/rma-coordinator.js --help lists them. Ctrl-C stops both, a second one at once.`;
+node server/bin/rma-coordinator.js --help lists them. Ctrl-C stops both, a second one at once.
+On Windows: node scripts/start.mjs [options]`;
 
 /** Ctrl-C under npm arrives twice, from the terminal and from npm; only a later one means "at once". */
 const SECOND_PRESS_MS = 1_000;
 const JOIN_PATIENCE_MS = 15_000;
+
+/** Under npm, which may be killed without a word to its script, the pool goes when npm goes. */
+const underNpm = process.env.npm_lifecycle_event === 'start';
+const parent = process.ppid;
+const PARENT_CHECK_MS = 500;
 
 await runMain(async () => {
   const options = parse(process.argv.slice(2));
@@ -60,6 +66,8 @@ await runMain(async () => {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   process.on('SIGHUP', onSignal);
+  const orphaned = underNpm ? setInterval(() => process.ppid !== parent && pool.stop(), PARENT_CHECK_MS) : undefined;
+  orphaned?.unref();
   return pool.done;
 });
 
