@@ -5,7 +5,9 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { DOWN, type Down } from './down.js';
 import { ProtocolError } from './error.js';
+import { LIMITS } from './limits.js';
 import { packPayload, unpackPayload, valueFromJson, valueToJson } from './payload.js';
+import { assertPlainMsgpack } from './plain-msgpack.js';
 import { UP, type Up } from './up.js';
 import { SUBPROTOCOL_JSON, type Subprotocol } from './version.js';
 
@@ -92,14 +94,27 @@ function decode(direction: 'up' | 'down', frame: Uint8Array | string): unknown {
 }
 
 function parseJson(frame: string): unknown {
+  let message: unknown;
   try {
-    return JSON.parse(frame);
+    message = JSON.parse(frame);
   } catch (error) {
     throw new ProtocolError('invalid', `the text frame is not JSON: ${error instanceof Error ? error.message : error}`);
   }
+  assertDepth(message, 0);
+  return message;
+}
+
+/** JSON.parse takes any depth; whoever walks the message later must not run out of stack. */
+function assertDepth(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth === LIMITS.maxDepth) {
+    throw new ProtocolError('invalid', `the text frame is nested deeper than ${LIMITS.maxDepth} levels (maxDepth)`);
+  }
+  for (const item of Object.values(value)) assertDepth(item, depth + 1);
 }
 
 function unpack(frame: Uint8Array): unknown {
+  assertPlainMsgpack(frame, false);
   try {
     return unpackr.unpack(frame);
   } catch (error) {

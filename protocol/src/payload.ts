@@ -7,9 +7,15 @@ import { Packr, Unpackr } from 'msgpackr';
 import { type TUnsafe, Type } from 'typebox';
 import { ProtocolError } from './error.js';
 import { LIMITS } from './limits.js';
+import { assertPlainMsgpack } from './plain-msgpack.js';
 
 /** Plain MessagePack that any language reads: maps, no records, 64-bit integers as numbers. */
-const packr = new Packr({ useRecords: false, int64AsType: 'number', encodeUndefinedAsNil: true });
+const packr = new Packr({
+  useRecords: false,
+  int64AsType: 'number',
+  encodeUndefinedAsNil: true,
+  variableMapSize: true,
+});
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
 
 /** A value's own MessagePack encoding. */
@@ -22,12 +28,24 @@ export const Payload = Type.Refine(
   () => 'must be a payload',
 ) as unknown as TUnsafe<Payload>;
 
+/** @throws ProtocolError of kind `invalid` for a value that plain MessagePack lacks, or one nested too deep */
 export function packPayload(value: unknown): Payload {
-  return packr.pack(value === undefined ? null : value);
+  let payload: Payload;
+  try {
+    payload = packr.pack(value === undefined ? null : value);
+  } catch (error) {
+    throw new ProtocolError(
+      'invalid',
+      `the value does not fit into MessagePack: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+  assertPlainMsgpack(payload, true);
+  return payload;
 }
 
-/** @throws ProtocolError of kind `invalid` when the bytes are not one MessagePack value */
+/** @throws ProtocolError of kind `invalid` when the bytes are not one plain MessagePack value */
 export function unpackPayload(payload: Payload): unknown {
+  assertPlainMsgpack(payload, true);
   try {
     return unpackr.unpack(payload);
   } catch (error) {
