@@ -1,0 +1,200 @@
+/**
+ * Keeps the reference tables of PROTOCOL.md equal to the schemas: what stands between `<!-- generated:NAME -->` and
+ * `<!-- /generated -->` is made here. `--write` renews the file, `--check` fails where it is stale, `--hash` prints the hash
+ * for a new line of protocol/history.json.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { DOWN, ROLES } from '@rma/protocol/down';
+import { CLOSE, ERROR_KINDS, WireError } from '@rma/protocol/error';
+import { EVENT_TYPES, PoolEvent } from '@rma/protocol/event';
+import { Gpu, GpuLoad, Hardware, LoadSample } from '@rma/protocol/hardware';
+import { LIMITS } from '@rma/protocol/limits';
+import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { StreamId } from '@rma/protocol/stream';
+import * as task from '@rma/protocol/task';
+import { Action, Query, UP } from '@rma/protocol/up';
+import * as view from '@rma/protocol/view';
+import * as worker from '@rma/protocol/worker';
+import { bounds, fieldTable, Names, shapeOf } from './schema-table.mjs';
+import { wireHash } from './wire-hash.mjs';
+
+/** @typedef {import('./schema-table.mjs').Schema} Schema */
+
+const path = fileURLToPath(new URL('../PROTOCOL.md', import.meta.url));
+const framesPath = fileURLToPath(new URL('../tests/protocol/fixtures/frames.json', import.meta.url));
+
+/** Every schema that has a name in PROTOCOL.md, by name. */
+const SHAPES = sorted({
+  ...schemasOf(task),
+  StreamId,
+  ...schemasOf(worker),
+  Hardware,
+  Gpu,
+  LoadSample,
+  GpuLoad,
+  Query,
+  Action,
+  ...schemasOf(view),
+  PoolEvent,
+  WireError,
+});
+const names = new Names({ ...SHAPES, EventType: PoolEvent.properties.type, ErrorKind: WireError.properties.kind });
+
+/** Loaders differ in the order of a module's exports. @param {Record<string, unknown>} schemas */
+function sorted(schemas) {
+  return Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** @param {object} module @returns {Record<string, unknown>} the schemas that it exports: they are capitalised objects */
+function schemasOf(module) {
+  return Object.fromEntries(
+    Object.entries(module).filter(([name, value]) => /^[A-Z][a-z]/.test(name) && typeof value === 'object'),
+  );
+}
+
+/** @param {readonly string[]} head @param {readonly (readonly unknown[])[]} rows */
+function table(head, rows) {
+  const line = (/** @type {readonly unknown[]} */ cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
+}
+
+/** @param {string} first @param {Readonly<Record<string, readonly string[]>>} roles */
+function roleTable(first, roles) {
+  return table(
+    [first, ...ROLES],
+    Object.entries(roles).map(([name, may]) => [
+      `\`${name}\``,
+      ...ROLES.map((role) => (may.includes(role) ? 'yes' : '·')),
+    ]),
+  );
+}
+
+/** @param {string} name @param {unknown} of */
+function shape(name, of) {
+  const schema = /** @type {Schema} */ (of);
+  const head = `#### ${name}\n`;
+  const words = schema.description ? `${schema.description}. ` : '';
+  if (schema.anyOf?.every((one) => one.properties)) {
+    return `${head}${words}One of:\n\n${schema.anyOf.map((one) => fieldTable(one, names)).join('\n\n')}`;
+  }
+  if (schema.properties || schema.allOf) return `${head}${words ? `${words}\n\n` : ''}${fieldTable(schema, names)}`;
+  const limits = bounds(schema);
+  return `${head}${words}${shapeOf(schema, names)}${limits ? `: ${limits}` : ''}.`;
+}
+
+/** A recorded frame, 16 bytes a line, as in `xxd`. @param {string} name */
+function recorded(name) {
+  const frames = /** @type {{name: string, hex?: string, text?: string}[]} */ (
+    JSON.parse(readFileSync(framesPath, 'utf8'))
+  );
+  const frame = frames.find((one) => one.name === name);
+  if (!frame) throw new Error(`tests/protocol/fixtures/frames.json has no frame called '${name}'`);
+  if (frame.text !== undefined) return `\`\`\`json\n${frame.text}\n\`\`\``;
+  const bytes = Buffer.from(frame.hex ?? '', 'hex');
+  const lines = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const row = bytes.subarray(at, at + 16);
+    const hex = (row.toString('hex').match(/../g) ?? []).join(' ').padEnd(48);
+    lines.push(`${hex} ${row.toString('latin1').replaceAll(/[^ -~]/g, '.')}`);
+  }
+  return `\`\`\`text\n${lines.join('\n')}\n\`\`\``;
+}
+
+/** @type {Readonly<Record<string, () => string>>} */
+const SECTIONS = {
+  roles: () => roleTable('message', MESSAGE_ROLES),
+  'query-roles': () => roleTable('query', QUERY_ROLES),
+  'action-roles': () => roleTable('action', ACTION_ROLES),
+  errors: () =>
+    table(
+      ['kind', 'meaning'],
+      Object.entries(ERROR_KINDS).map(([kind, meaning]) => [`\`${kind}\``, meaning]),
+    ),
+  close: () =>
+    table(
+      ['code', 'name', 'dial again?', 'meaning'],
+      Object.entries(CLOSE).map(([name, { code, retry, meaning }]) => [
+        code,
+        `\`${name}\``,
+        retry ? 'yes' : 'no',
+        meaning,
+      ]),
+    ),
+  limits: () =>
+    table(
+      ['limit', 'value'],
+      Object.entries({ ...LIMITS, heartbeatMs: HEARTBEAT_MS, silenceMs: SILENCE_MS }).map(([name, value]) => [
+        `\`${name}\``,
+        value,
+      ]),
+    ),
+  moves: () =>
+    table(
+      ['from', 'to'],
+      Object.entries(task.TASK_MOVES).map(([from, to]) => [
+        `\`${from}\``,
+        to.map((state) => `\`${state}\``).join(', ') || 'final',
+      ]),
+    ),
+  events: () =>
+    table(
+      ['event', 'when; data'],
+      Object.entries(EVENT_TYPES).map(([type, when]) => [`\`${type}\``, when]),
+    ),
+  shapes: () =>
+    Object.entries(SHAPES)
+      .map(([name, schema]) => shape(name, schema))
+      .join('\n\n'),
+};
+
+/** @param {string} name of a section, `up.TYPE`, `down.TYPE` or `frame.NAME` */
+function section(name) {
+  const [family = '', ...rest] = name.split('.');
+  const type = rest.join('.');
+  if (family === 'frame') return recorded(type);
+  const message = family === 'up' ? Object.entries(UP) : family === 'down' ? Object.entries(DOWN) : undefined;
+  if (message) {
+    const schema = message.find(([one]) => one === type)?.[1];
+    if (schema) return fieldTable(/** @type {Schema} */ (schema), names);
+  }
+  const make = SECTIONS[name];
+  if (!make) throw new Error(`PROTOCOL.md asks for '${name}', which this script does not make`);
+  return make();
+}
+
+/**
+ * @param {string} text of PROTOCOL.md
+ * @returns {string} the same with every generated part renewed
+ */
+export function renew(text) {
+  return text.replaceAll(
+    /<!-- generated:(\S+) -->\n[\s\S]*?<!-- \/generated -->/g,
+    (_, name) => `<!-- generated:${name} -->\n${section(name)}\n<!-- /generated -->`,
+  );
+}
+
+/** @param {string} text @returns {string[]} what PROTOCOL.md ought to hold and does not ask for */
+export function missing(text) {
+  return [
+    ...Object.keys(UP).map((type) => `up.${type}`),
+    ...Object.keys(DOWN).map((type) => `down.${type}`),
+    ...Object.keys(SECTIONS),
+  ].filter((name) => !text.includes(`<!-- generated:${name} -->`));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const text = readFileSync(path, 'utf8');
+  const fresh = renew(text);
+  const lacking = missing(text);
+  if (process.argv.includes('--hash')) console.log(wireHash());
+  else if (lacking.length > 0) {
+    console.error(`PROTOCOL.md lacks the marker of: ${lacking.join(', ')}`);
+    process.exitCode = 1;
+  } else if (process.argv.includes('--write')) writeFileSync(path, fresh);
+  else if (fresh !== text) {
+    console.error('PROTOCOL.md is stale: run `node scripts/protocol-reference.mjs --write`');
+    process.exitCode = 1;
+  }
+}
