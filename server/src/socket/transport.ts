@@ -3,35 +3,50 @@
  * (uWebSockets.js) and ws.ts (ws on node:http); one conformance suite in tests/socket runs on both.
  */
 
-/** What `send` did: handed over, queued in this socket's buffer, or dropped because the buffer is full (the socket then closes). */
+/**
+ * What `send` did: handed over to the system, queued in this socket's buffer, or dropped because more than
+ * `maxBufferedBytes` waited already (the socket then closes) or because the socket is closed.
+ */
 export type SendResult = 'sent' | 'buffered' | 'dropped';
 
+/** One WebSocket. After it closed every method is harmless and does nothing. */
 export interface Socket {
   /** Unique in this process. */
   readonly id: number;
-  /** The negotiated subprotocol. */
+  /** The negotiated subprotocol, empty where none was. */
   readonly protocol: string;
   /** The peer's address; the forwarded one only where the transport trusts its proxy. */
   readonly remoteAddress: string;
-  /** Bytes that wait in user space for this peer. */
+  /** Bytes that wait in user space for this peer; inside `cork` also what the cork holds. */
   readonly bufferedBytes: number;
-  /** A string goes as a text frame, bytes as a binary frame. After the socket closed it does nothing and answers `dropped`. */
+  /**
+   * A string goes as a text frame, bytes as a binary frame. An adapter may hold the bytes until they have left: don't
+   * reuse their memory. Inside `cork` the result tells only whether something was buffered before.
+   */
   send(data: string | Uint8Array): SendResult;
-  /** Runs `fn`; all that it sends to this socket leaves in one write. */
+  /** Runs `fn`; what it sends to this socket leaves in one write (in a few, past 16 KiB). */
   cork(fn: () => void): void;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
-  /** Closes with a code and reason after what is buffered; the close handler fires once. */
+  /**
+   * Closes with a code and reason (cut to 123 bytes) after what is buffered. From here on no message and no drain is
+   * handed on; the close handler fires once with this code, after this call. A peer that does not finish is cut off in
+   * about 5 s.
+   * Throws a RangeError for a code that may not be sent.
+   */
   close(code: number, reason: string): void;
-  /** Drops the connection at once. */
+  /** Drops the connection at once; the close handler is told 1006. */
   terminate(): void;
 }
 
 /** All that is known of a request when its head arrived. Header names are lower case. */
 export interface RequestHead {
   readonly method: string;
+  /** As sent, not decoded. */
   readonly path: string;
+  /** What follows the question mark, as sent, or empty. */
   readonly query: string;
+  /** A repeated header's values are joined with a comma (a cookie's with a semicolon). */
   readonly headers: ReadonlyMap<string, string>;
   readonly remoteAddress: string;
 }
@@ -41,36 +56,50 @@ export type UpgradeVerdict =
   | { readonly accept: false; readonly status: number; readonly message: string };
 
 export interface HttpRequest extends RequestHead {
-  /** The whole body. Rejects with `BodyTooLarge` past `maxBodyBytes`; the transport answers 413 for a handler that lets it through. */
+  /**
+   * The whole body. Rejects with `BodyTooLarge` past `maxBodyBytes` (a handler that lets it through is answered with
+   * 413) and with `RequestAborted` where the peer goes away.
+   */
   body(): Promise<Uint8Array>;
-  /** Aborted when the peer goes away before the response has ended. */
+  /** Aborted, with a `RequestAborted`, when the peer goes away before the response has ended. */
   readonly signal: AbortSignal;
 }
 
-/** A streamed response's sink. */
+/** A streamed response's sink. The head leaves with the first write. After an abort, writes vanish. */
 export interface ResponseStream {
-  /** False means: wait for `drained()` before the next write. */
+  /** False means: wait for `drained()` before the next write. A peer that takes nothing for about 10 s is cut off. */
   write(data: string | Uint8Array): boolean;
+  /** Rejects with `RequestAborted` when the peer is gone. */
   drained(): Promise<void>;
   end(): void;
 }
 
 export interface HttpResponse {
+  /** 200 to 599. */
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** The whole body, or a function that streams it; a HEAD request's body is not sent. */
+  /** Content-Length, Transfer-Encoding, Connection, Keep-Alive and Date are the transport's own: they are left out here. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** The whole body, or a function that streams it and may leave the end to the transport; a HEAD request's body is not sent. */
   readonly body?: string | Uint8Array | ((stream: ResponseStream, signal: AbortSignal) => Promise<void>);
 }
 
+/** What the transport calls. Whatever a handler throws or rejects with goes to `error`; the process goes on. */
 export interface TransportHandlers {
-  /** Decides synchronously over an upgrade of `GET /ws`; `protocols` are what the peer offered, in order. */
+  /**
+   * Decides synchronously over an upgrade of `GET /ws`; `protocols` are what the peer offered, in order. A peer may go
+   * away before an accepted one opens: count sockets in `open`, not here.
+   */
   upgrade(head: RequestHead, protocols: readonly string[]): UpgradeVerdict;
   open(socket: Socket): void;
   /** `data` belongs to the callee: a string for a text frame, bytes (already copied) for a binary one. */
   message(socket: Socket, data: string | Uint8Array): void;
-  /** The socket's buffer is empty again after a `buffered`. */
+  /** The socket's buffer, in which something waited, is empty again. */
   drain(socket: Socket): void;
-  /** Fires exactly once for each opened socket, whoever closed. */
+  /**
+   * Fires exactly once for each opened socket, whoever closed: the code and reason given to `close`, those that the
+   * peer sent (1005: none), or why the transport cut it: 1002 broken framing, 1007 text that is not UTF-8, 1009 too
+   * large a frame, 1013 more than `maxBufferedBytes` waited, 1006 for anything else.
+   */
   close(socket: Socket, code: number, reason: string): void;
   /** A rejected promise is answered with 500 and given to `error`. */
   request(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
@@ -79,9 +108,12 @@ export interface TransportHandlers {
 }
 
 export interface TransportOptions {
-  /** The largest frame that is taken; a larger one closes the socket with 1009. */
+  /**
+   * The largest message that is taken. A larger one closes the socket with 1009 and a reason that names the limit; past
+   * four times the limit the connection is cut without reading on (the peer then sees 1006 from uWebSockets.js).
+   */
   readonly maxFrameBytes: number;
-  /** The most that is buffered for one socket; past it the socket is dropped with 1013 or terminated. */
+  /** Once more than this waits for one socket, the next frame is dropped and the socket cut: a limit, overshot by one frame. */
   readonly maxBufferedBytes: number;
   readonly maxBodyBytes: number;
   /** Take the peer's address from the last entry of X-Forwarded-For. */
@@ -90,13 +122,13 @@ export interface TransportOptions {
 
 export interface Transport {
   readonly name: 'uws' | 'ws';
-  /** Resolves with the bound port; rejects with an error that carries `code: 'EADDRINUSE'` for a taken one. */
+  /** Resolves with the bound port (0 picks a free one); rejects with an error that carries `code: 'EADDRINUSE'` for a taken one. */
   listen(host: string, port: number): Promise<{ port: number }>;
-  /** Sends one frame to all sockets that subscribed to the topic. */
+  /** Sends one frame to all sockets that subscribed to the topic, in order with what is sent to each; one that cannot take it is cut. */
   publish(topic: string, data: string | Uint8Array): void;
   /** Stops accepting connections; open sockets go on. */
   stopListening(): void;
-  /** Ends everything that is still open. */
+  /** Cuts everything that is still open, and resolves when all close handlers have run. */
   close(): Promise<void>;
 }
 
@@ -109,4 +141,20 @@ export class BodyTooLarge extends Error {
     super(`the request body exceeds ${limitBytes} bytes`);
     this.name = 'BodyTooLarge';
   }
+}
+
+/** What `HttpRequest.signal`, `HttpRequest.body()` and `ResponseStream.drained()` give when the peer has gone away; not an error of the handler. */
+export class RequestAborted extends Error {
+  constructor() {
+    super('the peer went away before the response had ended');
+    this.name = 'RequestAborted';
+  }
+}
+
+let lastSocketId = 0;
+
+/** For the adapters: a socket id that no other has in this process. */
+export function nextSocketId(): number {
+  lastSocketId += 1;
+  return lastSocketId;
 }
