@@ -1,0 +1,20 @@
+/** What a handler process sees of this machine's environment: enough to run, and nothing that is secret. */
+
+const INHERITED = ['PATH', 'TZ', 'LANG'] as const;
+/** Windows cannot open sockets or find its own libraries without these. */
+const INHERITED_ON_WINDOWS = ['SystemRoot', 'Path'] as const;
+
+/**
+ * The environment of a handler process: never a token, a proxy or a `NODE_OPTIONS` of the donor's.
+ * `home` is a scratch directory; it is also where temporary files go.
+ */
+export function scrubEnvironment(source: NodeJS.ProcessEnv, home: string): Record<string, string> {
+  const scrubbed: Record<string, string> = { HOME: home };
+  const names: readonly string[] = process.platform === 'win32' ? [...INHERITED, ...INHERITED_ON_WINDOWS] : INHERITED;
+  for (const name of names) {
+    const value = source[name];
+    if (value !== undefined) scrubbed[name] = value;
+  }
+  if (process.platform === 'win32') Object.assign(scrubbed, { USERPROFILE: home, TEMP: home, TMP: home });
+  return scrubbed;
+}

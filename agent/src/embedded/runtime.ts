@@ -1,0 +1,132 @@
+/**
+ * The embedded runtime: the built-in workloads and the donor's own handlers behind the runtime port. It routes a job
+ * to the service of its kind; services keep the processes.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Execution, Job, JobListener, Runtime, ServiceStatus } from '../runtime/runtime.js';
+import { handlers as echoHandlers } from './handlers/echo.js';
+import { InProcessService } from './in-process-service.js';
+import { type EmbeddedService, ProcessService, type ProcessServiceOptions } from './service.js';
+import {
+  EMBEDDED_WORKLOADS,
+  type EmbeddedWorkloadName,
+  HANDLERS_SERVICE,
+  isEmbeddedWorkload,
+  workloadOfKind,
+} from './workloads.js';
+
+/** Memory limit of one process of own handlers, unless given. */
+const HANDLERS_MEMORY_MIB = 1_024;
+
+/** The part of a pino logger that is used. */
+export interface EmbeddedLog {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** How the embedded runtime is made. */
+export interface EmbeddedRuntimeOptions {
+  /** Names of built-in workloads to serve; see `EMBEDDED_WORKLOADS`. */
+  readonly workloads: readonly string[];
+  /** A JavaScript file that exports `{ 'kind': async (input, context) => output }`. */
+  readonly handlersFile?: string;
+  readonly log?: EmbeddedLog;
+  /** Processes of one workload at once; half of the cores that this process may use, unless given. */
+  readonly slots?: number;
+  /** Memory limit in MiB of one process, by service name, where it shall differ from the built-in one. */
+  readonly memoryMiB?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Makes the runtime; nothing runs before `start`.
+ * @throws Error when a workload's name is unknown.
+ */
+export function createEmbeddedRuntime(options: EmbeddedRuntimeOptions): Runtime {
+  const unknown = options.workloads.find((name) => !isEmbeddedWorkload(name));
+  if (unknown !== undefined) {
+    throw new Error(
+      `Unknown embedded workload '${unknown}'. There are: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}.`,
+    );
+  }
+  return new EmbeddedRuntime(options, options.workloads.filter(isEmbeddedWorkload));
+}
+
+class EmbeddedRuntime implements Runtime {
+  readonly #options: EmbeddedRuntimeOptions;
+  readonly #workloads: readonly EmbeddedWorkloadName[];
+  #services: readonly EmbeddedService[] = [];
+  #home: string | undefined;
+
+  constructor(options: EmbeddedRuntimeOptions, workloads: readonly EmbeddedWorkloadName[]) {
+    this.#options = options;
+    this.#workloads = [...new Set(workloads)];
+  }
+
+  async start(changed: () => void): Promise<void> {
+    if (this.#home !== undefined) throw new Error('The embedded runtime was started twice.');
+    const home = mkdtempSync(join(tmpdir(), 'rma-worker-'));
+    this.#home = home;
+    const services = this.#workloads.map((name) => this.#builtIn(name, home, changed));
+    if (this.#options.handlersFile !== undefined) services.push(this.#own(this.#options.handlersFile, home, changed));
+    this.#services = services;
+    for (const service of services) service.start();
+  }
+
+  services(): readonly ServiceStatus[] {
+    return this.#services.map((service) => service.status());
+  }
+
+  execute(job: Job, listener: JobListener): Execution {
+    const service = this.#services.find((candidate) => candidate.serves(job.kind));
+    if (service) return service.execute(job, listener);
+    const kinds = this.services().flatMap((status) => status.kinds);
+    const message = `This worker serves no ${job.kind}; it serves ${kinds.join(', ') || 'nothing'}.`;
+    const error = { code: 'kind.unknown', message, retryable: true };
+    return { done: Promise.resolve({ ok: false, error }), cancel: () => undefined };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#services.map((service) => service.stop()));
+    if (this.#home !== undefined) rmSync(this.#home, { recursive: true, force: true });
+  }
+
+  #builtIn(name: EmbeddedWorkloadName, home: string, changed: () => void): EmbeddedService {
+    const workload = EMBEDDED_WORKLOADS[name];
+    if (workload.slots !== 'cores') return new InProcessService(name, echoHandlers, workload.slots, changed);
+    const { module, kinds, memoryMiB } = workload;
+    return this.#inProcesses({ name, module, kinds, memoryMiB, home, changed, refuse: () => undefined });
+  }
+
+  #own(file: string, home: string, changed: () => void): EmbeddedService {
+    const path = resolve(file);
+    const refuse = (kinds: readonly string[]): string | undefined => {
+      const taken = kinds.find((kind) => workloadOfKind(kind) !== undefined);
+      if (taken === undefined) return undefined;
+      return `${path}: '${taken}' is a built-in kind (workload ${workloadOfKind(taken)}). Give your handler another name, such as 'my.${taken}'.`;
+    };
+    const module = pathToFileURL(path).href;
+    return this.#inProcesses({
+      name: HANDLERS_SERVICE,
+      module,
+      kinds: [],
+      memoryMiB: HANDLERS_MEMORY_MIB,
+      home,
+      changed,
+      refuse,
+    });
+  }
+
+  #inProcesses(service: Omit<ProcessServiceOptions, 'slots' | 'log' | 'output'>): EmbeddedService {
+    const { log, memoryMiB, slots } = this.#options;
+    return new ProcessService({
+      ...service,
+      memoryMiB: memoryMiB?.[service.name] ?? service.memoryMiB,
+      slots: slots ?? Math.max(1, Math.floor(availableParallelism() / 2)),
+      log: (message) => log?.warn({ service: service.name }, message),
+      output: (line) => log?.debug({ service: service.name }, line),
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, it, vi } from 'vitest';
+import { fixture, isAlive, untilGone } from './runtime-harness.js';
+
+const children: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+});
+
+/** An agent process that runs a job of this kind in a handler process. */
+async function agentBusyWith(kind: string): Promise<{ agent: ChildProcess; pid: number }> {
+  const agent = fork(fixture('agent.mjs'), [kind]);
+  children.push(agent);
+  const [message] = (await once(agent, 'message')) as [{ pid: number }];
+  expect(isAlive(message.pid)).toBe(true);
+  return { agent, pid: message.pid };
+}
+
+it.each(['test.deaf', 'test.loop'])('a process in %s ends with an agent that is killed by SIGKILL', async (kind) => {
+  const { agent, pid } = await agentBusyWith(kind);
+  agent.kill('SIGKILL');
+  await once(agent, 'exit');
+  await untilGone(pid);
+});
+
+it('a process ends itself for its memory where the agent cannot see it, and says so', async () => {
+  const entry = fileURLToPath(import.meta.resolve('@rma/agent/embedded/child'));
+  const module = new URL('./fixtures/handlers.mjs', import.meta.url).href;
+  const child = fork(entry, [module, String(process.pid), '150'], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  children.push(child);
+  let told = '';
+  child.stderr?.on('data', (data: Buffer) => {
+    told += String(data);
+  });
+  await once(child, 'message');
+  child.send({ type: 'run', run: 1, kind: 'test.swell', input: {} });
+  await once(child, 'exit');
+  await vi.waitFor(() => expect(told).toMatch(/memory limit passed: \d+ of 150 MiB/));
+});
