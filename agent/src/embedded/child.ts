@@ -1,30 +1,33 @@
 /**
  * The entry of a handler process: loads one module of handlers, tells its kinds, and runs one task at a time.
- * Arguments: the module's URL, the agent's process id, the memory limit in MiB. Ends with the agent.
+ * Arguments: the module's URL, the agent's process id, the memory limit in MiB, the scratch directory. Ends with the agent.
  */
 import { Worker } from 'node:worker_threads';
 import type { Outcome, TaskContext } from '../runtime/runtime.js';
 import { loadModule } from './handler-module.js';
 import { runHandler } from './handler-outcome.js';
 import type { FromChild, ToChild } from './messages.js';
-import type { WatchdogData } from './watchdog.js';
+import { removeScratch, type WatchdogData } from './watchdog.js';
 
 /** Progress is for people: more often than this is only traffic. */
 const PROGRESS_EVERY_MS = 100;
 
-const [moduleUrl, parentPid, memoryMiB] = process.argv.slice(2);
+const [moduleUrl, parentPid, memoryMiB, home] = process.argv.slice(2);
 if (!process.send || moduleUrl === undefined) {
   process.stderr.write('This file is started by rma-worker; it does nothing on its own.\n');
   process.exit(1);
 }
 
-const watchdogData: WatchdogData = { parentPid: Number(parentPid), memoryMiB: Number(memoryMiB) };
+const watchdogData: WatchdogData = { parentPid: Number(parentPid), memoryMiB: Number(memoryMiB), home };
 const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), {
   workerData: watchdogData,
   resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 },
 });
 watchdog.unref();
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => {
+  removeScratch(home);
+  process.exit(0);
+});
 process.on('SIGINT', () => undefined); // Ctrl-C in the donor's terminal is the agent's to handle.
 
 function send(message: FromChild): void {

@@ -84,7 +84,7 @@ export class HandlerProcess {
     this.#events = events;
     this.#child = fork(
       fileURLToPath(new URL('./child.js', import.meta.url)),
-      [options.module, String(process.pid), String(options.memoryMiB)],
+      [options.module, String(process.pid), String(options.memoryMiB), options.home],
       {
         serialization: 'advanced',
         env: scrubEnvironment(process.env, options.home),

@@ -2,13 +2,15 @@
  * A thread beside the handlers that ends their process when the agent has gone or the memory limit is passed,
  * even while a handler blocks the main thread in an endless loop.
  */
-import { writeSync } from 'node:fs';
+import { rmSync, writeSync } from 'node:fs';
 import { isMainThread, workerData } from 'node:worker_threads';
 
 /** What the main thread hands over. */
 export interface WatchdogData {
   readonly parentPid: number;
   readonly memoryMiB: number;
+  /** The agent's scratch directory, which goes with the agent. */
+  readonly home: string | undefined;
 }
 
 /** What the watchdog writes to standard error before it kills for memory; the agent looks for it. */
@@ -27,6 +29,11 @@ function parentHasGone(parentPid: number): boolean {
   }
 }
 
+/** Removes what an agent that was killed could not; its other handler processes may do the same at this moment. */
+export function removeScratch(home: string | undefined): void {
+  if (home !== undefined) rmSync(home, { recursive: true, force: true, maxRetries: 2 });
+}
+
 /** Kills this process together with what its handlers started. */
 function killOwnGroup(): void {
   try {
@@ -38,9 +45,12 @@ function killOwnGroup(): void {
 }
 
 if (!isMainThread) {
-  const { parentPid, memoryMiB } = workerData as WatchdogData;
+  const { parentPid, memoryMiB, home } = workerData as WatchdogData;
   setInterval(() => {
-    if (parentHasGone(parentPid)) killOwnGroup();
+    if (parentHasGone(parentPid)) {
+      removeScratch(home);
+      killOwnGroup();
+    }
     const resident = process.memoryUsage.rss() / 2 ** 20;
     if (resident > memoryMiB) {
       writeSync(2, `${MEMORY_NOTICE}: ${Math.round(resident)} of ${memoryMiB} MiB\n`);

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it, vi } from 'vitest';
 import { fixture, isAlive, untilGone } from './runtime-harness.js';
@@ -15,20 +16,24 @@ afterEach(async () => {
 });
 
 /** An agent process that runs a job of this kind in a handler process. */
-async function agentBusyWith(kind: string): Promise<{ agent: ChildProcess; pid: number }> {
+async function agentBusyWith(kind: string): Promise<{ agent: ChildProcess; pid: number; home: string }> {
   const agent = fork(fixture('agent.mjs'), [kind]);
   children.push(agent);
-  const [message] = (await once(agent, 'message')) as [{ pid: number }];
+  const [message] = (await once(agent, 'message')) as [{ pid: number; home: string }];
   expect(isAlive(message.pid)).toBe(true);
-  return { agent, pid: message.pid };
+  return { agent, ...message };
 }
 
-it.each(['test.deaf', 'test.loop'])('a process in %s ends with an agent that is killed by SIGKILL', async (kind) => {
-  const { agent, pid } = await agentBusyWith(kind);
-  agent.kill('SIGKILL');
-  await once(agent, 'exit');
-  await untilGone(pid);
-});
+it.each(['test.deaf', 'test.loop'])(
+  'a process in %s ends with an agent that is killed by SIGKILL, and leaves nothing',
+  async (kind) => {
+    const { agent, pid, home } = await agentBusyWith(kind);
+    agent.kill('SIGKILL');
+    await once(agent, 'exit');
+    await untilGone(pid);
+    expect(existsSync(home), 'the scratch directory is still there').toBe(false);
+  },
+);
 
 it('a process ends itself for its memory where the agent cannot see it, and says so', async () => {
   const entry = fileURLToPath(import.meta.resolve('@rma/agent/embedded/child'));
