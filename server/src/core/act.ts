@@ -1,0 +1,132 @@
+/** An admin's actions. Each is answered once it is on disk. */
+import type { UpOf } from '@rma/protocol/up';
+import { assign } from './assign.js';
+import { outgoingOf } from './effects.js';
+import { closeSession, giveUp } from './join.js';
+import { forgetKinds } from './services.js';
+import type { Session } from './session.js';
+import { capacityGrew } from './state.js';
+import { type TokenRecord, viewToken } from './token.js';
+import { emit, sendError, sendReply, type Turn } from './turn.js';
+import { viewWorker } from './view.js';
+import type { Worker } from './worker.js';
+
+type Act = UpOf<'act'>;
+
+export function act(turn: Turn, session: Session, message: Act, minted?: { id: string; token: string }): void {
+  const { action, ref } = message;
+  switch (action.do) {
+    case 'token.create':
+      if (!minted) throw new Error('token.create without a minted token');
+      createToken(turn, session, ref, action, minted);
+      return;
+    case 'token.revoke':
+      revokeToken(turn, session, ref, action.token);
+      return;
+    default: {
+      const worker = turn.state.workers.get(action.worker);
+      if (!worker) {
+        sendError(turn, session.id, 'not_found', `there is no worker ${action.worker}`, { ref, about: 'act' });
+        return;
+      }
+      if (worker.record.revokedAt) {
+        sendError(turn, session.id, 'conflict', `the worker ${action.worker} is revoked`, { ref, about: 'act' });
+        return;
+      }
+      if (action.do === 'worker.pin') pin(turn, session, worker, action.tier);
+      else if (action.do === 'worker.drain') drain(turn, session, worker, action.draining);
+      else revokeWorker(turn, session, worker);
+      turn.effects.persist.workers.add(worker.record);
+      sendReply(turn, session.id, ref, viewWorker(worker, true));
+    }
+  }
+}
+
+function pin(turn: Turn, session: Session, worker: Worker, tier: 1 | 2 | 3 | null): void {
+  worker.record.pinnedTier = tier;
+  worker.assignment = assign(worker.record.hardware, worker.record.available, tier);
+  worker.record.reasons = worker.assignment.reasons;
+  emit(turn, 'worker.pinned', worker.record.id, '', { tier, by: session.subject });
+  if (worker.session === 0) return;
+  outgoingOf(turn.effects, worker.session).assignment = worker.assignment;
+  for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
+}
+
+function drain(turn: Turn, session: Session, worker: Worker, draining: boolean): void {
+  worker.record.draining = draining;
+  if (draining) emit(turn, 'worker.draining', worker.record.id, '', { by: session.subject });
+  else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
+}
+
+function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
+  const { state, batch, effects } = turn;
+  worker.record.revokedAt = batch.wallMs;
+  for (const token of state.tokens.values()) {
+    if (token.role !== 'worker' || token.subject !== worker.record.id || token.revokedAt) continue;
+    token.revokedAt = batch.wallMs;
+    effects.persist.tokens.add(token);
+  }
+  forgetKinds(turn, worker);
+  giveUp(turn, worker, 'was revoked');
+  emit(turn, 'worker.revoked', worker.record.id, '', { by: session.subject });
+  if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
+}
+
+function createToken(
+  turn: Turn,
+  session: Session,
+  ref: number,
+  action: Extract<Act['action'], { do: 'token.create' }>,
+  minted: { id: string; token: string },
+): void {
+  const { state, batch, effects } = turn;
+  const trust = action.trust ?? 'community';
+  if (action.role === 'join' && trust === 'trusted' && (action.uses ?? 1) !== 1) {
+    const message = 'a join token for trusted workers is for one use only; leave `uses` out, or make several tokens';
+    sendError(turn, session.id, 'invalid', message, { ref, about: 'act' });
+    return;
+  }
+  if (
+    action.role !== 'join' &&
+    (action.uses !== undefined || action.owner !== undefined || action.trust !== undefined)
+  ) {
+    const message = '`uses`, `owner` and `trust` are for join tokens';
+    sendError(turn, session.id, 'invalid', message, { ref, about: 'act' });
+    return;
+  }
+  const record: TokenRecord = {
+    id: minted.id,
+    role: action.role,
+    name: action.name,
+    subject: action.role === 'admin' ? 'admin' : action.name,
+    owner: action.owner ?? action.name,
+    trust,
+    createdAt: batch.wallMs,
+    expiresAt: action.expiresInSeconds ? batch.wallMs + action.expiresInSeconds * 1_000 : 0,
+    usesLeft: action.role === 'join' ? (action.uses ?? (trust === 'trusted' ? 1 : -1)) : -1,
+    revokedAt: 0,
+    lastUsedAt: 0,
+  };
+  state.tokens.set(record.id, record);
+  effects.persist.tokens.add(record);
+  emit(turn, 'token.created', record.id, '', { role: record.role, name: record.name, by: session.subject });
+  sendReply(turn, session.id, ref, { token: minted.token, view: viewToken(record) });
+}
+
+function revokeToken(turn: Turn, session: Session, ref: number, id: string): void {
+  const { state, batch, effects } = turn;
+  const token = state.tokens.get(id);
+  if (!token) {
+    sendError(turn, session.id, 'not_found', `there is no token ${id}`, { ref, about: 'act' });
+    return;
+  }
+  if (!token.revokedAt) {
+    token.revokedAt = batch.wallMs;
+    effects.persist.tokens.add(token);
+    emit(turn, 'token.revoked', token.id, '', { by: session.subject });
+    for (const other of state.sessions.values()) {
+      if (other.token === id) closeSession(turn, other.id, 'revoked', 'the token was revoked');
+    }
+  }
+  sendReply(turn, session.id, ref, viewToken(token));
+}

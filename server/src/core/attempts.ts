@@ -1,0 +1,128 @@
+/** What workers tell of their attempts. A word about an attempt that is not theirs, or no longer counts, changes nothing. */
+import { LIMITS } from '@rma/protocol/limits';
+import { type AttemptResult, isTerminal } from '@rma/protocol/task';
+import type { UpOf } from '@rma/protocol/up';
+import { outgoingOf } from './effects.js';
+import { endTask, failAttempt, freeSlot, loseAttempt, release, succeed, type TaskOutcome } from './life.js';
+import type { Session } from './session.js';
+import type { Task } from './task.js';
+import { findTask, sendError, type Turn, tellChanged } from './turn.js';
+import { attemptKey, type Worker } from './worker.js';
+
+export function results(turn: Turn, session: Session, worker: Worker, message: UpOf<'results'>): void {
+  const outgoing = outgoingOf(turn.effects, session.id);
+  for (const result of message.results) {
+    const { task: id, attempt } = result;
+    outgoing.acknowledgedResults.push({ task: id, attempt });
+    const key = attemptKey(id, attempt);
+    const service = worker.stopping.get(key);
+    if (service !== undefined) {
+      worker.stopping.delete(key);
+      freeSlot(turn, worker, service);
+      continue;
+    }
+    const task = findTask(turn, id);
+    if (!task || task.worker !== worker.record.id || task.attempt !== attempt || isTerminal(task.state)) continue;
+    accept(turn, task, worker, result);
+  }
+}
+
+/** The result of a task's latest attempt: of one that runs, or of one that was given up and that nobody took over. */
+function accept(turn: Turn, task: Task, worker: Worker, result: AttemptResult): void {
+  const running = task.state === 'running';
+  if (running) release(turn, task, true);
+  const { error, output, blobs } = result;
+  if (!error) {
+    const fault = outputFault(turn, task, output, blobs);
+    if (fault) endTask(turn, task, 'failed', { error: fault });
+    else succeed(turn, task, outcomeOf(output, blobs), result.runMs);
+    return;
+  }
+  if (!running) return;
+  const { code, message } = error;
+  if (code === 'cancelled' || code === 'refused') {
+    const handedBack = code === 'cancelled' && (worker.leaving || worker.record.draining);
+    loseAttempt(turn, task, { code, message }, !handedBack);
+  } else failAttempt(turn, task, { code, message }, error.retryable);
+}
+
+function outcomeOf(output: Uint8Array | undefined, blobs: readonly string[] | undefined): TaskOutcome {
+  return { ...(output ? { output } : {}), ...(blobs ? { blobs } : {}) };
+}
+
+function outputFault(
+  turn: Turn,
+  task: Task,
+  output: Uint8Array | undefined,
+  blobs: readonly string[] | undefined,
+): { code: string; message: string } | undefined {
+  if (!output) return { code: 'output.missing', message: 'the worker sent neither output nor error' };
+  if (output.length > LIMITS.maxInlineBytes) {
+    return {
+      code: 'output.too_large',
+      message: `the output has ${output.length} bytes, at most ${LIMITS.maxInlineBytes} go inline (maxInlineBytes)`,
+    };
+  }
+  for (const blob of blobs ?? []) {
+    if (!turn.batch.blobsHeld.has(`${task.owner} ${blob}`)) {
+      return { code: 'output.blob_missing', message: `the worker named the blob ${blob} without uploading it` };
+    }
+  }
+  return undefined;
+}
+
+function runningOn(turn: Turn, worker: Worker, id: string, attempt: number): Task | undefined {
+  const task = worker.running.get(id);
+  return task && task.attempt === attempt && turn.state.tasks.get(id) === task ? task : undefined;
+}
+
+export function chunks(turn: Turn, session: Session, worker: Worker, message: UpOf<'chunks'>): void {
+  const { effects, state } = turn;
+  const acknowledged = outgoingOf(effects, session.id).acknowledgedChunks;
+  for (const { task: id, attempt, chunk, data } of message.chunks) {
+    const key = attemptKey(id, attempt);
+    const task = runningOn(turn, worker, id, attempt);
+    if (!task) {
+      acknowledged.set(key, { task: id, attempt, chunk });
+      continue;
+    }
+    if (chunk > task.lastChunk + 1) {
+      sendError(turn, session.id, 'invalid', `task ${id}: chunk ${chunk} came after ${task.lastChunk}; send in order`, {
+        about: 'chunks',
+      });
+      continue;
+    }
+    if (chunk === task.lastChunk + 1) {
+      if (
+        data.length > LIMITS.maxInlineBytes ||
+        task.chunkBytes + data.length > state.settings.maxChunkBytesPerAttempt
+      ) {
+        outgoingOf(effects, session.id).stops.push({ task: id, attempt, reason: 'too much streamed output' });
+        release(turn, task, false);
+        endTask(turn, task, 'failed', {
+          error: {
+            code: 'output.too_large',
+            message: `a chunk above ${LIMITS.maxInlineBytes} bytes, or all above ${state.settings.maxChunkBytesPerAttempt}`,
+          },
+        });
+        continue;
+      }
+      task.lastChunk = chunk;
+      task.chunkBytes += data.length;
+      effects.persist.chunks.push({ seq: task.seq, attempt, chunk, data });
+      for (const watcher of state.watchers.get(id) ?? []) {
+        outgoingOf(effects, watcher).chunks.push({ task: id, attempt, chunk, data });
+      }
+    }
+    acknowledged.set(key, { task: id, attempt, chunk: task.lastChunk });
+  }
+}
+
+export function progress(turn: Turn, worker: Worker, message: UpOf<'progress'>): void {
+  const task = runningOn(turn, worker, message.task, message.attempt);
+  if (!task) return;
+  tellChanged(turn, task, {
+    fraction: message.fraction,
+    ...(message.note === undefined ? {} : { note: message.note }),
+  });
+}

@@ -1,0 +1,61 @@
+/** What happens to the core: everything that a turn of the loop collected, with the time and a random number. */
+import type { Role } from '@rma/protocol/down';
+import type { UpOf, UpType } from '@rma/protocol/up';
+import type { Task } from './task.js';
+
+/** A connection said hello with a token whose signature is right. */
+export interface HelloInput {
+  readonly type: 'hello';
+  readonly session: number;
+  readonly address: string;
+  readonly token: { readonly id: string; readonly role: Role };
+  readonly message: UpOf<'hello'>;
+  /** What the shell made in advance for a first join: the core uses it or not. */
+  readonly candidate?: { readonly worker: string; readonly tokenId: string; readonly credential: string };
+}
+
+export type CoreMessageType = Exclude<
+  UpType,
+  | 'hello'
+  | 'heartbeat'
+  | 'query'
+  | 'subscribe'
+  | 'unsubscribe'
+  | 'blob.put'
+  | 'blob.get'
+  | 'stream.credit'
+  | 'stream.end'
+  | 'stream.abort'
+>;
+export type CoreMessage = { [T in CoreMessageType]: UpOf<T> }[CoreMessageType];
+
+export type Input =
+  | HelloInput
+  | {
+      readonly type: 'message';
+      readonly session: number;
+      readonly message: CoreMessage;
+      /** For `token.create`: the signed token that the shell made in advance. */
+      readonly minted?: { readonly id: string; readonly token: string };
+    }
+  | { readonly type: 'closed'; readonly session: number; readonly reason: string }
+  | { readonly type: 'claimed'; readonly lane: number; readonly tasks: readonly Task[]; readonly asked: number }
+  | { readonly type: 'due'; readonly tasks: readonly Task[] }
+  | { readonly type: 'storage'; readonly full: boolean }
+  | { readonly type: 'started'; readonly data: Record<string, unknown> }
+  | { readonly type: 'stopping' }
+  | { readonly type: 'tick' };
+
+export interface Batch {
+  /** Monotonic ms: for deadlines. */
+  readonly nowMs: number;
+  /** Wall-clock ms: for records. */
+  readonly wallMs: number;
+  /** From 0 to 1. */
+  readonly random: number;
+  readonly inputs: readonly Input[];
+  /** Rows that the inputs name and the core does not hold, by id. */
+  readonly fetched: ReadonlyMap<string, Task>;
+  /** Blobs among those that the inputs' submits name which are held for that owner: `owner blob`. */
+  readonly blobsHeld: ReadonlySet<string>;
+}

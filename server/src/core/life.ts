@@ -1,0 +1,215 @@
+/** The life of a task: queued, started, ended, given back. Every change of a task's state happens here. */
+import { retryDelayMs } from '@rma/protocol/backoff';
+import { type Failure, MAX_LOST } from '@rma/protocol/task';
+import { count, outgoingOf } from './effects.js';
+import { dequeue, enqueue, type Lane } from './lane.js';
+import { capacityGrew, kindState, type State } from './state.js';
+import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } from './task.js';
+import { countLane, countOwner, emit, forget, type Turn, tellChanged, tellEnded, touch } from './turn.js';
+import { attemptKey, type LiveService, type Worker } from './worker.js';
+
+/** The lane of a stored task; every open task's lane is alive. */
+export function laneOf(state: State, task: Task): Lane {
+  const lane = state.lanes.get(task.lane);
+  if (!lane) throw new Error(`task ${task.id}: lane ${task.lane} is gone`);
+  return lane;
+}
+
+/** Puts a task into its lane, in memory if it is among the lane's best. The caller has moved it to `queued`. */
+export function queueTask(turn: Turn, task: Task): void {
+  const { state } = turn;
+  const lane = laneOf(state, task);
+  task.dueAt = expiryOf(task);
+  touch(turn, task);
+  countLane(turn, lane, 1, 0);
+  const out = enqueue(lane, task, state.settings.windowTasks, state.settings.windowBytes);
+  if (out !== task) {
+    state.tasks.set(task.id, task);
+    state.ready.add(lane);
+  }
+  if (out) forget(turn, out);
+}
+
+/** Takes a waiting task out of its queue, wherever it is. */
+function unqueue(turn: Turn, task: Task): void {
+  if (task.state === 'scheduled') {
+    turn.state.scheduled--;
+    return;
+  }
+  const lane = laneOf(turn.state, task);
+  countLane(turn, lane, -1, 0);
+  if (!dequeue(lane, task)) lane.beyond--;
+}
+
+/** Gives a queued task, already out of its lane's window, to a worker. */
+export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveService): void {
+  const { state, batch, effects } = turn;
+  moveTask(task, 'running');
+  countLane(turn, laneOf(state, task), -1, 0);
+  if (task.lastChunk > 0) effects.persist.dropChunks.push(task.seq);
+  task.attempt++;
+  task.worker = worker.record.id;
+  task.startedAt = batch.wallMs;
+  task.dueAt = 0;
+  task.lastChunk = 0;
+  task.chunkBytes = 0;
+  hold(turn, task, worker, live);
+  touch(turn, task);
+  emit(turn, 'task.dispatched', task.id, task.owner, { attempt: task.attempt, worker: worker.record.id });
+  outgoingOf(effects, worker.session).dispatches.push({
+    task: task.id,
+    attempt: task.attempt,
+    kind: task.kind,
+    input: task.input,
+    ...(task.blobs === null ? {} : { blobs: [...task.blobs] }),
+    timeoutMs: timeoutOf(task),
+  });
+  tellChanged(turn, task);
+}
+
+function hold(turn: Turn, task: Task, worker: Worker, live: LiveService | undefined): void {
+  task.service = live?.service.name ?? '';
+  task.deadlineMs = turn.batch.nowMs + timeoutOf(task) + turn.state.settings.timeoutSlackMs;
+  if (live) live.used++;
+  worker.running.set(task.id, task);
+  turn.state.running.add(task);
+  turn.state.tasks.set(task.id, task);
+}
+
+/** A worker that was given up is back with an attempt that nobody has taken over: it goes on. */
+export function adoptAttempt(turn: Turn, task: Task, worker: Worker): void {
+  unqueue(turn, task);
+  if (task.state === 'scheduled') moveTask(task, 'queued');
+  moveTask(task, 'running');
+  task.dueAt = 0;
+  hold(turn, task, worker, undefined);
+  turn.left.delete(task.id);
+  touch(turn, task);
+  tellChanged(turn, task);
+}
+
+/** Frees what a running attempt holds. With `confirmed` false its slot stays taken until the agent confirms the stop. */
+export function release(turn: Turn, task: Task, confirmed: boolean): void {
+  const { state } = turn;
+  state.running.delete(task);
+  const worker = task.worker === null ? undefined : state.workers.get(task.worker);
+  if (!worker) return;
+  worker.running.delete(task.id);
+  if (worker.session !== 0 && !confirmed) {
+    worker.stopping.set(attemptKey(task.id, task.attempt), task.service);
+    return;
+  }
+  freeSlot(turn, worker, task.service);
+}
+
+export function freeSlot(turn: Turn, worker: Worker, service: string): void {
+  const live = worker.services.get(service);
+  if (!live) return;
+  live.used = Math.max(0, live.used - 1);
+  capacityGrew(turn.state, worker, live.service.kinds);
+}
+
+export interface TaskOutcome {
+  readonly output?: Uint8Array;
+  readonly blobs?: readonly string[];
+  readonly error?: Failure;
+}
+
+/** Ends a task for good, from any open state. A running attempt must be released by the caller. */
+export function endTask(
+  turn: Turn,
+  task: Task,
+  to: 'succeeded' | 'failed' | 'cancelled' | 'expired',
+  outcome: TaskOutcome,
+): void {
+  const { state, batch, effects } = turn;
+  if (task.state === 'queued' || task.state === 'scheduled') unqueue(turn, task);
+  if (task.state === 'scheduled') moveTask(task, 'queued');
+  moveTask(task, to);
+  task.endedAt = batch.wallMs;
+  task.dueAt = 0;
+  task.output = outcome.output ?? null;
+  task.outputBlobs = outcome.blobs?.length ? outcome.blobs : null;
+  task.error = outcome.error ?? null;
+  countLane(turn, laneOf(state, task), 0, -1);
+  countOwner(turn, task.owner, -1);
+  count(effects.persist.endedDeltas, to, 1);
+  state.ended.set(to, (state.ended.get(to) ?? 0) + 1);
+  for (const blob of task.outputBlobs ?? []) effects.persist.blobRefs.push({ owner: task.owner, blob, seq: task.seq });
+  touch(turn, task);
+  forget(turn, task);
+  emit(turn, 'task.ended', task.id, task.owner, {
+    state: to,
+    attempt: task.attempt,
+    ...(task.worker === null ? {} : { worker: task.worker }),
+    ...(task.error === null ? {} : { code: task.error.code }),
+  });
+  tellEnded(turn, task);
+}
+
+export function succeed(turn: Turn, task: Task, outcome: TaskOutcome, runMs: number | undefined): void {
+  const kind = kindState(turn.state, task.kind);
+  const ms = runMs ?? Math.max(0, turn.batch.wallMs - task.startedAt);
+  kind.meanRunMs = kind.meanRunMs === 0 ? ms : kind.meanRunMs * 0.9 + ms * 0.1;
+  endTask(turn, task, 'succeeded', outcome);
+}
+
+function recordAttempt(turn: Turn, task: Task, error: Failure): void {
+  turn.effects.persist.attempts.push({
+    seq: task.seq,
+    attempt: task.attempt,
+    worker: task.worker ?? '',
+    startedAt: task.startedAt,
+    endedAt: turn.batch.wallMs,
+    error,
+  });
+}
+
+/** Back to the queue, now or after a wait. The attempt is released. */
+function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number): void {
+  recordAttempt(turn, task, error);
+  const dueAt = delayMs > 0 ? turn.batch.wallMs + delayMs : 0;
+  emit(turn, 'task.requeued', task.id, task.owner, {
+    attempt: task.attempt,
+    ...(task.worker === null ? {} : { worker: task.worker }),
+    code: error.code,
+    ...(dueAt ? { dueAt } : {}),
+  });
+  if (dueAt) {
+    moveTask(task, 'scheduled');
+    turn.state.scheduled++;
+    task.dueAt = dueAt;
+    touch(turn, task);
+    forget(turn, task);
+  } else {
+    moveTask(task, 'queued');
+    queueTask(turn, task);
+  }
+  tellChanged(turn, task, { error });
+}
+
+/** The attempt ended without a result that is the task's own fault: its worker went, refused it, or handed it back. */
+export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: boolean): void {
+  if (counts) task.lost++;
+  if (task.lost < MAX_LOST) {
+    giveBack(turn, task, error, 0);
+    return;
+  }
+  recordAttempt(turn, task, error);
+  endTask(turn, task, 'failed', {
+    error: {
+      code: 'poison',
+      message: `${task.lost} workers were lost while they ran this task (last: ${error.message}); it is not tried again`,
+    },
+  });
+}
+
+/** The attempt failed in its handler. The attempt is released. */
+export function failAttempt(turn: Turn, task: Task, error: Failure, retryable: boolean): void {
+  task.failures++;
+  if (!retryable || task.failures >= maxAttemptsOf(task)) {
+    endTask(turn, task, 'failed', { error });
+    return;
+  }
+  giveBack(turn, task, error, retryDelayMs(task.failures, backoffOf(task), turn.batch.random));
+}

@@ -1,0 +1,67 @@
+/** The state as the store tells it: at a start, and when a commit failed and memory was ahead of the disk. */
+import { assign } from './assign.js';
+import type { Lane } from './lane.js';
+import type { CoreSettings } from './settings.js';
+import { addLane, makeState, type State } from './state.js';
+import { type Task, timeoutOf } from './task.js';
+import type { TokenRecord } from './token.js';
+import { makeWorker, type WorkerRecord } from './worker.js';
+
+/** What was stored; see the store's port. */
+export interface Stored {
+  readonly workers: readonly WorkerRecord[];
+  readonly tokens: readonly TokenRecord[];
+  readonly kinds: readonly { kind: string; worker: string }[];
+  readonly lanes: readonly { lane: Lane; queued: number }[];
+  readonly running: readonly Task[];
+  readonly owners: readonly { owner: string; open: number }[];
+  readonly ended: readonly { state: string; count: number }[];
+  readonly scheduled: number;
+  readonly nextSeq: number;
+  readonly nextLane: number;
+  readonly lastEvent: number;
+}
+
+/** Every stored attempt gets the start's grace: its worker has yet to come back. */
+export function restore(
+  stored: Stored,
+  settings: Partial<CoreSettings>,
+  builtInKinds: readonly string[],
+  nowMs: number,
+): State {
+  const state = makeState(settings);
+  for (const record of stored.workers) {
+    const worker = makeWorker(record, assign(record.hardware, record.available, record.pinnedTier));
+    state.workers.set(record.id, worker);
+    state.joins.set(`${record.joinToken} ${record.joinKey}`, worker);
+  }
+  for (const token of stored.tokens) state.tokens.set(token.id, token);
+  for (const kind of builtInKinds) state.knownKinds.set(kind, new Set());
+  for (const { kind, worker } of stored.kinds) {
+    const workers = state.knownKinds.get(kind);
+    if (workers) workers.add(worker);
+    else state.knownKinds.set(kind, new Set([worker]));
+  }
+  for (const { lane, queued } of stored.lanes) {
+    lane.beyond = queued;
+    addLane(state, lane);
+    state.queued += queued;
+    if (queued > 0) state.ready.add(lane);
+  }
+  for (const task of stored.running) {
+    task.deadlineMs = nowMs + timeoutOf(task) + state.settings.startGraceMs;
+    state.tasks.set(task.id, task);
+    state.running.add(task);
+    const worker = task.worker === null ? undefined : state.workers.get(task.worker);
+    if (!worker) throw new Error(`task ${task.id} runs on the unknown worker ${task.worker}`);
+    worker.running.set(task.id, task);
+    worker.graceUntilMs = nowMs + state.settings.startGraceMs;
+  }
+  for (const { owner, open } of stored.owners) if (open > 0) state.openPerOwner.set(owner, open);
+  for (const { state: name, count } of stored.ended) state.ended.set(name, count);
+  state.scheduled = stored.scheduled;
+  state.nextSeq = stored.nextSeq;
+  state.nextLane = stored.nextLane;
+  state.lastEvent = stored.lastEvent;
+  return state;
+}

@@ -1,0 +1,113 @@
+/** Dispatch: the best waiting task to the best worker, until no lane has both. */
+
+import { headOf, type Lane, queuedIn, takeHead } from './lane.js';
+import { startAttempt } from './life.js';
+import { type KindState, kindState } from './state.js';
+import { compareTasks } from './task.js';
+import type { Turn } from './turn.js';
+import { freeService, freeSlotsFor, mismatch, takesTasks, type Worker } from './worker.js';
+
+/** How many workers with room are compared for one task. */
+const CANDIDATES = 8;
+
+export function schedule(turn: Turn): void {
+  const { state } = turn;
+  for (const kind of state.freed) {
+    const known = kindState(state, kind);
+    known.capacity++;
+    for (const lane of known.lanes) if (queuedIn(lane) > 0) state.ready.add(lane);
+  }
+  state.freed.clear();
+  const heap = new LaneHeap();
+  for (const lane of state.ready) {
+    refill(turn, lane);
+    if (headOf(lane) && lane.stuckAt !== kindState(state, lane.kind).capacity) heap.push(lane);
+  }
+  state.ready.clear();
+  for (let lane = heap.pop(); lane; lane = heap.pop()) {
+    const task = headOf(lane)!;
+    const kind = kindState(state, lane.kind);
+    const worker = pickWorker(kind, lane);
+    const live = worker && freeService(worker, lane.kind);
+    if (!worker || !live) {
+      lane.stuckAt = kind.capacity;
+      continue;
+    }
+    lane.stuckAt = -1;
+    takeHead(lane);
+    startAttempt(turn, task, worker, live);
+    kind.free.delete(worker);
+    if (freeService(worker, lane.kind)) kind.free.add(worker);
+    if (headOf(lane)) heap.push(lane);
+    refill(turn, lane);
+  }
+}
+
+/** Among the first few workers with room that the constraints admit, the one with most of its room free. */
+function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
+  let best: Worker | undefined;
+  let bestShare = 0;
+  let seen = 0;
+  for (const worker of kind.free) {
+    if (!takesTasks(worker) || !freeService(worker, lane.kind)) {
+      kind.free.delete(worker);
+      continue;
+    }
+    if (mismatch(worker, lane.constraints) !== undefined) continue;
+    const free = freeSlotsFor(worker, lane.kind);
+    const share = free / (free + worker.running.size);
+    if (share > bestShare) {
+      best = worker;
+      bestShare = share;
+    }
+    if (++seen >= CANDIDATES) break;
+  }
+  return best;
+}
+
+/** Asks for stored rows when the window runs low. */
+function refill(turn: Turn, lane: Lane): void {
+  const { windowTasks, windowBytes } = turn.state.settings;
+  if (lane.beyond === 0 || lane.claiming || lane.window.length > windowTasks / 2) return;
+  if (lane.windowBytes > windowBytes / 2) return;
+  lane.claiming = true;
+  turn.effects.claims.push({ lane: lane.id, tasks: windowTasks, bytes: windowBytes });
+}
+
+/** Lanes by the order of their heads. */
+class LaneHeap {
+  readonly #lanes: Lane[] = [];
+
+  push(lane: Lane): void {
+    const lanes = this.#lanes;
+    let at = lanes.length;
+    lanes.push(lane);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (before(lanes[parent]!, lane)) break;
+      lanes[at] = lanes[parent]!;
+      at = parent;
+    }
+    lanes[at] = lane;
+  }
+
+  pop(): Lane | undefined {
+    const lanes = this.#lanes;
+    const top = lanes[0];
+    const last = lanes.pop();
+    if (!top || !last || lanes.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= lanes.length) break;
+      if (child + 1 < lanes.length && before(lanes[child + 1]!, lanes[child]!)) child++;
+      if (before(last, lanes[child]!)) break;
+      lanes[at] = lanes[child]!;
+      at = child;
+    }
+    lanes[at] = last;
+    return top;
+  }
+}
+
+const before = (a: Lane, b: Lane): boolean => compareTasks(headOf(a)!, headOf(b)!) <= 0;

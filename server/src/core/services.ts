@@ -1,0 +1,79 @@
+/** The services of a worker: taken over as it tells them, with their slots counted from what runs. */
+import type { Service } from '@rma/protocol/worker';
+import { capacityGrew, type State } from './state.js';
+import { emit, type Turn } from './turn.js';
+import type { LiveService, Worker } from './worker.js';
+
+/** The kinds that one worker may make known; past it further ones are not offered. */
+const MAX_KINDS_PER_WORKER = 256;
+
+export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
+  const { state } = turn;
+  const before = new Map(worker.services);
+  worker.services.clear();
+  for (const service of services) {
+    const old = before.get(service.name)?.service;
+    worker.services.set(service.name, { service, used: 0 });
+    if (old?.state !== service.state || old?.kinds.join() !== service.kinds.join()) {
+      emit(turn, 'service.changed', worker.record.id, '', {
+        service: service.name,
+        state: service.state,
+        kinds: service.kinds,
+        ...(service.reason === undefined ? {} : { reason: service.reason }),
+      });
+    }
+    before.delete(service.name);
+  }
+  for (const name of before.keys()) {
+    emit(turn, 'service.changed', worker.record.id, '', { service: name, state: 'stopped' });
+  }
+  countSlots(worker);
+  for (const { service } of worker.services.values()) {
+    learnKinds(turn, worker, service);
+    capacityGrew(state, worker, service.kinds);
+  }
+}
+
+function countSlots(worker: Worker): void {
+  for (const task of worker.running.values()) {
+    const live = worker.services.get(task.service) ?? serving(worker, task.kind);
+    if (!live) continue;
+    task.service = live.service.name;
+    live.used++;
+  }
+  for (const name of worker.stopping.values()) {
+    const live = worker.services.get(name);
+    if (live) live.used++;
+  }
+}
+
+function serving(worker: Worker, kind: string): LiveService | undefined {
+  for (const live of worker.services.values()) if (live.service.kinds.includes(kind)) return live;
+  return undefined;
+}
+
+function learnKinds(turn: Turn, worker: Worker, service: Service): void {
+  const { state, effects } = turn;
+  if (service.state !== 'healthy') return;
+  for (const kind of service.kinds) {
+    const workers = state.knownKinds.get(kind);
+    if (workers?.has(worker.record.id) || kindsOf(state, worker) >= MAX_KINDS_PER_WORKER) continue;
+    if (workers) workers.add(worker.record.id);
+    else state.knownKinds.set(kind, new Set([worker.record.id]));
+    effects.persist.kinds.push({ kind, worker: worker.record.id });
+  }
+}
+
+function kindsOf(state: State, worker: Worker): number {
+  let kinds = 0;
+  for (const workers of state.knownKinds.values()) if (workers.has(worker.record.id)) kinds++;
+  return kinds;
+}
+
+/** A revoked worker's kinds are forgotten, unless somebody else offers them or they are built in. */
+export function forgetKinds(turn: Turn, worker: Worker): void {
+  for (const [kind, workers] of turn.state.knownKinds) {
+    if (workers.delete(worker.record.id) && workers.size === 0) turn.state.knownKinds.delete(kind);
+  }
+  turn.effects.persist.dropKindsOf.push(worker.record.id);
+}

@@ -1,0 +1,114 @@
+/** The live state that the core owns: sessions, workers, lanes, the tasks in memory, and maintained counts. */
+
+import type { Constraints } from '@rma/protocol/task';
+import { type Lane, laneKey, makeLane } from './lane.js';
+import type { Session } from './session.js';
+import { type CoreSettings, DEFAULT_CORE_SETTINGS } from './settings.js';
+import type { Task } from './task.js';
+import type { TokenRecord } from './token.js';
+import type { Worker } from './worker.js';
+
+/** What is known of a kind while the process lives: who serves it, and how long its tasks take. */
+export interface KindState {
+  /** Workers that may have a free slot; whoever turns out to be full leaves. Their order makes equals take turns. */
+  readonly free: Set<Worker>;
+  readonly lanes: Set<Lane>;
+  /** Grows whenever a slot for this kind may have become free. */
+  capacity: number;
+  /** Moving mean of run times in ms; 0 before the first. */
+  meanRunMs: number;
+}
+
+export interface State {
+  readonly settings: CoreSettings;
+  readonly sessions: Map<number, Session>;
+  readonly workers: Map<string, Worker>;
+  /** Workers by `joinToken joinKey`: a first join is idempotent. */
+  readonly joins: Map<string, Worker>;
+  readonly tokens: Map<string, TokenRecord>;
+  /** In memory: queued within a window, or running. By id. */
+  readonly tasks: Map<string, Task>;
+  readonly running: Set<Task>;
+  readonly lanes: Map<number, Lane>;
+  readonly lanesByKey: Map<string, Lane>;
+  readonly lanesPerOwner: Map<string, number>;
+  readonly kinds: Map<string, KindState>;
+  /** kind to the workers, not revoked, that ever offered it. Built-in kinds have an entry from the start. */
+  readonly knownKinds: Map<string, Set<string>>;
+  /** Sessions that watch a task, by task id. */
+  readonly watchers: Map<string, Set<number>>;
+  readonly openPerOwner: Map<string, number>;
+  /** Ended tasks by state, over the life of the pool. */
+  readonly ended: Map<string, number>;
+  /** Lanes that the next scheduling pass looks at. */
+  readonly ready: Set<Lane>;
+  /** Kinds whose capacity grew since the last pass. */
+  readonly freed: Set<string>;
+  queued: number;
+  scheduled: number;
+  nextSeq: number;
+  nextLane: number;
+  lastEvent: number;
+  /** Submits are refused: the disk is full. */
+  storageFull: boolean;
+  stopping: boolean;
+}
+
+export function makeState(settings: Partial<CoreSettings> = {}): State {
+  return {
+    settings: { ...DEFAULT_CORE_SETTINGS, ...settings },
+    sessions: new Map(),
+    workers: new Map(),
+    joins: new Map(),
+    tokens: new Map(),
+    tasks: new Map(),
+    running: new Set(),
+    lanes: new Map(),
+    lanesByKey: new Map(),
+    lanesPerOwner: new Map(),
+    kinds: new Map(),
+    knownKinds: new Map(),
+    watchers: new Map(),
+    openPerOwner: new Map(),
+    ended: new Map(),
+    ready: new Set(),
+    freed: new Set(),
+    queued: 0,
+    scheduled: 0,
+    nextSeq: 1,
+    nextLane: 1,
+    lastEvent: 0,
+    storageFull: false,
+    stopping: false,
+  };
+}
+
+export function kindState(state: State, kind: string): KindState {
+  let found = state.kinds.get(kind);
+  if (!found) {
+    found = { free: new Set(), lanes: new Set(), capacity: 0, meanRunMs: 0 };
+    state.kinds.set(kind, found);
+  }
+  return found;
+}
+
+export function addLane(state: State, lane: Lane): void {
+  state.lanes.set(lane.id, lane);
+  state.lanesByKey.set(lane.key, lane);
+  kindState(state, lane.kind).lanes.add(lane);
+  state.lanesPerOwner.set(lane.owner, (state.lanesPerOwner.get(lane.owner) ?? 0) + 1);
+}
+
+export function newLane(state: State, kind: string, constraints: Constraints | undefined, owner: string): Lane {
+  const lane = makeLane(state.nextLane++, laneKey(kind, constraints), kind, constraints ?? {}, owner);
+  addLane(state, lane);
+  return lane;
+}
+
+/** A worker may have room for these kinds: their lanes are worth another look. */
+export function capacityGrew(state: State, worker: Worker, kinds: readonly string[]): void {
+  for (const kind of kinds) {
+    kindState(state, kind).free.add(worker);
+    state.freed.add(kind);
+  }
+}

@@ -1,0 +1,35 @@
+/** What the pool knows of a token beside its signature: who it names, how often it may be used, whether it is revoked. */
+import type { Role } from '@rma/protocol/down';
+import type { Trust } from '@rma/protocol/task';
+import type { TokenView } from '@rma/protocol/view';
+
+export interface TokenRecord {
+  readonly id: string;
+  readonly role: Role;
+  readonly name: string;
+  readonly subject: string;
+  readonly owner: string;
+  readonly trust: Trust;
+  readonly createdAt: number;
+  /** 0 for never. */
+  readonly expiresAt: number;
+  /** Joins that are left; -1 for any number. */
+  usesLeft: number;
+  revokedAt: number;
+  lastUsedAt: number;
+}
+
+export function viewToken(token: TokenRecord): TokenView {
+  return {
+    id: token.id,
+    role: token.role,
+    name: token.name,
+    subject: token.subject,
+    createdAt: token.createdAt,
+    ...(token.expiresAt ? { expiresAt: token.expiresAt } : {}),
+    ...(token.usesLeft >= 0 ? { usesLeft: token.usesLeft } : {}),
+    ...(token.role === 'join' || token.role === 'worker' ? { trust: token.trust, owner: token.owner } : {}),
+    ...(token.revokedAt ? { revokedAt: token.revokedAt } : {}),
+    ...(token.lastUsedAt ? { lastUsedAt: token.lastUsedAt } : {}),
+  };
+}

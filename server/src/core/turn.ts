@@ -1,0 +1,133 @@
+/** One turn of the core: its state, what came in, what goes out, and the few verbs that every part uses. */
+import type { ErrorKind } from '@rma/protocol/error';
+import { ProtocolError } from '@rma/protocol/error';
+import type { EventType } from '@rma/protocol/event';
+import type { Failure, TaskChange, TaskEnd } from '@rma/protocol/task';
+import { count, type Effects, outgoingOf } from './effects.js';
+import type { Batch } from './inputs.js';
+import type { Lane } from './lane.js';
+import type { State } from './state.js';
+import type { Task } from './task.js';
+
+export interface Turn {
+  readonly state: State;
+  readonly batch: Batch;
+  readonly effects: Effects;
+  /** Tasks that left memory in this turn; later inputs of it still find them. */
+  readonly left: Map<string, Task>;
+}
+
+/** A task by id: in memory, or left it in this turn, or fetched for it. */
+export function findTask(turn: Turn, id: string): Task | undefined {
+  return turn.state.tasks.get(id) ?? turn.left.get(id) ?? turn.batch.fetched.get(id);
+}
+
+/** The task's row changed; it is written at the end of the turn. */
+export function touch(turn: Turn, task: Task): void {
+  turn.effects.persist.tasks.add(task);
+}
+
+export function forget(turn: Turn, task: Task): void {
+  turn.state.tasks.delete(task.id);
+  turn.left.set(task.id, task);
+}
+
+export function emit(
+  turn: Turn,
+  type: EventType,
+  subject: string,
+  owner: string,
+  data: Record<string, unknown> | null = null,
+): void {
+  turn.effects.persist.events.push({
+    seq: ++turn.state.lastEvent,
+    at: turn.batch.wallMs,
+    type,
+    subject,
+    owner,
+    data,
+  });
+}
+
+export function countLane(turn: Turn, lane: Lane, queued: number, open: number): void {
+  turn.state.queued += queued;
+  lane.open += open;
+  const deltas = turn.effects.persist.laneDeltas;
+  const delta = deltas.get(lane.id);
+  if (delta) {
+    delta.queued += queued;
+    delta.open += open;
+  } else deltas.set(lane.id, { queued, open });
+}
+
+export function countOwner(turn: Turn, owner: string, by: number): void {
+  const { openPerOwner } = turn.state;
+  const open = (openPerOwner.get(owner) ?? 0) + by;
+  if (open > 0) openPerOwner.set(owner, open);
+  else openPerOwner.delete(owner);
+  count(turn.effects.persist.ownerDeltas, owner, by);
+}
+
+export function sendError(
+  turn: Turn,
+  session: number,
+  kind: ErrorKind,
+  message: string,
+  options: { ref?: number; about?: string } = {},
+): void {
+  outgoingOf(turn.effects, session).errors.push({ ...options, error: new ProtocolError(kind, message).toWire() });
+}
+
+export function sendReply(turn: Turn, session: number, ref: number, result: unknown): void {
+  outgoingOf(turn.effects, session).replies.push({ ref, result });
+}
+
+export function changeOf(task: Task, extra: { fraction?: number; note?: string; error?: Failure } = {}): TaskChange {
+  return {
+    task: task.id,
+    state: task.state,
+    attempt: task.attempt,
+    ...(task.worker === null || task.state !== 'running' ? {} : { worker: task.worker }),
+    ...extra,
+  };
+}
+
+export function endOf(task: Task): TaskEnd {
+  return {
+    task: task.id,
+    state: task.state as TaskEnd['state'],
+    ...(task.output === null ? {} : { output: task.output }),
+    ...(task.outputBlobs === null ? {} : { blobs: [...task.outputBlobs] }),
+    ...(task.error === null ? {} : { error: task.error }),
+    attempts: task.attempt,
+    ...(task.worker === null ? {} : { worker: task.worker }),
+    submittedAt: task.submittedAt,
+    ...(task.startedAt === 0 ? {} : { startedAt: task.startedAt }),
+    endedAt: task.endedAt,
+  };
+}
+
+/** Tells everybody who watches an open task. */
+export function tellChanged(
+  turn: Turn,
+  task: Task,
+  extra?: { fraction?: number; note?: string; error?: Failure },
+): void {
+  const sessions = turn.state.watchers.get(task.id);
+  if (!sessions) return;
+  const change = changeOf(task, extra);
+  for (const session of sessions) outgoingOf(turn.effects, session).changed.push(change);
+}
+
+/** Tells everybody who watches an ended task, and ends their watch. */
+export function tellEnded(turn: Turn, task: Task): void {
+  const { watchers, sessions } = turn.state;
+  const watching = watchers.get(task.id);
+  if (!watching) return;
+  watchers.delete(task.id);
+  const end = endOf(task);
+  for (const id of watching) {
+    sessions.get(id)?.watching.delete(task.id);
+    outgoingOf(turn.effects, id).ended.push(end);
+  }
+}

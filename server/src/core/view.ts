@@ -1,0 +1,76 @@
+/** Views of the live state, for queries. They read; they change nothing. */
+
+import { TASK_STATES } from '@rma/protocol/task';
+import type { WorkerState, WorkerView } from '@rma/protocol/view';
+import { queuedIn } from './lane.js';
+import type { State } from './state.js';
+import { tierOf, type Worker } from './worker.js';
+
+export function stateOf(worker: Worker): WorkerState {
+  if (worker.record.revokedAt) return 'revoked';
+  if (worker.session === 0) return worker.graceUntilMs ? 'away' : 'offline';
+  return worker.leaving || worker.record.draining ? 'draining' : 'online';
+}
+
+/** `full` adds what only an admin sees. */
+export function viewWorker(worker: Worker, full: boolean): WorkerView {
+  const { record } = worker;
+  return {
+    id: record.id,
+    name: record.name,
+    state: stateOf(worker),
+    tier: tierOf(worker),
+    pinned: record.pinnedTier !== null,
+    reasons: [...record.reasons],
+    trust: record.trust,
+    labels: record.labels,
+    services: [...worker.services.values()].map(({ service }) => service),
+    running: worker.running.size,
+    ...(worker.load === null ? {} : { load: worker.load }),
+    joinedAt: record.joinedAt,
+    lastSeenAt: record.lastSeenAt,
+    ...(full ? { owner: record.owner, address: worker.address, hardware: record.hardware } : {}),
+  };
+}
+
+export function countWorkers(state: State): {
+  total: number;
+  online: number;
+  byTier: Record<string, number>;
+  byState: Record<string, number>;
+} {
+  const byTier: Record<string, number> = { '1': 0, '2': 0, '3': 0, none: 0 };
+  const byState: Record<string, number> = {};
+  let total = 0;
+  let online = 0;
+  for (const worker of state.workers.values()) {
+    const now = stateOf(worker);
+    byState[now] = (byState[now] ?? 0) + 1;
+    if (now === 'revoked') continue;
+    total++;
+    if (worker.session === 0) continue;
+    online++;
+    const tier = String(tierOf(worker) ?? 'none');
+    byTier[tier] = (byTier[tier] ?? 0) + 1;
+  }
+  return { total, online, byTier, byState };
+}
+
+export function countTasks(state: State): {
+  queued: number;
+  running: number;
+  byState: Record<string, number>;
+  queuedByKind: Record<string, number>;
+} {
+  const byState: Record<string, number> = {};
+  for (const name of TASK_STATES) byState[name] = state.ended.get(name) ?? 0;
+  byState.queued = state.queued;
+  byState.scheduled = state.scheduled;
+  byState.running = state.running.size;
+  const queuedByKind: Record<string, number> = {};
+  for (const lane of state.lanes.values()) {
+    const queued = queuedIn(lane);
+    if (queued > 0) queuedByKind[lane.kind] = (queuedByKind[lane.kind] ?? 0) + queued;
+  }
+  return { queued: state.queued, running: state.running.size, byState, queuedByKind };
+}
