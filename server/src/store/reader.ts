@@ -1,0 +1,152 @@
+/**
+ * Questions about the past, answered in a thread of their own, so that no page view delays a dispatch. A question that
+ * takes longer than a second is ended with its thread: a long read would keep the WAL from being reused.
+ */
+import { Worker } from 'node:worker_threads';
+import { ProtocolError } from '@rma/protocol/error';
+import type { Constraints, TaskState } from '@rma/protocol/task';
+import type { AttemptView, TaskView } from '@rma/protocol/view';
+import type { EventRecord } from '../core/effects.js';
+
+const TIMEOUT_MS = 1_000;
+const MAX_WAITING = 256;
+
+export type Question =
+  | {
+      readonly what: 'tasks';
+      readonly owner?: string;
+      readonly state?: TaskState;
+      readonly kind?: string;
+      readonly before?: string;
+      readonly limit: number;
+    }
+  | { readonly what: 'task'; readonly id: string }
+  | { readonly what: 'output'; readonly id: string }
+  | { readonly what: 'events'; readonly since: number; readonly limit: number };
+
+export type Answer =
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | { readonly id: number; readonly ok: false; readonly message: string };
+
+/** A task's row without its payloads. */
+export interface StoredTask extends TaskView {
+  readonly seq: number;
+  readonly lane: number;
+  readonly inputBytes: number;
+  readonly outputBytes?: number;
+  readonly constraints?: Constraints;
+}
+
+interface Waiting {
+  readonly question: Question;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Reader {
+  readonly #file: string;
+  #thread: Worker | undefined;
+  #waiting = new Map<number, Waiting>();
+  #queue: number[] = [];
+  #active: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #nextId = 1;
+  #closed = false;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  tasks(filter: Omit<Extract<Question, { what: 'tasks' }>, 'what'>): Promise<StoredTask[]> {
+    return this.#ask({ what: 'tasks', ...filter }) as Promise<StoredTask[]>;
+  }
+
+  task(id: string): Promise<{ task: StoredTask; attempts: AttemptView[] } | null> {
+    return this.#ask({ what: 'task', id }) as Promise<{ task: StoredTask; attempts: AttemptView[] } | null>;
+  }
+
+  output(id: string): Promise<Uint8Array | null> {
+    return this.#ask({ what: 'output', id }) as Promise<Uint8Array | null>;
+  }
+
+  /** Events after `since`, in order; `last` is the number to go on from. */
+  events(since: number, limit: number): Promise<{ events: EventRecord[]; last: number }> {
+    return this.#ask({ what: 'events', since, limit }) as Promise<{ events: EventRecord[]; last: number }>;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#failAll('the coordinator is stopping');
+    await this.#end();
+  }
+
+  #ask(question: Question): Promise<unknown> {
+    if (this.#closed) return Promise.reject(new ProtocolError('unavailable', 'the coordinator is stopping'));
+    if (this.#waiting.size >= MAX_WAITING) {
+      return Promise.reject(
+        new ProtocolError('unavailable', `more than ${MAX_WAITING} queries wait; ask again shortly`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, { question, resolve, reject });
+      this.#queue.push(id);
+      if (this.#queue.length === 1) this.#next();
+    });
+  }
+
+  /** One question at a time, so that the clock of each begins when its work does. */
+  #next(): void {
+    const id = this.#queue[0];
+    if (id === undefined || this.#active !== undefined) return;
+    this.#active = id;
+    const { question } = this.#waiting.get(id)!;
+    const thread = this.#start();
+    this.#timer = setTimeout(() => {
+      this.#settle({ id, ok: false, message: `the query took longer than ${TIMEOUT_MS} ms; narrow it` });
+      void this.#end();
+    }, TIMEOUT_MS);
+    thread.postMessage({ id, question });
+  }
+
+  #start(): Worker {
+    if (this.#thread) return this.#thread;
+    const thread = new Worker(new URL('./reader-thread.js', import.meta.url), { workerData: { file: this.#file } });
+    thread.unref();
+    thread.on('message', (answer: Answer) => this.#settle(answer));
+    thread.on('error', (error: Error) => {
+      if (this.#thread !== thread) return;
+      this.#thread = undefined;
+      const id = this.#queue[0];
+      if (id !== undefined) this.#settle({ id, ok: false, message: `the query thread failed: ${error.message}` });
+    });
+    this.#thread = thread;
+    return thread;
+  }
+
+  #settle(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    if (!waiting) return;
+    clearTimeout(this.#timer);
+    this.#active = undefined;
+    this.#waiting.delete(answer.id);
+    this.#queue.shift();
+    if (answer.ok) waiting.resolve(answer.value);
+    else waiting.reject(new ProtocolError('unavailable', answer.message));
+    // After a timeout the thread is about to end; the next question starts a new one.
+    setImmediate(() => this.#next());
+  }
+
+  #failAll(message: string): void {
+    clearTimeout(this.#timer);
+    for (const { reject } of this.#waiting.values()) reject(new ProtocolError('unavailable', message));
+    this.#waiting.clear();
+    this.#queue = [];
+  }
+
+  async #end(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = undefined;
+    await thread?.terminate();
+  }
+}

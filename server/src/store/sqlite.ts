@@ -1,0 +1,56 @@
+/**
+ * The one door to better-sqlite3: opens a database file with the settings that the guarantees rest on. On Node 20
+ * version 13 of the library crashes, and from Node 22 on version 12 does: this file picks.
+ */
+import { createRequire } from 'node:module';
+import type BetterSqlite3 from 'better-sqlite3';
+
+export type Database = BetterSqlite3.Database;
+export type Statement = BetterSqlite3.Statement;
+
+const require = createRequire(import.meta.url);
+const library = Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3' : 'better-sqlite3-node20';
+
+function loadDriver(): typeof BetterSqlite3 {
+  try {
+    return require(library) as typeof BetterSqlite3;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `SQLite's driver (${library}) does not load on Node ${process.versions.node}: ${why}. Run \`npm start\` or \`npm test\` at the project's root: both build it.`,
+    );
+  }
+}
+
+export type Synchronous = 'FULL' | 'NORMAL';
+
+/** Opens for writing, in WAL mode. `FULL`: what a commit returned from survives a power cut. */
+export function openDatabase(file: string, synchronous: Synchronous = 'FULL'): Database {
+  const database = new (loadDriver())(file);
+  database.pragma('journal_mode = WAL');
+  database.pragma(`synchronous = ${synchronous}`);
+  database.pragma('foreign_keys = OFF');
+  database.pragma('busy_timeout = 2000');
+  database.pragma('cache_size = -65536');
+  database.pragma('temp_store = MEMORY');
+  return database;
+}
+
+/** Opens an existing database for reading only. */
+export function openReader(file: string): Database {
+  const database = new (loadDriver())(file, { readonly: true, fileMustExist: true });
+  database.pragma('busy_timeout = 1000');
+  database.pragma('cache_size = -16384');
+  return database;
+}
+
+/** Opens a file whose only purpose is to be locked by this process until it ends. */
+export function openLock(file: string): Database {
+  return new (loadDriver())(file, { timeout: 0 });
+}
+
+export function isSqliteError(error: unknown): error is Error & { code: string } {
+  return (
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('SQLITE_')
+  );
+}
