@@ -1,0 +1,14 @@
+/** The loop's time: monotonic for deadlines, wall for records. */
+import { performance } from 'node:perf_hooks';
+
+export interface Clock {
+  /** Monotonic ms. */
+  nowMs(): number;
+  /** ms since 1970. */
+  wallMs(): number;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+};
