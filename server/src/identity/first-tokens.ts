@@ -1,0 +1,68 @@
+/** The tokens that a pool begins with: one file each for the admin, a client, joining workers, and the local worker. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeEffects } from '../core/effects.js';
+import type { TokenRecord } from '../core/token.js';
+import type { Store } from '../store/store.js';
+import { writeSecret } from './secret-file.js';
+import { shortId, type Tokens } from './tokens.js';
+
+interface First {
+  readonly file: string;
+  readonly role: 'admin' | 'client' | 'join';
+  readonly trust: 'community' | 'trusted';
+  readonly usesLeft: number;
+}
+
+const FIRST: readonly First[] = [
+  { file: 'admin', role: 'admin', trust: 'community', usesLeft: -1 },
+  { file: 'client', role: 'client', trust: 'community', usesLeft: -1 },
+  { file: 'join', role: 'join', trust: 'community', usesLeft: -1 },
+  // For the worker beside the coordinator: the admin's own machine, and no other.
+  { file: 'local', role: 'join', trust: 'trusted', usesLeft: 1 },
+];
+
+/** Makes what is missing; answers the files that it wrote. The record is on disk before its file. */
+export async function ensureFirstTokens(
+  directory: string,
+  tokens: Tokens,
+  store: Store,
+  known: readonly TokenRecord[],
+  wallMs: number,
+): Promise<string[]> {
+  const ids = new Set(known.map(({ id }) => id));
+  const written: string[] = [];
+  for (const first of FIRST) {
+    const file = join(directory, `${first.file}.token`);
+    if (await stands(file, tokens, ids)) continue;
+    const record: TokenRecord = {
+      id: shortId('t-', 12),
+      role: first.role,
+      name: first.file,
+      subject: first.file,
+      owner: first.file === 'local' ? 'admin' : first.file,
+      trust: first.trust,
+      createdAt: wallMs,
+      expiresAt: 0,
+      usesLeft: first.usesLeft,
+      revokedAt: 0,
+      lastUsedAt: 0,
+    };
+    const effects = makeEffects();
+    effects.persist.tokens.add(record);
+    await store.commit(effects.persist, wallMs);
+    writeSecret(file, await tokens.sign({ id: record.id, role: record.role, subject: record.subject, expiresAt: 0 }));
+    written.push(file);
+  }
+  return written;
+}
+
+/** A file stands when its token is ours and known; a revoked one stands too, or a restart would undo the revocation. */
+async function stands(file: string, tokens: Tokens, ids: ReadonlySet<string>): Promise<boolean> {
+  if (!existsSync(file)) return false;
+  try {
+    return ids.has((await tokens.verify(readFileSync(file, 'utf8').trim())).id);
+  } catch {
+    return false;
+  }
+}
