@@ -1,0 +1,186 @@
+/** Blobs as files named by their hash. A partial upload stays, so that it can go on; nothing counts before it is checked. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ProtocolError } from '@rma/protocol/error';
+import { StorageFull, type Store } from '../store/store.js';
+
+const PART_MAX_AGE_MS = 3_600_000;
+
+export class BlobStore {
+  readonly #directory: string;
+  readonly #store: Store;
+  readonly #wallMs: () => number;
+  /** Blobs that are becoming whole: the sweep leaves their files alone. */
+  readonly #finishing = new Set<string>();
+  /** Uploads under way, by `owner blob`. */
+  readonly #uploading = new Set<string>();
+
+  constructor(directory: string, store: Store, wallMs: () => number) {
+    this.#directory = directory;
+    this.#store = store;
+    this.#wallMs = wallMs;
+    mkdirSync(join(directory, 'parts'), { recursive: true });
+  }
+
+  async find(owner: string, blob: string): Promise<{ size: number } | undefined> {
+    return this.#store.findBlob(owner, blob);
+  }
+
+  /** Begins or resumes an upload. @throws ProtocolError of kind `unavailable` while another one of the same runs */
+  async upload(owner: string, blob: string, size: number): Promise<Upload> {
+    const key = `${owner} ${blob}`;
+    if (this.#uploading.has(key)) {
+      throw new ProtocolError('unavailable', `the blob ${blob} is being uploaded on another stream; try again shortly`);
+    }
+    this.#uploading.add(key);
+    try {
+      const part = join(this.#directory, 'parts', `${createHash('sha256').update(key).digest('hex')}.part`);
+      const file = await open(part, 'a+', 0o600);
+      const held = (await file.stat()).size;
+      if (held > size) await file.truncate(0);
+      return new Upload(file, part, Math.min(held, held > size ? 0 : held), size, {
+        whole: () => this.#finish(owner, blob, size, part),
+        done: () => this.#uploading.delete(key),
+      });
+    } catch (error) {
+      this.#uploading.delete(key);
+      throw asStorageFull(error);
+    }
+  }
+
+  async #finish(owner: string, blob: string, size: number, part: string): Promise<void> {
+    const actual = await hashOf(part);
+    if (actual !== blob) {
+      rmSync(part, { force: true });
+      throw new ProtocolError('invalid', `the bytes hash to ${actual}, not to ${blob}; upload them again`);
+    }
+    this.#finishing.add(blob);
+    try {
+      const file = this.#fileOf(blob);
+      await mkdir(dirname(file), { recursive: true });
+      await rename(part, file);
+      await syncDirectory(dirname(file));
+      await this.#store.addBlob({ owner, blob, size }, this.#wallMs());
+    } finally {
+      this.#finishing.delete(blob);
+    }
+  }
+
+  open(blob: string): Promise<FileHandle> {
+    return open(this.#fileOf(blob), 'r');
+  }
+
+  /** Removes blobs that no task refers to, and uploads that were given up. */
+  async sweep(maxAgeMs: number): Promise<void> {
+    const dropped = await this.#store.dropBlobs(this.#wallMs() - maxAgeMs, 1_000);
+    for (const blob of dropped) if (!this.#finishing.has(blob)) rmSync(this.#fileOf(blob), { force: true });
+    const parts = join(this.#directory, 'parts');
+    for (const name of await readdir(parts)) {
+      const file = join(parts, name);
+      const { mtimeMs } = await stat(file);
+      if (mtimeMs < this.#wallMs() - PART_MAX_AGE_MS) rmSync(file, { force: true });
+    }
+  }
+
+  #fileOf(blob: string): string {
+    return join(this.#directory, blob.slice(0, 2), blob);
+  }
+}
+
+/** One upload. Writes are in order; `end` checks the whole. */
+export class Upload {
+  #last: Promise<void> = Promise.resolve();
+  #received: number;
+  #closed = false;
+
+  constructor(
+    readonly file: FileHandle,
+    readonly part: string,
+    /** Where the sender has to go on. */
+    readonly offset: number,
+    readonly size: number,
+    private readonly port: { whole(): Promise<void>; done(): void },
+  ) {
+    this.#received = offset;
+  }
+
+  /** Resolves once the bytes are with the operating system. @throws ProtocolError when more comes than was announced */
+  write(bytes: Uint8Array): Promise<void> {
+    this.#received += bytes.length;
+    if (this.#received > this.size) {
+      return Promise.reject(new ProtocolError('too_large', `more than the announced ${this.size} bytes came`));
+    }
+    this.#last = this.#last.then(async () => {
+      try {
+        await this.file.appendFile(bytes);
+      } catch (error) {
+        throw asStorageFull(error);
+      }
+    });
+    return this.#last;
+  }
+
+  async end(): Promise<void> {
+    try {
+      await this.#last;
+      if (this.#received !== this.size) {
+        throw new ProtocolError('invalid', `${this.#received} bytes came, ${this.size} were announced`);
+      }
+      await this.file.sync();
+      await this.#close();
+      await this.port.whole();
+    } catch (error) {
+      throw asStorageFull(error);
+    } finally {
+      await this.abandon();
+    }
+  }
+
+  /** Leaves what came for a later try. */
+  async abandon(): Promise<void> {
+    await this.#last.catch(() => undefined);
+    await this.#close();
+    this.port.done();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.file.close();
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(262_144);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function asStorageFull(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (error instanceof StorageFull || code === 'ENOSPC' || code === 'EDQUOT') {
+    return new ProtocolError('storage_full', "the coordinator's disk is full; upload again later");
+  }
+  return error;
+}

@@ -1,0 +1,88 @@
+/** One connection: its phase, its encoding, its liveness and its limits. */
+import { encodeDown } from '@rma/protocol/codec';
+import type { Down, Role } from '@rma/protocol/down';
+import { CLOSE, type CloseName, type WireError } from '@rma/protocol/error';
+import { type Liveness, livenessAt } from '@rma/protocol/liveness';
+import { encodeStreamData } from '@rma/protocol/stream';
+import type { Subprotocol } from '@rma/protocol/version';
+import type { Socket } from './transport.js';
+
+/** greeting: no hello yet. checking: its token is being verified. waiting: the core decides. open: welcome has left. */
+export type Phase = 'greeting' | 'checking' | 'waiting' | 'open' | 'closing';
+
+const VIOLATION_WINDOW_MS = 10_000;
+const MAX_VIOLATIONS = 10;
+
+export class Connection {
+  phase: Phase = 'greeting';
+  role: Role | null = null;
+  subject = '';
+  readonly liveness: Liveness;
+  /** Messages that may still come now; refilled with time. */
+  tokens: number;
+  refilledAtMs: number;
+  #violations = 0;
+  #violationsSinceMs = 0;
+
+  constructor(
+    readonly socket: Socket,
+    readonly subprotocol: Subprotocol,
+    readonly openedAtMs: number,
+    burst: number,
+  ) {
+    this.liveness = livenessAt(openedAtMs);
+    this.tokens = burst;
+    this.refilledAtMs = openedAtMs;
+  }
+
+  get id(): number {
+    return this.socket.id;
+  }
+
+  send(message: Down, nowMs: number): void {
+    this.liveness.sentAtMs = nowMs;
+    this.socket.send(encodeDown(message, this.subprotocol));
+  }
+
+  /** A data frame of a stream; `buffered` means: wait for the drain. */
+  sendData(stream: number, bytes: Uint8Array, nowMs: number): 'sent' | 'buffered' | 'dropped' {
+    this.liveness.sentAtMs = nowMs;
+    return this.socket.send(encodeStreamData(stream, bytes));
+  }
+
+  sendError(error: WireError, nowMs: number, about?: string, ref?: number): void {
+    this.send(
+      { type: 'error', error, ...(about === undefined ? {} : { about }), ...(ref === undefined ? {} : { ref }) },
+      nowMs,
+    );
+  }
+
+  /** Says why, then closes. */
+  goodbye(reason: CloseName, message: string, nowMs: number, reconnectAfterMs?: number): void {
+    if (this.phase === 'closing') return;
+    this.phase = 'closing';
+    this.send(
+      { type: 'goodbye', reason, message, ...(reconnectAfterMs === undefined ? {} : { reconnectAfterMs }) },
+      nowMs,
+    );
+    this.socket.close(CLOSE[reason].code, reason);
+  }
+
+  /** Counts a message at fault; true when there were too many. */
+  violate(nowMs: number): boolean {
+    if (nowMs - this.#violationsSinceMs > VIOLATION_WINDOW_MS) {
+      this.#violationsSinceMs = nowMs;
+      this.#violations = 0;
+    }
+    return ++this.#violations >= MAX_VIOLATIONS;
+  }
+
+  /** Takes one message from its allowance of so many a second; false when it is used up. */
+  allow(nowMs: number, perSecond: number, burst: number): boolean {
+    this.tokens = Math.min(burst, this.tokens + ((nowMs - this.refilledAtMs) / 1_000) * perSecond);
+    this.refilledAtMs = nowMs;
+    if (this.tokens < 1) return false;
+    this.tokens--;
+    return true;
+  }
+}

@@ -1,0 +1,409 @@
+/**
+ * All connections: who may open one, what each may say, where what it says goes, and who is dead. The transport's
+ * handlers end here; the core's effects leave from here.
+ */
+
+import { checkUp } from '@rma/protocol/check';
+import { decodeUp } from '@rma/protocol/codec';
+import { type CloseName, ProtocolError } from '@rma/protocol/error';
+import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
+import type { Up, UpOf } from '@rma/protocol/up';
+import { PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
+import type { Logger } from 'pino';
+import type { BlobStore } from '../blobs/blob-store.js';
+import type { Effects } from '../core/effects.js';
+import type { HelloInput, Input } from '../core/inputs.js';
+import type { State } from '../core/state.js';
+import type { Tokens } from '../identity/tokens.js';
+import { shortId } from '../identity/tokens.js';
+import type { Clock } from '../runtime/clock.js';
+import { Connection } from './connection.js';
+import { deliver, type ReadChunks } from './deliver.js';
+import { answerQuery, type QuerySource } from './query.js';
+import { Streams } from './streams.js';
+import { Subscriptions } from './subscriptions.js';
+import type { RequestHead, Socket, Transport, UpgradeVerdict } from './transport.js';
+
+export interface SocketSettings {
+  readonly allowedOrigins: readonly string[];
+  readonly helloTimeoutMs: number;
+  /** Connections without a session that one address may have at once. */
+  readonly maxGreetingsPerAddress: number;
+  readonly messagesPerSecond: number;
+  readonly messageBurst: number;
+}
+
+export const DEFAULT_SOCKET_SETTINGS: SocketSettings = {
+  allowedOrigins: [],
+  helloTimeoutMs: 5_000,
+  maxGreetingsPerAddress: 256,
+  messagesPerSecond: 20_000,
+  messageBurst: 40_000,
+};
+
+export interface ConnectionsOptions {
+  readonly settings: SocketSettings;
+  readonly clock: Clock;
+  readonly tokens: Tokens;
+  readonly blobs: BlobStore;
+  readonly query: QuerySource;
+  readonly transport: () => Transport;
+  readonly push: (input: Input) => void;
+  readonly state: () => State;
+  readonly readChunks: ReadChunks;
+  readonly log: Logger;
+}
+
+interface Entry {
+  readonly connection: Connection;
+  readonly streams: Streams;
+}
+
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #entries = new Map<number, Entry>();
+  readonly #greetings = new Map<string, number>();
+  readonly subscriptions: Subscriptions;
+  readonly #timer: NodeJS.Timeout;
+  #lookedAtMs: number;
+  #stopping = false;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#lookedAtMs = clock.nowMs();
+    this.subscriptions = new Subscriptions(
+      options.transport,
+      options.query.reader,
+      () => options.state().lastEvent,
+      () => clock.nowMs(),
+    );
+    this.#timer = setInterval(() => this.#look(), LIVENESS_TICK_MS);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get streams(): number {
+    let streams = 0;
+    for (const entry of this.#entries.values()) streams += entry.streams.size;
+    return streams;
+  }
+
+  upgrade(head: RequestHead, protocols: readonly string[]): UpgradeVerdict {
+    const { settings } = this.#options;
+    const refuse = (status: number, message: string): UpgradeVerdict => ({ accept: false, status, message });
+    if (this.#stopping) return refuse(503, 'the coordinator is stopping; dial again shortly');
+    if (head.path !== SOCKET_PATH) return refuse(404, `the socket's path is ${SOCKET_PATH}`);
+    const origin = head.headers.get('origin');
+    if (origin !== undefined && !settings.allowedOrigins.includes(origin)) {
+      return refuse(403, `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`);
+    }
+    if ((this.#greetings.get(head.remoteAddress) ?? 0) >= settings.maxGreetingsPerAddress) {
+      return refuse(429, 'too many connections of this address wait for their hello (maxGreetingsPerAddress)');
+    }
+    // wscat and first steps offer none: text is what they can read.
+    if (protocols.length === 0) return { accept: true, protocol: '' };
+    const protocol = SUBPROTOCOLS.find((name) => protocols.includes(name));
+    if (!protocol) return refuse(400, `the subprotocols spoken here are ${SUBPROTOCOLS.join(' and ')}`);
+    return { accept: true, protocol };
+  }
+
+  open(socket: Socket): void {
+    const { clock, settings, blobs, log } = this.#options;
+    const subprotocol = (socket.protocol || SUBPROTOCOL_JSON) as Subprotocol;
+    const connection = new Connection(socket, subprotocol, clock.nowMs(), settings.messageBurst);
+    const streams = new Streams(
+      connection,
+      blobs,
+      () => clock.nowMs(),
+      (error) => log.error({ err: error, connection: connection.id }, 'a stream failed'),
+    );
+    this.#entries.set(connection.id, { connection, streams });
+    this.#greetings.set(socket.remoteAddress, (this.#greetings.get(socket.remoteAddress) ?? 0) + 1);
+  }
+
+  message(socket: Socket, data: string | Uint8Array): void {
+    const entry = this.#entries.get(socket.id);
+    if (!entry) return;
+    const { connection, streams } = entry;
+    if (connection.phase === 'closing') return;
+    const { clock, settings } = this.#options;
+    const nowMs = clock.nowMs();
+    connection.liveness.heardAtMs = nowMs;
+    if (!connection.allow(nowMs, settings.messagesPerSecond, settings.messageBurst)) {
+      const message = `more than ${settings.messagesPerSecond} messages a second (messagesPerSecond)`;
+      connection.sendError({ kind: 'rate_limited', message }, nowMs);
+      connection.goodbye('rate_limited', message, nowMs, 1_000);
+      return;
+    }
+    if (typeof data !== 'string' && isStreamData(data)) {
+      if (connection.phase === 'open') {
+        const { stream, bytes } = decodeStreamData(data);
+        streams.data(stream, bytes);
+      }
+      return;
+    }
+    let message: Up | undefined;
+    try {
+      message = checkUp(decodeUp(data));
+      this.#take(entry, message, nowMs);
+    } catch (error) {
+      this.#fault(connection, error, nowMs, message);
+    }
+  }
+
+  drain(socket: Socket): void {
+    this.#entries.get(socket.id)?.streams.drain();
+  }
+
+  close(socket: Socket, code: number, reason: string): void {
+    const entry = this.#entries.get(socket.id);
+    if (!entry) return;
+    const { connection, streams } = entry;
+    this.#entries.delete(socket.id);
+    if (connection.role === null) this.#greeted(connection);
+    connection.phase = 'closing';
+    streams.close();
+    this.subscriptions.unsubscribe(connection);
+    this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
+  }
+
+  /** After the commit: everything that the step sends, then the events to their subscribers. */
+  perform(effects: Effects): void {
+    const { clock, readChunks, query } = this.#options;
+    const nowMs = clock.nowMs();
+    for (const [id, outgoing] of effects.outgoing) {
+      const entry = this.#entries.get(id);
+      if (!entry || entry.connection.phase === 'closing') continue;
+      const { connection } = entry;
+      if (outgoing.welcome) {
+        connection.phase = 'open';
+        connection.role = outgoing.welcome.role;
+        connection.subject = outgoing.welcome.subject;
+        outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
+        this.#greeted(connection);
+      }
+      deliver(connection, outgoing, nowMs, readChunks);
+    }
+    this.subscriptions.publish(effects.persist.events);
+  }
+
+  /** Ends every connection, each told why and when to come back; at most `spreadMs` later, so that not all come at once. */
+  closeAll(reason: CloseName, message: string, spreadMs: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const { connection } of this.#entries.values()) {
+      connection.goodbye(reason, message, nowMs, Math.floor(Math.random() * spreadMs));
+    }
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+  }
+
+  #greeted(connection: Connection): void {
+    const address = connection.socket.remoteAddress;
+    const left = (this.#greetings.get(address) ?? 1) - 1;
+    if (left > 0) this.#greetings.set(address, left);
+    else this.#greetings.delete(address);
+  }
+
+  #take(entry: Entry, message: Up, nowMs: number): void {
+    const { connection, streams } = entry;
+    const { push } = this.#options;
+    if (message.type === 'hello') {
+      this.#hello(connection, message);
+      return;
+    }
+    if (connection.phase !== 'open' || connection.role === null) {
+      throw new ProtocolError(
+        'unauthenticated',
+        `'${message.type}' came before the welcome; say hello and wait for it`,
+      );
+    }
+    this.#authorize(connection, message);
+    switch (message.type) {
+      case 'heartbeat':
+        return;
+      case 'query':
+        void this.#query(connection, message);
+        return;
+      case 'subscribe':
+        this.subscriptions.subscribe(connection, message.ref, message.since).catch((error: unknown) => {
+          this.#fault(connection, error, nowMs, message);
+        });
+        return;
+      case 'unsubscribe':
+        this.subscriptions.unsubscribe(connection);
+        return;
+      case 'blob.put':
+        void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
+        return;
+      case 'blob.get':
+        void streams.get(message, this.#blobOwner(connection, message));
+        return;
+      case 'stream.credit':
+        streams.credit(message.stream, message.bytes);
+        return;
+      case 'stream.end':
+        void streams.end(message.stream);
+        return;
+      case 'stream.abort':
+        streams.drop(message.stream);
+        return;
+      case 'act':
+        if (message.action.do === 'token.create') void this.#mint(connection, message);
+        else push({ type: 'message', session: connection.id, message });
+        return;
+      default:
+        push({ type: 'message', session: connection.id, message });
+    }
+  }
+
+  #authorize(connection: Connection, message: Up): void {
+    const role = connection.role!;
+    const roles =
+      message.type === 'query'
+        ? QUERY_ROLES[message.query.what]
+        : message.type === 'act'
+          ? ACTION_ROLES[message.action.do]
+          : MESSAGE_ROLES[message.type];
+    if (roles.includes(role)) return;
+    const what =
+      message.type === 'query'
+        ? `the query '${message.query.what}'`
+        : message.type === 'act'
+          ? `the action '${message.action.do}'`
+          : `'${message.type}'`;
+    throw new ProtocolError('forbidden', `the role '${role}' may not send ${what}; it takes ${roles.join(' or ')}`);
+  }
+
+  /** A client's own blobs; for a worker, those of the task whose attempt it runs. */
+  #blobOwner(connection: Connection, message: UpOf<'blob.put'> | UpOf<'blob.get'>): string | undefined {
+    if (connection.role !== 'worker') return connection.subject;
+    const state = this.#options.state();
+    const worker = state.sessions.get(connection.id)?.worker;
+    const task = message.attempt && state.tasks.get(message.attempt.task);
+    const its = task && worker && task.worker === worker && task.attempt === message.attempt?.attempt;
+    if (its && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
+    if (message.type === 'blob.get') return undefined;
+    throw new ProtocolError('not_found', 'a worker names an attempt that it runs: `attempt` is missing or not its own');
+  }
+
+  #hello(connection: Connection, message: UpOf<'hello'>): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (connection.phase !== 'greeting') throw new ProtocolError('conflict', 'hello was said already');
+    if (message.protocol !== PROTOCOL_VERSION) {
+      const text = `protocol ${message.protocol} is not spoken here, ${PROTOCOL_VERSION} is; update the ${message.agent.name}`;
+      connection.sendError({ kind: 'unsupported_version', message: text }, nowMs, 'hello');
+      connection.goodbye('unsupported_version', text, nowMs);
+      return;
+    }
+    connection.phase = 'checking';
+    void this.#verify(connection, message);
+  }
+
+  async #verify(connection: Connection, message: UpOf<'hello'>): Promise<void> {
+    const { tokens, push, clock, log } = this.#options;
+    try {
+      if (message.token === undefined) throw new ProtocolError('unauthenticated', 'hello carries no token');
+      const token = await tokens.verify(message.token);
+      let candidate: HelloInput['candidate'];
+      if (token.role === 'join') {
+        const worker = shortId('w-', 8);
+        const tokenId = shortId('t-', 12);
+        const claims = { id: tokenId, role: 'worker', subject: worker, expiresAt: 0 } as const;
+        const known = this.#joined(token.id, message);
+        const credential = await tokens.sign(known === undefined ? claims : { ...claims, subject: known });
+        candidate = { worker: known ?? worker, tokenId, credential };
+      }
+      if (connection.phase !== 'checking') return;
+      connection.phase = 'waiting';
+      const { token: _secret, ...rest } = message;
+      const input = { type: 'hello', session: connection.id, address: connection.socket.remoteAddress, token } as const;
+      push({ ...input, message: rest, ...(candidate ? { candidate } : {}) });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) log.error({ err: error }, 'a token could not be checked');
+      if (connection.phase !== 'checking') return;
+      const wire = asWire(error);
+      connection.sendError(wire, clock.nowMs(), 'hello');
+      connection.goodbye('unauthenticated', wire.message, clock.nowMs());
+    }
+  }
+
+  /** The worker that this key joined as before, so that its new credential names it. */
+  #joined(tokenId: string, message: UpOf<'hello'>): string | undefined {
+    return message.worker && this.#options.state().joins.get(`${tokenId} ${message.worker.key}`)?.record.id;
+  }
+
+  async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {
+    const { query, clock } = this.#options;
+    try {
+      const asker = { role: connection.role ?? '', subject: connection.subject };
+      const result = await answerQuery(query, asker, message.query);
+      if (connection.phase === 'open') connection.send({ type: 'reply', ref: message.ref, result }, clock.nowMs());
+    } catch (error) {
+      this.#fault(connection, error, clock.nowMs(), message);
+    }
+  }
+
+  async #mint(connection: Connection, message: UpOf<'act'>): Promise<void> {
+    const { tokens, push, clock } = this.#options;
+    const { action } = message;
+    if (action.do !== 'token.create') return;
+    try {
+      const id = shortId('t-', 12);
+      const expiresAt = action.expiresInSeconds ? clock.wallMs() + action.expiresInSeconds * 1_000 : 0;
+      const subject = action.role === 'admin' ? 'admin' : action.name;
+      const token = await tokens.sign({ id, role: action.role, subject, expiresAt });
+      push({ type: 'message', session: connection.id, message, minted: { id, token } });
+    } catch (error) {
+      this.#fault(connection, error, clock.nowMs(), message);
+    }
+  }
+
+  /** Answers a message at fault; a peer that goes on like that is closed. */
+  #fault(connection: Connection, error: unknown, nowMs: number, message?: Up): void {
+    const wire = asWire(error);
+    if (wire.kind === 'internal')
+      this.#options.log.error({ err: error, connection: connection.id }, 'a message failed');
+    if (connection.phase === 'closing') return;
+    const ref = message && 'ref' in message ? message.ref : undefined;
+    connection.sendError(wire, nowMs, message?.type, ref);
+    const harmless = wire.kind === 'not_found' || wire.kind === 'unavailable' || wire.kind === 'conflict';
+    if (!harmless && connection.violate(nowMs)) {
+      const name =
+        wire.kind === 'forbidden' ? 'forbidden' : wire.kind === 'unauthenticated' ? 'unauthenticated' : 'bad_frame';
+      connection.goodbye(name, `too many messages at fault, the last: ${wire.message}`, nowMs);
+    }
+  }
+
+  /** Once a second: who is dead, who needs a heartbeat, who never said hello. */
+  #look(): void {
+    const { clock, settings } = this.#options;
+    const nowMs = clock.nowMs();
+    const lagMs = Math.max(0, nowMs - this.#lookedAtMs - LIVENESS_TICK_MS);
+    this.#lookedAtMs = nowMs;
+    for (const { connection } of this.#entries.values()) {
+      if (connection.phase === 'closing') continue;
+      const verdict = judgeLiveness(connection.liveness, nowMs, lagMs);
+      if (verdict === 'dead') {
+        connection.goodbye('silent', 'nothing was heard for 8 s', nowMs);
+        connection.socket.terminate();
+      } else if (connection.phase === 'greeting' && nowMs - connection.openedAtMs >= settings.helloTimeoutMs) {
+        connection.goodbye('hello_timeout', `no hello within ${settings.helloTimeoutMs} ms`, nowMs);
+      } else if (verdict === 'heartbeat' && connection.phase === 'open') {
+        connection.send({ type: 'heartbeat' }, nowMs);
+      }
+    }
+  }
+}
+
+function asWire(error: unknown) {
+  if (error instanceof ProtocolError) return error.toWire();
+  return { kind: 'internal' as const, message: 'the coordinator could not carry this out; its log says why' };
+}
