@@ -1,0 +1,225 @@
+/** The coordinator put together: store, core loop, sockets, HTTP. `startCoordinator` serves; `stop` ends it in order. */
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { LIMITS } from '@rma/protocol/limits';
+import type { Logger } from 'pino';
+import { BlobStore } from './blobs/blob-store.js';
+import type { CoreSettings } from './core/settings.js';
+import { InnerSessions } from './http/inner-sessions.js';
+import { makeRequestHandler } from './http/routes.js';
+import { ensureFirstTokens } from './identity/first-tokens.js';
+import { Tokens } from './identity/tokens.js';
+import { type Clock, systemClock } from './runtime/clock.js';
+import { Loop } from './runtime/loop.js';
+import { openReserve } from './runtime/reserve.js';
+import { chooseTransport, type TransportChoice } from './socket/choose-transport.js';
+import { Connections, type SocketSettings } from './socket/connections.js';
+import type { QuerySource } from './socket/query.js';
+import type { Socket, Transport } from './socket/transport.js';
+import { lockDirectory } from './store/lock.js';
+import { Reader } from './store/reader.js';
+import type { Synchronous } from './store/sqlite.js';
+import { openSqliteStore } from './store/sqlite-store.js';
+
+/** Kinds that every agent brings along: tasks of these queue even before the first worker came. */
+export const BUILT_IN_KINDS = ['ocr.read', 'ner.extract', 'document.extract', 'text.embed', 'echo'] as const;
+
+const MAX_BUFFERED_BYTES = 32 * 1_048_576;
+const MAX_BODY_BYTES = 8 * 1_048_576;
+const PRUNE_MS = 10_000;
+const PRUNE_LIMIT = 500;
+const BLOB_MAX_AGE_MS = 3_600_000;
+/** Peers that were sent away come back within this time, not all at once. */
+const RECONNECT_SPREAD_MS = 2_000;
+const CLOSE_WAIT_MS = 2_000;
+
+export interface CoordinatorOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  readonly transport: TransportChoice;
+  readonly synchronous: Synchronous;
+  readonly trustProxy: boolean;
+  readonly reserveBytes: number;
+  readonly eventsKept: number;
+  readonly eventsKeptMs: number;
+  readonly core: Partial<CoreSettings> & { readonly retentionMs: number };
+  readonly socket: SocketSettings;
+  readonly version: string;
+  readonly log: Logger;
+  /** Called when an invariant broke; the process must end. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export interface Coordinator {
+  readonly host: string;
+  readonly port: number;
+  readonly transport: 'uws' | 'ws';
+  /** Files with tokens that were written at this start. */
+  readonly newTokens: readonly string[];
+  /** What lives now, for tests that look for leaks. */
+  counts(): { connections: number; sessions: number; streams: number; tasks: number; watchers: number; inner: number };
+  stop(): Promise<void>;
+}
+
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const { data, log } = options;
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const lock = lockDirectory(data);
+  const undo: (() => unknown)[] = [() => lock.release()];
+  try {
+    return await assemble(options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) {
+      try {
+        await step();
+      } catch (second) {
+        log.error({ err: second }, 'cleaning up after a failed start');
+      }
+    }
+    throw error;
+  }
+}
+
+async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): Promise<Coordinator> {
+  const { data, log } = options;
+  const clock: Clock = systemClock;
+  const startedMs = clock.nowMs();
+  const chosen = chooseTransport(options.transport);
+  if (chosen.note) log.warn(chosen.note);
+  const file = join(data, 'pool.db');
+  const reserve = openReserve(data, options.reserveBytes);
+  const store = openSqliteStore(file, options.synchronous);
+  undo.push(() => store.close());
+  const tokens = Tokens.open(data);
+  const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, clock.wallMs());
+  const reader = new Reader(file);
+  undo.push(() => reader.close());
+  const blobs = new BlobStore(join(data, 'blobs'), store, () => clock.wallMs());
+
+  let transport: Transport | undefined;
+  const theTransport = (): Transport => {
+    if (!transport) throw new Error('the transport is not there yet');
+    return transport;
+  };
+  const query: QuerySource = {
+    state: () => loop.state,
+    reader,
+    wallMs: () => clock.wallMs(),
+    version: options.version,
+    transport: chosen.name,
+    uptimeSeconds: () => Math.floor((clock.nowMs() - startedMs) / 1_000),
+    storageBytes: () => statSync(file).size,
+  };
+  const inner = new InnerSessions((input) => loop.push(input));
+  const connections = new Connections({
+    settings: options.socket,
+    clock,
+    tokens,
+    blobs,
+    query,
+    transport: theTransport,
+    push: (input) => loop.push(input),
+    state: () => loop.state,
+    readChunks: (...where) => store.chunks(...where),
+    log,
+  });
+  undo.push(() => connections.stop());
+  const loop = await Loop.start({
+    store,
+    clock,
+    settings: options.core,
+    builtInKinds: BUILT_IN_KINDS,
+    reserve,
+    perform: (effects) => {
+      connections.perform(effects);
+      inner.perform(effects);
+    },
+    rebuilt: (reason) => {
+      log.error({ reason }, 'nothing could be written; sessions end and submits are refused until there is room');
+      connections.closeAll('restart', `the coordinator could not write (${reason}); dial again`, RECONNECT_SPREAD_MS);
+      inner.closeAll('the coordinator could not write; ask again');
+    },
+    fatal: options.fatal,
+  });
+  undo.push(() => loop.stop());
+  const handle = makeRequestHandler({
+    inner,
+    blobs,
+    query,
+    tokens,
+    state: () => loop.state,
+    allowedOrigins: options.socket.allowedOrigins,
+    maxBodyBytes: MAX_BODY_BYTES,
+    log,
+  });
+  transport = chosen.factory(
+    {
+      maxFrameBytes: LIMITS.maxFrameBytes,
+      maxBufferedBytes: MAX_BUFFERED_BYTES,
+      maxBodyBytes: MAX_BODY_BYTES,
+      trustProxy: options.trustProxy,
+    },
+    {
+      upgrade: (head, protocols) => connections.upgrade(head, protocols),
+      open: (socket) => connections.open(socket),
+      message: (socket, message) => connections.message(socket, message),
+      drain: (socket: Socket) => connections.drain(socket),
+      close: (socket, code, reason) => connections.close(socket, code, reason),
+      request: handle,
+      error: (error) => log.error({ err: error }, 'a handler failed'),
+    },
+  );
+  const { port } = await transport.listen(options.host, options.port);
+  loop.push({ type: 'started', data: { version: options.version, transport: chosen.name } });
+
+  const housekeeping = setInterval(() => {
+    const now = clock.wallMs();
+    try {
+      store.prune({
+        endedBefore: now - options.core.retentionMs,
+        eventsBefore: now - options.eventsKeptMs,
+        maxEvents: options.eventsKept,
+        limit: PRUNE_LIMIT,
+      });
+    } catch (error) {
+      log.error({ err: error }, 'removing what is past its time failed; it is tried again');
+    }
+    blobs.sweep(BLOB_MAX_AGE_MS).catch((error: unknown) => log.error({ err: error }, 'sweeping blobs failed'));
+  }, PRUNE_MS);
+
+  const stop = async () => {
+    clearInterval(housekeeping);
+    theTransport().stopListening();
+    loop.push({ type: 'stopping' });
+    connections.stop();
+    await loop.stop();
+    inner.closeAll('the coordinator is stopping');
+    connections.closeAll('going_away', 'the coordinator is stopping; dial again', RECONNECT_SPREAD_MS);
+    await settled(() => connections.size === 0, CLOSE_WAIT_MS);
+    await theTransport().close();
+    await reader.close();
+    store.close();
+    undo[0]?.();
+  };
+  return {
+    host: options.host,
+    port,
+    transport: chosen.name,
+    newTokens,
+    counts: () => ({
+      connections: connections.size,
+      sessions: loop.state.sessions.size,
+      streams: connections.streams,
+      tasks: loop.state.tasks.size,
+      watchers: loop.state.watchers.size,
+      inner: inner.size,
+    }),
+    stop,
+  };
+}
+
+async function settled(done: () => boolean, timeoutMs: number): Promise<void> {
+  const until = performance.now() + timeoutMs;
+  while (!done() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -1,0 +1,38 @@
+/** Who calls over HTTP: the bearer token, checked like a socket's. */
+import { ProtocolError } from '@rma/protocol/error';
+import type { State } from '../core/state.js';
+import type { Tokens } from '../identity/tokens.js';
+import type { HttpRequest } from '../socket/transport.js';
+
+export interface Caller {
+  readonly role: 'admin' | 'client';
+  readonly subject: string;
+  readonly token: { readonly id: string; readonly role: 'admin' | 'client' };
+}
+
+/** @throws ProtocolError of kind `unauthenticated` or `forbidden` */
+export async function callerOf(
+  request: HttpRequest,
+  tokens: Tokens,
+  state: () => State,
+  wallMs: number,
+  roles: readonly ('admin' | 'client')[],
+): Promise<Caller> {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+  if (!bearer) {
+    throw new ProtocolError('unauthenticated', 'send the token in the header: Authorization: Bearer TOKEN');
+  }
+  const { id } = await tokens.verify(bearer);
+  const token = state().tokens.get(id);
+  if (!token || token.revokedAt || (token.expiresAt && token.expiresAt <= wallMs)) {
+    throw new ProtocolError('unauthenticated', 'the token is unknown here, revoked or expired');
+  }
+  const { role } = token;
+  if ((role !== 'admin' && role !== 'client') || !roles.includes(role)) {
+    throw new ProtocolError(
+      'forbidden',
+      `a token of the role '${role}' may not do this; it takes ${roles.join(' or ')}`,
+    );
+  }
+  return { role, subject: token.subject, token: { id, role } };
+}

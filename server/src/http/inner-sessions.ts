@@ -1,0 +1,94 @@
+/** Sessions of the core without a socket: an HTTP request speaks to the core through one and ends it. */
+import { ProtocolError } from '@rma/protocol/error';
+import type { Refusal, TaskEnd, TaskSpec } from '@rma/protocol/task';
+import type { Effects, Outgoing } from '../core/effects.js';
+import type { Input } from '../core/inputs.js';
+
+type Listener = (outgoing: Outgoing | ProtocolError) => void;
+
+export class InnerSessions {
+  readonly #listeners = new Map<number, Listener>();
+  /** Below zero: never the number of a socket. */
+  #next = -1;
+
+  constructor(private readonly push: (input: Input) => void) {}
+
+  get size(): number {
+    return this.#listeners.size;
+  }
+
+  /** Submits one task; answers its end when that comes within `waitMs`. @throws ProtocolError for a refusal */
+  submit(
+    token: { id: string; role: 'admin' | 'client' },
+    spec: TaskSpec,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<TaskEnd | null> {
+    return this.#converse(token, { type: 'submit', tasks: [spec], watch: waitMs > 0 }, spec.id, waitMs, signal, true);
+  }
+
+  /** Waits for a task's end. @throws ProtocolError when the task is not the token's */
+  watch(
+    token: { id: string; role: 'admin' | 'client' },
+    task: string,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<TaskEnd | null> {
+    return this.#converse(token, { type: 'watch', tasks: [{ task }] }, task, waitMs, signal, false);
+  }
+
+  perform(effects: Effects): void {
+    for (const [id, outgoing] of effects.outgoing) if (id < 0) this.#listeners.get(id)?.(outgoing);
+  }
+
+  /** Memory was rebuilt, or the coordinator stops: nobody gets an answer any more. */
+  closeAll(message: string): void {
+    for (const listener of [...this.#listeners.values()]) listener(new ProtocolError('unavailable', message));
+  }
+
+  #converse(
+    token: { id: string; role: 'admin' | 'client' },
+    message: Extract<Input, { type: 'message' }>['message'],
+    task: string,
+    waitMs: number,
+    signal: AbortSignal,
+    acceptedCounts: boolean,
+  ): Promise<TaskEnd | null> {
+    const session = this.#next--;
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      let accepted = !acceptedCounts;
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abandon);
+        this.#listeners.delete(session);
+        this.push({ type: 'closed', session, reason: 'done' });
+        act();
+      };
+      const abandon = () => settle(() => resolve(null));
+      this.#listeners.set(session, (outgoing) => {
+        const fault = outgoing instanceof ProtocolError ? outgoing : faultOf(outgoing, task);
+        if (fault || outgoing instanceof ProtocolError) {
+          settle(() => reject(fault));
+          return;
+        }
+        accepted ||= outgoing.accepted.includes(task);
+        const end = outgoing.ended.find((ended) => ended.task === task);
+        if (end) settle(() => resolve(end));
+        else if (accepted && waitMs <= 0) settle(() => resolve(null));
+      });
+      if (waitMs > 0) timer = setTimeout(abandon, waitMs);
+      signal.addEventListener('abort', abandon);
+      const hello = { type: 'hello', protocol: 1, agent: { name: 'http', version: '1' } } as const;
+      this.push({ type: 'hello', session, address: '', token, message: hello });
+      this.push({ type: 'message', session, message });
+    });
+  }
+}
+
+function faultOf(outgoing: Outgoing, task: string): ProtocolError | undefined {
+  const refused = outgoing.refused.find((refusal: Refusal) => refusal.task === task)?.error;
+  if (refused) return new ProtocolError(refused.kind, refused.message, refused.path, refused.expected);
+  if (outgoing.close) return new ProtocolError('unauthenticated', outgoing.close.message);
+  return undefined;
+}

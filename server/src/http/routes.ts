@@ -1,0 +1,125 @@
+/** The HTTP side: health, the admin's figures, tasks for curl users, and a word to agents of the first generation. */
+
+import { ProtocolError } from '@rma/protocol/error';
+import type { Logger } from 'pino';
+import type { State } from '../core/state.js';
+import type { Tokens } from '../identity/tokens.js';
+import { answerQuery, statsOf } from '../socket/query.js';
+import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
+import { callerOf } from './caller.js';
+import { asProblem, json, problem } from './respond.js';
+import { statusPage } from './status-page.js';
+import { getBlob, getTask, postTask, type TaskRoutes } from './task-routes.js';
+
+export interface HttpOptions extends TaskRoutes {
+  readonly tokens: Tokens;
+  readonly state: () => State;
+  readonly allowedOrigins: readonly string[];
+  readonly maxBodyBytes: number;
+  readonly log: Logger;
+}
+
+type Route = (request: HttpRequest, match: RegExpExecArray) => HttpResponse | Promise<HttpResponse>;
+
+export function makeRequestHandler(options: HttpOptions): (request: HttpRequest) => Promise<HttpResponse> {
+  const { query, tokens, state } = options;
+  const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[]) =>
+    callerOf(request, tokens, state, query.wallMs(), roles);
+  const routes: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
+    ['GET', /^\/$/, () => statusPage(statsOf(query))],
+    ['GET', /^\/health$/, () => json(200, healthOf(options))],
+    [
+      'GET',
+      /^\/api\/admin\/stats$/,
+      async (request) => {
+        await caller(request, ['admin']);
+        return json(200, statsOf(query));
+      },
+    ],
+    [
+      'GET',
+      /^\/api\/admin\/workers$/,
+      async (request) => {
+        const who = await caller(request, ['admin']);
+        return json(200, { workers: await answerQuery(query, who, { what: 'workers' }) });
+      },
+    ],
+    [
+      'POST',
+      /^\/api\/tasks$/,
+      async (request) => postTask(options, await caller(request, ['client', 'admin']), request),
+    ],
+    [
+      'GET',
+      /^\/api\/tasks\/([^/]+)$/,
+      async (request, match) => getTask(options, await caller(request, ['client', 'admin']), request, match[1]!),
+    ],
+    [
+      'GET',
+      /^\/api\/blobs\/([0-9a-f]{64})$/,
+      async (request, match) => getBlob(options, await caller(request, ['client', 'admin']), match[1]!),
+    ],
+  ];
+  return async (request) => {
+    try {
+      return await route(options, routes, request);
+    } catch (error) {
+      if (error instanceof RequestAborted) throw error;
+      if (error instanceof BodyTooLarge) {
+        return problem(
+          new ProtocolError(
+            'too_large',
+            `the body is above ${options.maxBodyBytes} bytes; send large inputs with the SDK or \`rma submit --file\``,
+          ),
+        );
+      }
+      const answer = asProblem(error);
+      if (answer) return answer;
+      options.log.error({ err: error, path: request.path }, 'a request failed');
+      return problem(new ProtocolError('internal', 'the coordinator could not answer; its log says why'));
+    }
+  };
+}
+
+async function route(
+  options: HttpOptions,
+  routes: readonly (readonly [string, RegExp, Route])[],
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  if (request.path.startsWith('/api/worker/')) return gone();
+  const origin = request.headers.get('origin');
+  if (method !== 'GET' && origin !== undefined && !options.allowedOrigins.includes(origin)) {
+    return problem(
+      new ProtocolError('forbidden', `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`),
+    );
+  }
+  let otherMethod = false;
+  for (const [wanted, path, handle] of routes) {
+    const match = path.exec(request.path);
+    if (!match) continue;
+    if (wanted === method) return handle(request, match);
+    otherMethod = true;
+  }
+  if (otherMethod) return problem(new ProtocolError('invalid', `${request.method} is not possible here`), 405);
+  return problem(new ProtocolError('not_found', `there is nothing at ${request.path.slice(0, 200)}`));
+}
+
+function gone(): HttpResponse {
+  const message =
+    'agents of the first generation polled here; this pool speaks WebSocket. Stop the old agent and run: rma-worker --url URL --token-file join.token';
+  return json(410, { error: { kind: 'not_found', message } });
+}
+
+function healthOf(options: HttpOptions): unknown {
+  const { workers, tasks, version, transport, uptimeSeconds, storage } = statsOf(options.query);
+  return {
+    status: 'ok',
+    version,
+    transport,
+    workers: { online: workers.online, total: workers.total },
+    tasks: { queued: tasks.queued, running: tasks.running },
+    storage: storage.state,
+    uptimeSeconds,
+  };
+}
