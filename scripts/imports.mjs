@@ -23,8 +23,22 @@ const LAYERS = {
   'server/src/runtime/': ['server/src/core/'],
   'server/src/store/': ['server/src/core/', 'server/src/runtime/'],
   'server/src/identity/': ['server/src/core/', 'server/src/runtime/'],
-  'server/src/socket/': ['server/src/core/', 'server/src/runtime/', 'server/src/identity/'],
-  'server/src/http/': ['server/src/core/', 'server/src/runtime/', 'server/src/identity/'],
+  'server/src/blobs/': ['server/src/core/', 'server/src/runtime/'],
+  'server/src/query/': ['server/src/core/', 'server/src/runtime/', 'server/src/store/'],
+  'server/src/socket/': [
+    'server/src/core/',
+    'server/src/runtime/',
+    'server/src/identity/',
+    'server/src/blobs/',
+    'server/src/query/',
+  ],
+  'server/src/http/': [
+    'server/src/core/',
+    'server/src/runtime/',
+    'server/src/identity/',
+    'server/src/blobs/',
+    'server/src/query/',
+  ],
 };
 
 /** library: its doors, the only files that may import it. */

@@ -4,7 +4,7 @@ import { ProtocolError } from '@rma/protocol/error';
 import type { Logger } from 'pino';
 import type { State } from '../core/state.js';
 import type { Tokens } from '../identity/tokens.js';
-import { answerQuery, statsOf } from '../socket/query.js';
+import { answerQuery, statsOf } from '../query/query.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
 import { callerOf } from './caller.js';
 import { asProblem, json, problem } from './respond.js';

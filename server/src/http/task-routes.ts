@@ -8,7 +8,7 @@ import { isTerminal, type TaskEnd, type TaskSpec } from '@rma/protocol/task';
 import type { TaskDetail } from '@rma/protocol/view';
 import { v7 } from 'uuid';
 import type { BlobStore } from '../blobs/blob-store.js';
-import { answerQuery, type QuerySource } from '../socket/query.js';
+import { answerQuery, type QuerySource } from '../query/query.js';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 import type { Caller } from './caller.js';
 import type { InnerSessions } from './inner-sessions.js';

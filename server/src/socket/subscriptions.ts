@@ -7,10 +7,10 @@ import { ProtocolError } from '@rma/protocol/error';
 import type { PoolEvent } from '@rma/protocol/event';
 import { SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import type { EventRecord } from '../core/effects.js';
-import type { Reader } from '../store/reader.js';
+import type { QuerySource } from '../query/query.js';
+import { fullEvent, visibleEvent } from '../query/visible.js';
 import type { Connection } from './connection.js';
 import type { Transport } from './transport.js';
-import { fullEvent, visibleEvent } from './visible.js';
 
 const PAGE = 500;
 const BACKLOG_BYTES = 1_048_576;
@@ -30,7 +30,7 @@ export class Subscriptions {
 
   constructor(
     private readonly transport: () => Transport,
-    private readonly reader: Reader,
+    private readonly reader: QuerySource['reader'],
     private readonly lastEvent: () => number,
     private readonly nowMs: () => number,
   ) {}
