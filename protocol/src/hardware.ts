@@ -4,9 +4,9 @@
  * strangers: everything has a bound, and text carries no control characters (people read it in terminals).
  */
 import { type Static, Type } from 'typebox';
+import { plainText } from './plain-text.js';
 
-const plainPattern = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$';
-const Text = (maxLength: number) => Type.String({ maxLength, pattern: plainPattern });
+const Text = (maxLength: number) => plainText(maxLength);
 
 /** The most that the schemas below admit; a probe cuts what it found to these. */
 export const hardwareLimits = { gpus: 64, notes: 32, noteLength: 300, nameLength: 128 } as const;

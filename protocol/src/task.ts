@@ -4,6 +4,7 @@ import { WireError } from './error.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
 import { Payload } from './payload.js';
+import { plainText } from './plain-text.js';
 
 export const TaskId = Type.String({
   pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
@@ -22,16 +23,15 @@ export const Attempt = Type.Integer({
 });
 export const Millis = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000, description: 'ms' });
 export const UnixMs = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000, description: 'ms since 1970, UTC' });
-export const Name = Type.String({ minLength: 1, maxLength: LIMITS.maxNameLength });
+export const Name = plainText(LIMITS.maxNameLength, 1);
 
 export const Trust = oneOf(['community', 'trusted']);
 export type Trust = Static<typeof Trust>;
 
-export const Labels = Type.Record(
-  Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$' }),
-  Type.String({ maxLength: 128 }),
-  { maxProperties: 32 },
-);
+export const Labels = Type.Record(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$' }), plainText(128), {
+  maxProperties: 32,
+  additionalProperties: false,
+});
 export type Labels = Static<typeof Labels>;
 
 /** Where a task may run. Absent fields admit everything. */
