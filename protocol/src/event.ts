@@ -26,6 +26,9 @@ export const EVENT_TYPES = {
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 
+/** A type's place in this list is how it is stored: append, never reorder. */
+export const EVENT_CODES = Object.keys(EVENT_TYPES) as EventType[];
+
 export const PoolEvent = Type.Object({
   seq: Type.Integer({ minimum: 1 }),
   at: UnixMs,

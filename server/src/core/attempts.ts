@@ -15,10 +15,10 @@ export function results(turn: Turn, session: Session, worker: Worker, message: U
     const { task: id, attempt } = result;
     outgoing.acknowledgedResults.push({ task: id, attempt });
     const key = attemptKey(id, attempt);
-    const service = worker.stopping.get(key);
-    if (service !== undefined) {
+    const stopped = worker.stopping.get(key);
+    if (stopped) {
       worker.stopping.delete(key);
-      freeSlot(turn, worker, service);
+      freeSlot(turn, worker, stopped.service);
       continue;
     }
     const task = findTask(turn, id);

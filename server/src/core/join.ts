@@ -231,7 +231,7 @@ function reconcile(turn: Turn, worker: Worker, said: WorkerHello, restarted: boo
     const found = ours(task, attempt);
     if (!found) {
       verdicts.push({ task, attempt, verdict: 'stop' });
-      worker.stopping.set(attemptKey(task, attempt), '');
+      worker.stopping.set(attemptKey(task, attempt), { service: '', sinceMs: turn.batch.nowMs });
       continue;
     }
     if (found.state !== 'running') adoptAttempt(turn, found, worker);

@@ -96,7 +96,7 @@ export function release(turn: Turn, task: Task, confirmed: boolean): void {
   if (!worker) return;
   worker.running.delete(task.id);
   if (worker.session !== 0 && !confirmed) {
-    worker.stopping.set(attemptKey(task.id, task.attempt), task.service);
+    worker.stopping.set(attemptKey(task.id, task.attempt), { service: task.service, sinceMs: turn.batch.nowMs });
     return;
   }
   freeSlot(turn, worker, task.service);

@@ -41,8 +41,8 @@ function countSlots(worker: Worker): void {
     task.service = live.service.name;
     live.used++;
   }
-  for (const name of worker.stopping.values()) {
-    const live = worker.services.get(name);
+  for (const { service } of worker.stopping.values()) {
+    const live = worker.services.get(service);
     if (live) live.used++;
   }
 }

@@ -15,6 +15,8 @@ export interface CoreSettings {
   readonly maxWatchesPerSession: number;
   /** Past an attempt's own timeout, the wait for its worker to say so. */
   readonly timeoutSlackMs: number;
+  /** How long a stopped attempt's slot waits for its worker's word. */
+  readonly stopTimeoutMs: number;
   /** The bytes of output chunks that one attempt may store. */
   readonly maxChunkBytesPerAttempt: number;
 }
@@ -29,5 +31,6 @@ export const DEFAULT_CORE_SETTINGS: CoreSettings = {
   maxLanesPerOwner: 256,
   maxWatchesPerSession: 100_000,
   timeoutSlackMs: 10_000,
+  stopTimeoutMs: 60_000,
   maxChunkBytesPerAttempt: 64 * 1_048_576,
 };

@@ -1,6 +1,7 @@
 /** Submits: every task of one is accepted once it is on disk, or refused with the reason. */
-import type { ErrorKind, WireError } from '@rma/protocol/error';
+import { type ErrorKind, ProtocolError, type WireError } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
+import { unpackPayload, valueToJson } from '@rma/protocol/payload';
 import type { TaskSpec } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
 import { closest } from './closest.js';
@@ -40,7 +41,7 @@ function conflict(task: Task, spec: TaskSpec, session: Session): WireError | und
     task.owner === session.subject &&
     task.kind === spec.kind &&
     task.priority === (spec.priority ?? 0) &&
-    sameBytes(task.input, spec.input) &&
+    sameInput(task.input, spec.input) &&
     JSON.stringify(task.options) === JSON.stringify(optionsOf(spec)) &&
     JSON.stringify(task.blobs ?? []) === JSON.stringify(spec.blobs ?? []);
   if (same) return undefined;
@@ -48,6 +49,23 @@ function conflict(task: Task, spec: TaskSpec, session: Session): WireError | und
     kind: 'conflict',
     message: `a task with the id ${spec.id} exists with other content; make a new id for a new task`,
   };
+}
+
+/** The same value may be encoded in two ways, by two subprotocols or libraries. */
+function sameInput(a: Uint8Array, b: Uint8Array): boolean {
+  if (sameBytes(a, b)) return true;
+  const text = valueText(a);
+  return text !== undefined && text === valueText(b);
+}
+
+/** Undefined for bytes that are no MessagePack: the coordinator does not look into inputs, so they may be anything. */
+function valueText(payload: Uint8Array): string | undefined {
+  try {
+    return JSON.stringify(valueToJson(unpackPayload(payload)));
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

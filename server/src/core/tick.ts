@@ -3,7 +3,7 @@
 import { stopAttempt } from './cancel.js';
 import { closeSession, giveUp } from './join.js';
 import { queuedIn } from './lane.js';
-import { endTask, failAttempt, queueTask } from './life.js';
+import { endTask, failAttempt, freeSlot, queueTask } from './life.js';
 import { kindState } from './state.js';
 import { expiryOf, moveTask, type Task } from './task.js';
 import { findTask, forget, type Turn, tellChanged } from './turn.js';
@@ -12,6 +12,11 @@ export function tick(turn: Turn): void {
   const { state, batch } = turn;
   for (const worker of state.workers.values()) {
     if (worker.graceUntilMs !== 0 && worker.graceUntilMs <= batch.nowMs) giveUp(turn, worker, 'fell silent');
+    for (const [key, { service, sinceMs }] of worker.stopping) {
+      if (batch.nowMs - sinceMs < state.settings.stopTimeoutMs) continue;
+      worker.stopping.delete(key);
+      freeSlot(turn, worker, service);
+    }
   }
   for (const task of state.running) {
     if (task.deadlineMs > batch.nowMs) continue;

@@ -45,8 +45,8 @@ export interface Worker {
   readonly services: Map<string, LiveService>;
   /** Attempts that count, by task id. */
   readonly running: Map<string, Task>;
-  /** Attempts that no longer count but still hold a slot until the agent confirms: `task#attempt` to service name. */
-  readonly stopping: Map<string, string>;
+  /** Attempts that no longer count but still hold a slot until the agent confirms, by `task#attempt`. */
+  readonly stopping: Map<string, { readonly service: string; readonly sinceMs: number }>;
   load: LoadSample | null;
   assignment: Assignment;
 }

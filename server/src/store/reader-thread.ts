@@ -1,9 +1,9 @@
 /** The thread that answers questions about the past, on a read-only connection of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { unpackPayload } from '@rma/protocol/payload';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task';
+import type { EventRecord } from '../core/effects.js';
 import type { Answer, Question, StoredTask } from './reader.js';
-import { STATE_CODE } from './rows.js';
+import { STATE_CODE, unpackEvents } from './rows.js';
 import { openReader } from './sqlite.js';
 
 const database = openReader((workerData as { file: string }).file);
@@ -103,20 +103,18 @@ function answer(question: Question): unknown {
       return output ?? null;
     }
     case 'events': {
-      const rows = database.prepare('SELECT first, last, events FROM events WHERE last > ? ORDER BY first LIMIT 1000');
-      const events: unknown[] = [];
+      const rows = database.prepare('SELECT first, at, events FROM events WHERE last > ? ORDER BY first LIMIT 1000');
+      const events: EventRecord[] = [];
       let last = question.since;
       for (const row of rows.iterate(question.since) as IterableIterator<{
         first: number;
-        last: number;
+        at: number;
         events: Buffer;
       }>) {
-        const packed = unpackPayload(row.events) as [number, string, string, string, Record<string, unknown> | null][];
-        for (const [i, [at, type, subject, owner, data]] of packed.entries()) {
-          const seq = row.first + i;
-          if (seq <= question.since || events.length >= question.limit) continue;
-          last = seq;
-          events.push({ seq, at, type, subject, owner, data });
+        for (const event of unpackEvents(row)) {
+          if (event.seq <= question.since || events.length >= question.limit) continue;
+          last = event.seq;
+          events.push(event);
         }
         if (events.length >= question.limit) break;
       }

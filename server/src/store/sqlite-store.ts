@@ -1,11 +1,13 @@
 /** The store on embedded SQLite: one connection, one writer, one transaction a turn. */
-import { packPayload } from '@rma/protocol/payload';
 import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
 import {
   insertValues,
+  isPlain,
+  packEvents,
+  plainValues,
   STATE_CODE,
   type TaskRow,
   type TokenRow,
@@ -169,8 +171,7 @@ export class SqliteStore implements Store {
     for (const lane of persist.droppedLanes) s.dropLane.run(lane);
     const { events } = persist;
     if (events.length > 0) {
-      const packed = packPayload(events.map((e) => [e.at, e.type, e.subject, e.owner, e.data]));
-      s.insertEvents.run(events[0]!.seq, events[events.length - 1]!.seq, wallMs, packed);
+      s.insertEvents.run(events[0]!.seq, events[events.length - 1]!.seq, wallMs, packEvents(events));
     }
   }
 
@@ -178,7 +179,13 @@ export class SqliteStore implements Store {
     const s = this.#statements;
     const { stored } = task;
     if (!stored) {
-      s.insertTask.run(insertValues(task));
+      if (isPlain(task)) s.insertPlainTask.run(plainValues(task));
+      else s.insertTask.run(insertValues(task));
+      return;
+    }
+    if (stored.state === 'running' && task.state === 'succeeded' && task.outputBlobs === null) {
+      const done = s.finishTask.run(task.endedAt, task.output, task.seq, stored.attempt);
+      expectOne(done, `task ${task.id} (attempt ${stored.attempt} to succeeded)`);
       return;
     }
     const expected = [task.seq, STATE_CODE[stored.state], stored.attempt];
@@ -294,6 +301,13 @@ function prepare(db: Database) {
     ),
     due: db.prepare('SELECT * FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?'),
     insertTask: db.prepare(`INSERT INTO tasks VALUES (${Array(21).fill('?').join()})`),
+    insertPlainTask: db.prepare(
+      `INSERT INTO tasks (seq, id, owner, kind, lane, priority, state, attempt, failures, lost, worker, submitted_at,
+       started_at, input) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)`,
+    ),
+    finishTask: db.prepare(
+      'UPDATE tasks SET state = 3, ended_at = ?, output = ? WHERE seq = ? AND state = 2 AND attempt = ?',
+    ),
     updateTask: db.prepare(
       `UPDATE tasks SET state = ?, attempt = ?, failures = ?, lost = ?, worker = ?, started_at = ?, due_at = ?
        WHERE seq = ? AND state = ? AND attempt = ?`,
