@@ -59,7 +59,8 @@ export class BlobStore {
     this.#finishing.add(blob);
     try {
       const file = this.#fileOf(blob);
-      await mkdir(dirname(file), { recursive: true });
+      const made = await mkdir(dirname(file), { recursive: true });
+      if (made !== undefined) await syncDirectory(this.#directory);
       await rename(part, file);
       await syncDirectory(dirname(file));
       await this.#store.addBlob({ owner, blob, size }, this.#wallMs());
