@@ -1,0 +1,398 @@
+/**
+ * Every attempt that this worker has to do with, from its dispatch to the acknowledgement of its result. A pure machine:
+ * it is told what happened and keeps what must be done (`takeEffects`) and what must be sent (`takeOutgoing`) until the
+ * shell fetches it, once a turn.
+ */
+import type { DownOf } from '@rma/protocol/down';
+import { LIMITS } from '@rma/protocol/limits';
+import type { Payload } from '@rma/protocol/payload';
+import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
+import type { Verdict } from '@rma/protocol/worker';
+import type { Execution, Failure } from '../runtime/runtime.js';
+import {
+  type Attempt,
+  dropChunks,
+  type Ended,
+  elapsed,
+  hasBlobs,
+  keyOf,
+  move,
+  newAttempt,
+  resultOf,
+} from './attempt.js';
+import { hasRoom, type Served, type Services } from './services.js';
+
+/** Output that was made but is not stored yet may take so much memory; beyond it the attempt fails. */
+const MAX_UNSTORED_CHUNK_BYTES = 32 * 1_048_576;
+
+export type AttemptEffect =
+  | { readonly do: 'fetch'; readonly attempt: Attempt; readonly blobs: readonly string[] }
+  | { readonly do: 'start'; readonly attempt: Attempt }
+  | { readonly do: 'cancel'; readonly attempt: Attempt }
+  | { readonly do: 'upload'; readonly attempt: Attempt; readonly blobs: readonly string[] }
+  /** Its input is not needed any more. */
+  | { readonly do: 'unfetch'; readonly attempt: Attempt }
+  /** It is over: its transfers and the files of its blobs are not needed any more. */
+  | { readonly do: 'forget'; readonly attempt: Attempt };
+
+/** What one turn has to send, in this order. Results in `fresh` and `held` go to the outbox first. */
+export interface Outgoing {
+  readonly chunks: readonly Chunk[];
+  readonly progress: readonly Progress[];
+  readonly fresh: readonly Attempt[];
+  /** As `fresh`, but not to be sent yet. */
+  readonly held: readonly Attempt[];
+  readonly again: readonly Attempt[];
+}
+
+interface Progress extends AttemptRef {
+  readonly fraction: number;
+  readonly note?: string;
+}
+
+export class Attempts {
+  readonly #services: Services;
+  readonly #all = new Map<string, Attempt>();
+  readonly #waiting: Attempt[] = [];
+  #online = false;
+  #draining = false;
+  #effects: AttemptEffect[] = [];
+  #chunks: Chunk[] = [];
+  #progress = new Map<Attempt, Progress>();
+  #fresh: Attempt[] = [];
+  #held: Attempt[] = [];
+  #again: Attempt[] = [];
+  #unfinished = 0;
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** Attempts that have not ended. */
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
+  /** Results that are not acknowledged. */
+  get unacknowledged(): number {
+    return this.#all.size - this.#unfinished;
+  }
+
+  find(ref: AttemptRef): Attempt | undefined {
+    return this.#all.get(keyOf(ref));
+  }
+
+  /** What the outbox held when the agent started. */
+  restore(results: readonly AttemptResult[], chunks: readonly Chunk[]): void {
+    for (const result of results) {
+      const attempt = newAttempt(result, undefined, 0);
+      attempt.state = { name: 'finished', result, missing: new Set(result.blobs) };
+      this.#all.set(attempt.key, attempt);
+    }
+    for (const chunk of chunks) {
+      const attempt = this.#all.get(keyOf(chunk));
+      if (attempt === undefined || chunk.chunk <= attempt.lastChunk) continue;
+      attempt.chunks.push(chunk);
+      attempt.lastChunk = chunk.chunk;
+    }
+  }
+
+  /** For `hello`. */
+  lists(): { running: AttemptRef[]; finished: AttemptRef[] } {
+    const running: AttemptRef[] = [];
+    const finished: AttemptRef[] = [];
+    for (const { task, attempt, state, wanted } of this.#all.values()) {
+      if (wanted) (state.name === 'finished' ? finished : running).push({ task, attempt });
+    }
+    return { running, finished };
+  }
+
+  /** Unacknowledged results, for the outbox to write anew. */
+  *results(): Iterable<AttemptResult> {
+    for (const { state } of this.#all.values()) if (state.name === 'finished') yield state.result;
+  }
+
+  /** Chunks that belong to results in the outbox and are not stored at the coordinator. */
+  *chunksOfResults(): Iterable<Chunk> {
+    for (const attempt of this.#all.values()) if (attempt.state.name === 'finished') yield* attempt.chunks;
+  }
+
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** The session ended: what was to be sent is told in the next `hello` instead. */
+  offline(): void {
+    this.#online = false;
+    this.#chunks = [];
+    this.#progress.clear();
+    this.#again = [];
+  }
+
+  /** The session began: the coordinator's word on each attempt that `hello` named. */
+  online(verdicts: readonly Verdict[], nowMs: number): void {
+    this.#online = true;
+    const judged = new Set<string>();
+    for (const verdict of verdicts) {
+      const attempt = this.#all.get(keyOf(verdict));
+      if (attempt === undefined) continue;
+      judged.add(attempt.key);
+      if (verdict.verdict === 'stop' || verdict.verdict === 'drop') this.#abandon(attempt, nowMs);
+      else this.#resume(attempt, verdict.chunk ?? 0);
+    }
+    // One without a verdict did not fit in `hello`, or the coordinator forgot it: the result's answer will tell.
+    for (const attempt of [...this.#all.values()]) if (!judged.has(attempt.key)) this.#resume(attempt, 0);
+    this.#startWaiting(nowMs);
+  }
+
+  dispatch(dispatches: readonly Dispatch[], nowMs: number): void {
+    for (const dispatch of dispatches) {
+      const known = this.#all.get(keyOf(dispatch));
+      if (known !== undefined) {
+        if (known.state.name === 'finished') this.#send(known);
+        continue;
+      }
+      const attempt = newAttempt(dispatch, dispatch, nowMs);
+      this.#all.set(attempt.key, attempt);
+      this.#unfinished += 1;
+      const served = this.#draining ? undefined : this.#services.serving(dispatch.kind);
+      if (served === undefined) this.#refuse(attempt, nowMs);
+      else if (hasRoom(served)) this.#begin(attempt, served);
+      else this.#waiting.push(attempt);
+    }
+  }
+
+  /** Services changed: what waits may start, or has nobody to wait for any more. */
+  servicesChanged(nowMs: number): void {
+    this.#startWaiting(nowMs);
+  }
+
+  /** The coordinator wants these stopped, and a result of each. */
+  stop(stops: DownOf<'stop'>['attempts'], nowMs: number): void {
+    for (const { reason, ...ref } of stops) {
+      const attempt = this.#all.get(keyOf(ref));
+      if (attempt !== undefined) this.#cancel(attempt, { code: 'cancelled', message: reason, retryable: false }, nowMs);
+    }
+  }
+
+  /** Ends everything that has not ended, because the agent goes. Another worker may do these. */
+  cancelAll(nowMs: number): void {
+    const failure: Failure = {
+      code: 'cancelled',
+      message: 'the worker left before the task was done',
+      retryable: true,
+    };
+    for (const attempt of [...this.#all.values()]) this.#cancel(attempt, failure, nowMs);
+  }
+
+  fetched(attempt: Attempt, blob: string, bytes: Uint8Array): void {
+    if (attempt.state.name !== 'fetching') return;
+    attempt.state.blobs.set(blob, bytes);
+    attempt.state.missing.delete(blob);
+    if (attempt.state.missing.size === 0) this.#effects.push({ do: 'start', attempt });
+  }
+
+  /** Starts it by `start`, unless it came to an end before; a handler may well give output while it is being started. */
+  start(attempt: Attempt, start: () => Execution, nowMs: number): Execution | undefined {
+    const { name } = attempt.state;
+    if (this.#all.get(attempt.key) !== attempt || (name !== 'waiting' && name !== 'fetching')) return undefined;
+    move(attempt, { name: 'running', sinceMs: nowMs });
+    attempt.execution = start();
+    return attempt.execution;
+  }
+
+  progress(attempt: Attempt, fraction: number, note: string | undefined): void {
+    if (!this.#online || !attempt.wanted || attempt.state.name !== 'running') return;
+    const { task } = attempt;
+    const bounded = Math.min(1, Math.max(0, Number.isFinite(fraction) ? fraction : 0));
+    const text = note === undefined ? {} : { note: note.slice(0, LIMITS.maxTextLength) };
+    this.#progress.set(attempt, { task, attempt: attempt.attempt, fraction: bounded, ...text });
+  }
+
+  chunk(attempt: Attempt, data: Payload, nowMs: number): void {
+    if (!attempt.wanted || attempt.verdict !== undefined || attempt.state.name !== 'running') return;
+    if (data.length > LIMITS.maxInlineBytes) {
+      const message = `the handler gave a chunk of ${data.length} bytes; at most ${LIMITS.maxInlineBytes} (maxInlineBytes) are taken. Give smaller ones.`;
+      this.#cancel(attempt, { code: 'chunk.too_large', message, retryable: false }, nowMs);
+      return;
+    }
+    if (attempt.chunkBytes + data.length > MAX_UNSTORED_CHUNK_BYTES) {
+      const message = `more than ${MAX_UNSTORED_CHUNK_BYTES} bytes of output chunks wait to be stored; the coordinator is away or too slow`;
+      this.#cancel(attempt, { code: 'chunk.backlog', message, retryable: true }, nowMs);
+      return;
+    }
+    attempt.lastChunk += 1;
+    attempt.chunkBytes += data.length;
+    const chunk: Chunk = { task: attempt.task, attempt: attempt.attempt, chunk: attempt.lastChunk, data };
+    attempt.chunks.push(chunk);
+    if (this.#online) this.#chunks.push(chunk);
+  }
+
+  /** It ran to its end; its output is too large for a message and is written to disk next. */
+  storing(attempt: Attempt, nowMs: number): void {
+    this.#release(attempt, nowMs);
+    move(attempt, { name: 'storing', runMs: elapsed(attempt, nowMs) });
+  }
+
+  /** Nothing of it runs any more. */
+  ended(attempt: Attempt, ended: Ended, nowMs: number): void {
+    const runMs = elapsed(attempt, nowMs);
+    this.#release(attempt, nowMs);
+    this.#finish(attempt, attempt.verdict === undefined ? ended : { ok: false, error: attempt.verdict }, runMs);
+  }
+
+  /** A blob of its output is held by the coordinator. */
+  uploaded(attempt: Attempt, blob: string): void {
+    const { state } = attempt;
+    if (state.name !== 'finished' || !state.missing.delete(blob)) return;
+    if (state.missing.size === 0) this.#again.push(attempt);
+  }
+
+  /** A blob of its output will never be taken: so the attempt failed. */
+  uploadFailed(attempt: Attempt, error: Failure): void {
+    if (attempt.state.name !== 'finished' || !this.#all.has(attempt.key)) return;
+    const { runMs } = attempt.state.result;
+    const result = resultOf(attempt, { ok: false, error }, runMs ?? 0);
+    move(attempt, { name: 'finished', result, missing: new Set() });
+    this.#fresh.push(attempt);
+  }
+
+  acknowledged(message: DownOf<'acknowledged'>): void {
+    for (const { chunk, ...ref } of message.chunks ?? []) {
+      const attempt = this.#all.get(keyOf(ref));
+      if (attempt) dropChunks(attempt, chunk);
+    }
+    for (const ref of message.results ?? []) {
+      const attempt = this.#all.get(keyOf(ref));
+      if (attempt?.state.name === 'finished') this.#remove(attempt);
+    }
+  }
+
+  /** Ends those whose input did not arrive in time; what runs is the runtimes' to end. */
+  tick(nowMs: number): void {
+    if (this.#unfinished === 0) return;
+    for (const attempt of [...this.#all.values()]) {
+      if (attempt.state.name !== 'fetching' || attempt.dispatch === undefined) continue;
+      const { timeoutMs } = attempt.dispatch;
+      if (nowMs - attempt.receivedAtMs < timeoutMs) continue;
+      const message = `its input did not arrive within ${timeoutMs} ms (timeoutMs)`;
+      this.#cancel(attempt, { code: 'timeout', message, retryable: true }, nowMs);
+    }
+  }
+
+  takeEffects(): readonly AttemptEffect[] {
+    const effects = this.#effects;
+    if (effects.length > 0) this.#effects = [];
+    return effects;
+  }
+
+  takeOutgoing(): Outgoing {
+    const progress = this.#progress.size === 0 ? [] : [...this.#progress.values()];
+    const out = { chunks: this.#chunks, progress, fresh: this.#fresh, held: this.#held, again: this.#again };
+    this.#chunks = [];
+    this.#progress.clear();
+    this.#fresh = [];
+    this.#held = [];
+    this.#again = [];
+    return out;
+  }
+
+  #begin(attempt: Attempt, served: Served): void {
+    attempt.served = served;
+    served.taken += 1;
+    const blobs = attempt.dispatch?.blobs;
+    if (blobs === undefined || blobs.length === 0) {
+      this.#effects.push({ do: 'start', attempt });
+      return;
+    }
+    move(attempt, { name: 'fetching', missing: new Set(blobs), blobs: new Map() });
+    this.#effects.push({ do: 'fetch', attempt, blobs });
+  }
+
+  #refuse(attempt: Attempt, nowMs: number): void {
+    const why = this.#draining ? 'this worker is leaving' : `this worker serves no ${attempt.dispatch?.kind} now`;
+    this.ended(attempt, { ok: false, error: { code: 'refused', message: why, retryable: true } }, nowMs);
+  }
+
+  #startWaiting(nowMs: number): void {
+    if (this.#waiting.length === 0) return;
+    for (const attempt of this.#waiting.splice(0)) {
+      if (this.#all.get(attempt.key) !== attempt || attempt.state.name !== 'waiting') continue;
+      const served = this.#services.serving(attempt.dispatch?.kind ?? '');
+      if (served === undefined) this.#refuse(attempt, nowMs);
+      else if (hasRoom(served)) this.#begin(attempt, served);
+      else this.#waiting.push(attempt);
+    }
+  }
+
+  #release(attempt: Attempt, nowMs: number): void {
+    const { served } = attempt;
+    if (served === undefined) return;
+    attempt.served = undefined;
+    served.taken -= 1;
+    this.#startWaiting(nowMs);
+  }
+
+  #cancel(attempt: Attempt, failure: Failure, nowMs: number): void {
+    const { name } = attempt.state;
+    if (name === 'finished' || name === 'storing') return;
+    if (name === 'running') {
+      // The runtime's own word on a cancelled execution is as good; a failure of ours must not be lost in it.
+      if (failure.code !== 'cancelled' || failure.retryable) attempt.verdict ??= failure;
+      this.#effects.push({ do: 'cancel', attempt });
+    } else this.ended(attempt, { ok: false, error: failure }, nowMs);
+  }
+
+  /** Nothing more of it is wanted. */
+  #abandon(attempt: Attempt, nowMs: number): void {
+    const { name } = attempt.state;
+    if (name !== 'running' && name !== 'storing') {
+      this.#release(attempt, nowMs);
+      this.#remove(attempt);
+      return;
+    }
+    attempt.wanted = false;
+    attempt.chunks = [];
+    if (name === 'running') this.#effects.push({ do: 'cancel', attempt });
+  }
+
+  #resume(attempt: Attempt, storedChunk: number): void {
+    if (!attempt.wanted) return;
+    dropChunks(attempt, storedChunk);
+    this.#chunks.push(...attempt.chunks);
+    if (attempt.state.name === 'finished') this.#send(attempt);
+  }
+
+  #send(attempt: Attempt): void {
+    if (attempt.state.name !== 'finished' || !this.#online) return;
+    const { missing } = attempt.state;
+    if (missing.size > 0) this.#effects.push({ do: 'upload', attempt, blobs: [...missing] });
+    else if (!this.#fresh.includes(attempt)) this.#again.push(attempt);
+  }
+
+  #finish(attempt: Attempt, ended: Ended, runMs: number): void {
+    attempt.execution = undefined;
+    if (!attempt.wanted) {
+      this.#remove(attempt);
+      return;
+    }
+    if (attempt.state.name === 'fetching') this.#effects.push({ do: 'unfetch', attempt });
+    const result = resultOf(attempt, ended, runMs);
+    const missing = new Set(result.blobs);
+    move(attempt, { name: 'finished', result, missing });
+    this.#unfinished -= 1;
+    if (missing.size === 0) this.#fresh.push(attempt);
+    else {
+      this.#held.push(attempt);
+      if (this.#online) this.#effects.push({ do: 'upload', attempt, blobs: [...missing] });
+    }
+  }
+
+  #remove(attempt: Attempt): void {
+    if (!this.#all.delete(attempt.key)) return;
+    if (attempt.state.name !== 'finished') this.#unfinished -= 1;
+    if (attempt.dispatch === undefined || attempt.dispatch.blobs || hasBlobs(attempt)) {
+      this.#effects.push({ do: 'forget', attempt });
+    }
+  }
+}

@@ -1,0 +1,447 @@
+/**
+ * The shell around the machines of this folder: owns the connection, the clock and the timers, runs what the attempts
+ * ask for, and sends once a turn everything that came up in it, after it is in the outbox, in one write.
+ */
+import { checkDown } from '@rma/protocol/check';
+import { decodeDown } from '@rma/protocol/codec';
+import type { Down, DownOf } from '@rma/protocol/down';
+import type { LoadSample } from '@rma/protocol/hardware';
+import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
+import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
+import type { Up } from '@rma/protocol/up';
+import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
+import type { Assignment, WorkerHello } from '@rma/protocol/worker';
+import { encodeChunks, encodeFrame, encodeResults } from '../frames.js';
+import type { AgentLog } from '../log.js';
+import type { BlobFiles } from '../outbox/blob-files.js';
+import type { Outbox } from '../outbox/outbox.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Attempt } from './attempt.js';
+import { Attempts } from './attempts.js';
+import { BlobTransfers } from './blob-transfers.js';
+import { Executions } from './executions.js';
+import { Services } from './services.js';
+import { Session, type SessionEffect, type SessionEnd } from './session.js';
+import { type Connection, dial } from './socket.js';
+
+const SAMPLE_EVERY_MS = 5_000;
+/** Bulk data waits while so much is buffered, so that control messages need not. */
+const BULK_BUFFER_BYTES = 65_536;
+/** The most attempts that `hello` may name. */
+const MAX_NAMED = 10_000;
+
+export interface LinkOptions {
+  /** The coordinator's WebSocket endpoint. */
+  readonly url: string;
+  /** The token to present now. */
+  token(): string;
+  /** What this worker says of itself. */
+  describe(): Omit<WorkerHello, 'services' | 'running' | 'finished' | 'draining'>;
+  readonly version: string;
+  readonly outbox: Outbox;
+  readonly blobs: BlobFiles;
+  readonly log: AgentLog;
+  /** The machine's load; none is sent without. */
+  readonly sample?: (() => Promise<LoadSample>) | undefined;
+  readonly events: LinkEvents;
+}
+
+export interface LinkEvents {
+  /** The first thing that happens after a welcome: where the credential is kept. What it throws ends the agent. */
+  joined(worker: NonNullable<DownOf<'welcome'>['worker']>, welcome: DownOf<'welcome'>): void;
+  assigned(assignment: Assignment): void;
+  /** The connection is gone, or could not be opened. */
+  lost(lost: Extract<SessionEffect, { do: 'lost' }>): void;
+  ended(end: SessionEnd): void;
+  /** A defect, or a disk that fails where it must not. */
+  failed(error: unknown): void;
+  started(attempt: Attempt): void;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #session = new Session();
+  readonly #services = new Services();
+  readonly #attempts = new Attempts(this.#services);
+  readonly #transfers = new BlobTransfers();
+  readonly #executions: Executions;
+  #runtimes: readonly Runtime[] = [];
+  #connection: Connection | undefined;
+  #control: Uint8Array[] = [];
+  #servicesChanged = false;
+  #draining = false;
+  #turnDue = false;
+  #bulkWritten = true;
+  #dialTimer: NodeJS.Timeout | undefined;
+  #tickTimer: NodeJS.Timeout | undefined;
+  #tickedAtMs = 0;
+  #sampledAtMs = Number.NEGATIVE_INFINITY;
+  #waiters: { readonly met: () => boolean; readonly resolve: () => void }[] = [];
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    const { blobs, outbox, log, events } = options;
+    this.#executions = new Executions(this.#attempts, this.#transfers, blobs, log, {
+      turn: () => this.#scheduleTurn(),
+      failed: (error) => events.failed(error),
+      started: (attempt) => events.started(attempt),
+    });
+    this.#attempts.restore(outbox.restored.results, outbox.restored.chunks);
+    blobs.restore(outbox.restored.results.flatMap((result) => result.blobs ?? []));
+    outbox.attach(() => [
+      ...encodeChunks([...this.#attempts.chunksOfResults()]),
+      ...encodeResults([...this.#attempts.results()]),
+    ]);
+  }
+
+  get online(): boolean {
+    return this.#session.state === 'online';
+  }
+
+  get unfinished(): number {
+    return this.#attempts.unfinished;
+  }
+
+  get unacknowledged(): number {
+    return this.#attempts.unacknowledged;
+  }
+
+  start(): void {
+    const now = performance.now();
+    this.#tickedAtMs = now;
+    this.#tickTimer = setInterval(() => this.#guard(() => this.#tick()), LIVENESS_TICK_MS);
+    this.#perform(this.#session.start(now));
+  }
+
+  /** What runs tasks from now on. */
+  setRuntimes(runtimes: readonly Runtime[]): void {
+    this.#runtimes = runtimes;
+    this.servicesChanged();
+  }
+
+  servicesChanged(): void {
+    this.#servicesChanged = true;
+    this.#services.update(this.#runtimes);
+    this.#attempts.servicesChanged(performance.now());
+    this.#work();
+  }
+
+  /** Whether tasks run on it. */
+  isBusy(runtime: Runtime): boolean {
+    return this.#services.isBusy(runtime);
+  }
+
+  /** Takes no new tasks. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#attempts.drain();
+    if (this.online) this.#send({ type: 'drain', draining: true });
+  }
+
+  /** Cancels what runs; each attempt still ends on its own. */
+  cancelAll(): void {
+    this.#attempts.cancelAll(performance.now());
+    this.#work();
+  }
+
+  /** Ends the session with 1000; `ended` follows. */
+  leave(): void {
+    this.#turn();
+    this.#perform(this.#session.leave(performance.now()));
+  }
+
+  /** Ends all timers. The outbox stays the caller's. */
+  close(): void {
+    clearInterval(this.#tickTimer);
+    clearTimeout(this.#dialTimer);
+    this.#connection?.abandon(1000, 'done');
+    this.#connection = undefined;
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
+  }
+
+  /** Resolves once a condition of this link is met, or after a time; with whether it was met. */
+  async until(met: () => boolean, timeoutMs: number): Promise<boolean> {
+    if (met() || timeoutMs <= 0) return met();
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+      this.#waiters.push({ met, resolve });
+    });
+    clearTimeout(timer);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.met !== met);
+    return met();
+  }
+
+  #perform(effects: readonly SessionEffect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+  }
+
+  #performOne(effect: SessionEffect): void {
+    switch (effect.do) {
+      case 'dial':
+        this.#dialTimer = setTimeout(() => this.#guard(() => this.#dial()), effect.afterMs);
+        return;
+      case 'greet':
+        this.#greet();
+        return;
+      case 'heartbeat':
+        this.#send({ type: 'heartbeat' });
+        return;
+      case 'close':
+        this.#connection?.close(effect.code, effect.reason);
+        return;
+      case 'abandon':
+        this.#connection?.abandon(effect.code, effect.reason);
+        this.#connection = undefined;
+        return;
+      case 'joined':
+        this.#joined(effect.welcome);
+        return;
+      case 'lost':
+        this.#offline();
+        this.#options.events.lost(effect);
+        return;
+      case 'end':
+        this.#offline();
+        clearTimeout(this.#dialTimer);
+        this.#options.events.ended(effect.end);
+    }
+  }
+
+  #dial(): void {
+    this.#session.dialled();
+    let mine: Connection | undefined;
+    const current = (work: (connection: Connection) => void): void => {
+      if (mine !== undefined && mine === this.#connection) this.#guard(() => work(mine as Connection));
+    };
+    mine = dial(this.#options.url, {
+      opened: () => current(() => this.#perform(this.#session.opened(performance.now()))),
+      frame: (frame) => current(() => this.#received(frame)),
+      closed: (code, detail) =>
+        current(() => {
+          this.#connection = undefined;
+          this.#perform(this.#session.closed(code, detail, performance.now(), Math.random()));
+        }),
+    });
+    this.#connection = mine;
+  }
+
+  #greet(): void {
+    const { describe, token, version } = this.#options;
+    const { running, finished } = this.#attempts.lists();
+    const services = this.#services.list();
+    this.#services.announced(services);
+    this.#servicesChanged = false;
+    const worker: WorkerHello = {
+      ...describe(),
+      services,
+      running: running.slice(0, MAX_NAMED),
+      finished: finished.slice(0, MAX_NAMED),
+      ...(this.#draining ? { draining: true } : {}),
+    };
+    const agent = { name: 'rma-worker', version };
+    this.#send({ type: 'hello', protocol: PROTOCOL_VERSION, token: token(), agent, features: [...FEATURES], worker });
+  }
+
+  #joined(welcome: DownOf<'welcome'>): void {
+    const { worker } = welcome;
+    if (worker === undefined) {
+      const message = `the token is one of role ${welcome.role}, which cannot lend a machine`;
+      this.#perform(this.#session.leave(performance.now()));
+      this.#options.events.ended({ cause: 'refused', close: 'unauthenticated', message });
+      return;
+    }
+    this.#options.events.joined(worker, welcome);
+    const now = performance.now();
+    this.#transfers.online(now);
+    this.#attempts.online(worker.verdicts, now);
+    this.#options.events.assigned(worker.assignment);
+    this.#work();
+  }
+
+  #offline(): void {
+    this.#control = [];
+    this.#bulkWritten = true;
+    this.#attempts.offline();
+    this.#transfers.offline();
+    this.#work();
+  }
+
+  #received(frame: Uint8Array | string): void {
+    const now = performance.now();
+    this.#session.heard(now);
+    if (typeof frame !== 'string' && isStreamData(frame)) {
+      const { stream, bytes } = decodeStreamData(frame);
+      this.#transfers.data(stream, bytes, now);
+      this.#work();
+      return;
+    }
+    let message: Down;
+    try {
+      message = checkDown(decodeDown(frame));
+    } catch (error) {
+      this.#options.log.warn(
+        { error: String(error) },
+        `ignored a message of the coordinator: ${error instanceof Error ? error.message : error}`,
+      );
+      return;
+    }
+    this.#handle(message, frame, now);
+  }
+
+  #handle(message: Down, frame: Uint8Array | string, now: number): void {
+    switch (message.type) {
+      case 'dispatch':
+        this.#attempts.dispatch(message.tasks, now);
+        break;
+      case 'acknowledged':
+        this.#attempts.acknowledged(message);
+        if (message.results !== undefined && typeof frame !== 'string') this.#options.outbox.acknowledged(frame);
+        break;
+      case 'stop':
+        this.#attempts.stop(message.attempts, now);
+        break;
+      case 'assign':
+        this.#options.events.assigned(message.assignment);
+        break;
+      case 'blob.ready':
+      case 'blob.stored':
+      case 'blob.head':
+      case 'stream.credit':
+      case 'stream.end':
+      case 'stream.abort':
+        this.#transfers.received(message, now);
+        break;
+      case 'error':
+        this.#complain(message);
+        this.#perform(this.#session.received(message, now));
+        break;
+      default:
+        this.#perform(this.#session.received(message, now));
+    }
+    this.#work();
+  }
+
+  #complain({ about, error }: DownOf<'error'>): void {
+    if (!this.online) return;
+    const text = `the coordinator did not take a message${about === undefined ? '' : ` (${about})`}: ${error.message}`;
+    this.#options.log.warn({ kind: error.kind, path: error.path }, text);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const lagMs = Math.max(0, now - this.#tickedAtMs - LIVENESS_TICK_MS);
+    this.#tickedAtMs = now;
+    this.#perform(this.#session.tick(now, lagMs, Math.random()));
+    this.#attempts.tick(now);
+    this.#transfers.tick(now);
+    this.#executions.tick(now);
+    this.#options.outbox.tick(now);
+    this.#sample(now);
+    this.#work();
+  }
+
+  #sample(now: number): void {
+    const { sample, log } = this.#options;
+    if (sample === undefined || !this.online || now - this.#sampledAtMs < SAMPLE_EVERY_MS - LIVENESS_TICK_MS / 2)
+      return;
+    this.#sampledAtMs = now;
+    sample().then(
+      (load) => {
+        if (this.online) this.#send({ type: 'sample', load });
+      },
+      (error: unknown) => log.debug({ error: String(error) }, 'the load could not be sampled'),
+    );
+  }
+
+  #send(message: Up): void {
+    this.#control.push(encodeFrame(message));
+    this.#scheduleTurn();
+  }
+
+  /** Does what the machines ask for; what they want to send goes with the turn. */
+  #work(): void {
+    for (const message of this.#executions.work()) this.#control.push(encodeFrame(message));
+    this.#scheduleTurn();
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    setImmediate(() => this.#guard(() => this.#turn()));
+  }
+
+  /** Everything of one turn: to the outbox first, then out in one write. */
+  #turn(): void {
+    this.#turnDue = false;
+    for (const message of this.#executions.work()) this.#control.push(encodeFrame(message));
+    const out = this.#attempts.takeOutgoing();
+    const fresh = encodeResults(out.fresh.map(resultOf));
+    if (out.fresh.length > 0 || out.held.length > 0) {
+      const chunks = [...out.fresh, ...out.held].flatMap((attempt) => attempt.chunks);
+      const held = encodeResults(out.held.map(resultOf));
+      this.#options.outbox.record([...encodeChunks(chunks), ...fresh, ...held], performance.now());
+    }
+    const { state } = this.#session;
+    const connection = this.#connection;
+    if (connection !== undefined && (state === 'online' || state === 'greeting')) {
+      const frames = this.#control;
+      this.#control = [];
+      if (state === 'online') {
+        if (this.#servicesChanged) frames.push(...this.#announcement());
+        frames.push(...encodeChunks(out.chunks));
+        for (const progress of out.progress) frames.push(encodeFrame({ type: 'progress', ...progress }));
+        frames.push(...fresh, ...encodeResults(out.again.map(resultOf)));
+      }
+      const bulk = state === 'online' ? this.#bulk(connection) : [];
+      if (frames.length > 0 || bulk.length > 0) this.#write(connection, frames, bulk);
+    }
+    if (this.#waiters.length > 0) for (const waiter of this.#waiters) if (waiter.met()) waiter.resolve();
+  }
+
+  #announcement(): Uint8Array[] {
+    this.#servicesChanged = false;
+    const services = this.#services.unannounced();
+    return services === undefined ? [] : [encodeFrame({ type: 'services', services })];
+  }
+
+  #bulk(connection: Connection): Uint8Array[] {
+    if (this.#transfers.size === 0 || !this.#bulkWritten) return [];
+    const frames = this.#transfers.takeData(BULK_BUFFER_BYTES - connection.bufferedBytes, performance.now());
+    // An upload that could not be read says so now.
+    for (const message of this.#executions.work()) frames.push(encodeFrame(message));
+    frames.push(...this.#transfers.takeEnds().map(encodeFrame));
+    return frames;
+  }
+
+  #write(connection: Connection, frames: readonly Uint8Array[], bulk: readonly Uint8Array[]): void {
+    connection.cork(() => {
+      for (const frame of frames) connection.send(frame);
+      for (const frame of bulk.slice(0, -1)) connection.send(frame);
+      const last = bulk.at(-1);
+      if (last === undefined) return;
+      this.#bulkWritten = false;
+      connection.send(last, () => {
+        if (connection !== this.#connection) return;
+        this.#bulkWritten = true;
+        this.#scheduleTurn();
+      });
+    });
+    this.#session.sent(performance.now());
+  }
+
+  /** A defect must not pass unseen, nor leave the agent half alive. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.events.failed(error);
+    }
+  }
+}
+
+function resultOf(attempt: Attempt) {
+  if (attempt.state.name !== 'finished') throw new Error(`attempt ${attempt.key} has no result`);
+  return attempt.state.result;
+}

@@ -1,0 +1,102 @@
+/**
+ * The services of this worker and their slots: which of them takes a task of a kind, and whether it has room. Pure.
+ * Slots are counted here as tasks come and go; a service that is restarted keeps its count.
+ */
+
+import { LIMITS } from '@rma/protocol/limits';
+import type { Service } from '@rma/protocol/worker';
+import type { Runtime, ServiceStatus } from '../runtime/runtime.js';
+
+/** A service as it takes tasks. */
+export interface Served {
+  readonly runtime: Runtime;
+  status: ServiceStatus;
+  /** Tasks that it runs now. */
+  taken: number;
+}
+
+export class Services {
+  readonly #byRuntime = new Map<Runtime, Map<string, Served>>();
+  #byKind = new Map<string, Served[]>();
+  /** Of runtimes that are not used any more, while tasks still run on them. */
+  #withdrawn: Served[] = [];
+  #announced = '';
+
+  /** Takes over what the runtimes say now. */
+  update(runtimes: readonly Runtime[]): void {
+    this.#withdrawn = this.#withdrawn.filter((served) => served.taken > 0);
+    for (const [runtime, services] of this.#byRuntime) {
+      if (runtimes.includes(runtime)) continue;
+      this.#byRuntime.delete(runtime);
+      this.#withdrawn.push(...services.values());
+    }
+    this.#byKind = new Map();
+    for (const runtime of runtimes) {
+      const known = this.#byRuntime.get(runtime) ?? new Map<string, Served>();
+      const now = new Map<string, Served>();
+      for (const status of runtime.services()) {
+        const served = known.get(status.name) ?? { runtime, status, taken: 0 };
+        served.status = status;
+        now.set(status.name, served);
+        if (status.state !== 'healthy') continue;
+        for (const kind of status.kinds) {
+          const others = this.#byKind.get(kind);
+          if (others) others.push(served);
+          else this.#byKind.set(kind, [served]);
+        }
+      }
+      this.#byRuntime.set(runtime, now);
+    }
+  }
+
+  /** A healthy service for the kind, one with a free slot where there is one. */
+  serving(kind: string): Served | undefined {
+    const candidates = this.#byKind.get(kind);
+    if (candidates === undefined) return undefined;
+    return candidates.length === 1 ? candidates[0] : (candidates.find(hasRoom) ?? candidates[0]);
+  }
+
+  /** The list for the wire. */
+  list(): Service[] {
+    const list: Service[] = [];
+    for (const services of this.#byRuntime.values()) {
+      for (const { status } of services.values()) list.push(toWire(status));
+    }
+    return list;
+  }
+
+  /** The coordinator was told this list. */
+  announced(list: readonly Service[]): void {
+    this.#announced = JSON.stringify(list);
+  }
+
+  /** The list, when it differs from the one that was last announced; taken to be announced now. */
+  unannounced(): Service[] | undefined {
+    const list = this.list();
+    if (JSON.stringify(list) === this.#announced) return undefined;
+    this.announced(list);
+    return list;
+  }
+
+  /** Whether tasks run on a runtime, one that was withdrawn included. */
+  isBusy(runtime: Runtime): boolean {
+    const services = [...(this.#byRuntime.get(runtime)?.values() ?? []), ...this.#withdrawn];
+    return services.some((served) => served.runtime === runtime && served.taken > 0);
+  }
+}
+
+export function hasRoom(served: Served): boolean {
+  return served.taken < served.status.slots;
+}
+
+function toWire(status: ServiceStatus): Service {
+  const { name, runtime, state, kinds, slots, reason } = status;
+  return {
+    name,
+    runtime,
+    state,
+    kinds: [...kinds],
+    slots,
+    ...(reason === undefined ? {} : { reason: reason.slice(0, LIMITS.maxTextLength) }),
+  };
+}

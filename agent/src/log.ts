@@ -1,0 +1,67 @@
+/** What the agent tells: pino on standard error, JSON for programs, short lines for people. */
+import { type Logger, pino } from 'pino';
+
+export type AgentLog = Logger;
+export type LogFormat = 'auto' | 'pretty' | 'json';
+
+export interface LogOptions {
+  readonly level: string;
+  /** `auto`: for people where standard error is a terminal. */
+  readonly format: LogFormat;
+}
+
+/** A log on standard error. Every line is out when the call returns. */
+export function createLog({ level, format }: LogOptions): AgentLog {
+  const base = { level, base: { name: 'rma-worker' } };
+  const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
+  if (!pretty) return pino(base, pino.destination({ fd: 2, sync: true }));
+  return pino(base, { write: (line: string) => process.stderr.write(`${readable(line)}\n`) });
+}
+
+/** A log that tells nothing. */
+export function silentLog(): AgentLog {
+  return pino({ level: 'silent' });
+}
+
+function readable(line: string): string {
+  const { level, time, msg } = JSON.parse(line) as { level: number; time: number; msg?: string };
+  const clock = new Date(time).toTimeString().slice(0, 8);
+  const mark = level >= 50 ? 'error: ' : level >= 40 ? 'warning: ' : '';
+  return `${clock} ${mark}${msg ?? ''}`;
+}
+
+/** Tasks a second that are told one by one; the others are counted. */
+const LINES_PER_SECOND = 5;
+
+/** One line per task, but never so many that they cost anything or hide the rest. */
+export class TaskLines {
+  readonly #log: AgentLog;
+  readonly #level: 'info' | 'debug';
+  readonly #enabled: boolean;
+  #second = 0;
+  #told = 0;
+  #untold = 0;
+
+  /** @param people whether a person reads along: programs get these lines at level debug */
+  constructor(log: AgentLog, people: boolean) {
+    this.#log = log;
+    this.#level = people ? 'info' : 'debug';
+    this.#enabled = log.isLevelEnabled(this.#level);
+  }
+
+  started(kind: string, task: string): void {
+    if (!this.#enabled) return;
+    const second = Math.floor(Date.now() / 1_000);
+    if (second !== this.#second) {
+      if (this.#untold > 0) this.#log[this.#level]({ tasks: this.#untold }, `… and ${this.#untold} tasks more`);
+      this.#second = second;
+      this.#told = 0;
+      this.#untold = 0;
+    }
+    if (this.#told >= LINES_PER_SECOND) this.#untold += 1;
+    else {
+      this.#told += 1;
+      this.#log[this.#level]({ kind, task }, `running ${kind} ${task}`);
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/** The command line and environment of `rma-worker`. */
+import { readFileSync } from 'node:fs';
+import { Check } from '@rma/protocol/check';
+import { Labels, Name } from '@rma/protocol/task';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AgentOptions } from './agent.js';
+import { EMBEDDED_WORKLOADS } from './embedded/workloads.js';
+import { AgentFault } from './fault.js';
+import type { LogFormat } from './log.js';
+import { defaultStateDir } from './state-dir.js';
+import { VERSION } from './version.js';
+
+/** What the command line says. */
+export interface WorkerOptions {
+  readonly agent: Omit<AgentOptions, 'log'>;
+  readonly graceMs: number;
+  readonly logLevel: string;
+  readonly logFormat: LogFormat;
+}
+
+interface Flags {
+  readonly url?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly state: string;
+  readonly name?: string;
+  readonly label?: Record<string, string>;
+  readonly handlers?: string;
+  readonly only?: string[];
+  readonly insecure?: true;
+  readonly grace: number;
+  readonly logLevel: string;
+  readonly logFormat: LogFormat;
+}
+
+/** As the protocol has it for labels. */
+const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const FORMATS: readonly LogFormat[] = ['auto', 'pretty', 'json'];
+
+/**
+ * Reads `argv` as `process.argv` has it. `--help`, `--version` and wrong usage print and exit.
+ * @throws AgentFault for what only shows on a closer look, such as a token file that is not there
+ */
+export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): WorkerOptions {
+  const command = new Command('rma-worker')
+    .description('Lends this machine to a pool: dials out to its coordinator, runs the tasks that it is given.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .option('--url <URL>', "the coordinator's address, http(s)://HOST:PORT (RMA_URL, COORDINATOR_URL)")
+    .option('--token <TOKEN>', 'a join token, for the first start; it shows in process lists, so better: (RMA_TOKEN)')
+    .option('--token-file <FILE>', 'a file that holds the join token')
+    .option('--state <DIR>', "where this worker's identity and unsent results are kept", defaultStateDir(env))
+    .option('--name <NAME>', "what people call this machine (default: the host's name)")
+    .option('--label <KEY=VALUE>', 'a label that tasks can ask for; may be given several times', addLabel)
+    .option(
+      '--handlers <FILE>',
+      "a JavaScript file with one's own handlers: export default { 'my.kind': async (input, context) => output }",
+    )
+    .option(
+      '--only <WORKLOADS>',
+      `run no workloads but these, separated by commas: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}`,
+      list,
+    )
+    .option('--insecure', 'allow an unencrypted address that is not on this machine')
+    .option('--grace <SECONDS>', 'how long running tasks may go on after Ctrl-C', seconds, 5)
+    .addOption(new Option('--log-level <LEVEL>', 'how much to tell').choices(LEVELS).default('info'))
+    .addOption(
+      new Option('--log-format <FORMAT>', 'auto: for people in a terminal, JSON elsewhere')
+        .choices(FORMATS)
+        .default('auto'),
+    )
+    .allowExcessArguments(false)
+    .showHelpAfterError('(--help tells all options)')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 left as asked, 1 cannot start, 2 another protocol version, 3 token refused or worker revoked.',
+    );
+  command.parse([...argv]);
+  const flags = command.opts<Flags>();
+
+  const url = flags.url ?? env.RMA_URL ?? env.COORDINATOR_URL;
+  if (url === undefined || url === '') {
+    throw new AgentFault(
+      'no coordinator given. Use --url http(s)://HOST:PORT or RMA_URL, for example --url http://127.0.0.1:8080',
+    );
+  }
+  if (flags.token !== undefined && flags.tokenFile !== undefined) {
+    throw new AgentFault('--token and --token-file were both given; one is enough.');
+  }
+  const token = flags.token ?? (flags.tokenFile === undefined ? env.RMA_TOKEN : readToken(flags.tokenFile));
+  if (flags.label !== undefined) checked(new Check(Labels, '--label'), flags.label);
+  if (flags.name !== undefined) checked(new Check(Name, '--name'), flags.name);
+  return {
+    agent: {
+      url,
+      token: token?.trim(),
+      stateDir: flags.state,
+      name: flags.name,
+      labels: flags.label,
+      handlersFile: flags.handlers,
+      only: flags.only,
+      insecure: flags.insecure,
+    },
+    graceMs: flags.grace * 1_000,
+    logLevel: flags.logLevel,
+    logFormat: flags.logFormat,
+  };
+}
+
+function addLabel(text: string, labels: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (!LABEL_KEY.test(text.slice(0, Math.max(0, at)))) {
+    throw new InvalidArgumentError(
+      'A label is KEY=VALUE, such as region=eu; a key has up to 63 letters, digits and . _ / -',
+    );
+  }
+  return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('Give a number of seconds, such as 5.');
+  return value;
+}
+
+function readToken(file: string): string {
+  try {
+    const token = readFileSync(file, 'utf8').trim();
+    if (token !== '') return token;
+  } catch (error) {
+    throw new AgentFault(`cannot read the token file ${file}: ${error instanceof Error ? error.message : error}`);
+  }
+  throw new AgentFault(`the token file ${file} is empty`);
+}
+
+function checked(check: Check<unknown>, value: unknown): void {
+  try {
+    check.assert(value);
+  } catch (error) {
+    throw new AgentFault(
+      `${error instanceof Error ? error.message : error}. Labels and names are short: keys of letters, digits and . _ / -, at most 128 characters a value.`,
+    );
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Makes sure that one process has a state directory: a file that names the holder by process id and start. A holder that
+ * was killed blocks nobody, and neither does another process that got its id since.
+ */
+import { execFileSync } from 'node:child_process';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentFault } from './fault.js';
+
+interface Holder {
+  readonly pid: number;
+  /** Tells this process from an earlier or later one of the same id; absent where the system does not say. */
+  readonly started?: string;
+}
+
+const TRIES = 10;
+
+/**
+ * Takes the lock and answers how to give it back.
+ * @throws AgentFault that names the holder
+ */
+export function lockState(directory: string): () => void {
+  const path = join(directory, 'lock');
+  const started = startOf(process.pid);
+  const mine = JSON.stringify({ pid: process.pid, ...(started === undefined ? {} : { started }) });
+  // Written aside and then linked: whoever sees the lock sees all of it.
+  const draft = join(directory, `lock.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  writeFileSync(draft, mine, { mode: 0o600 });
+  try {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      if (tryLink(draft, path)) return () => releaseIfMine(path, mine);
+      const held = read(path);
+      if (held === undefined) continue;
+      const holder = holderOf(held);
+      if (holder !== undefined && isAlive(holder)) throw taken(directory, holder);
+      takeAway(path, held);
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  throw new AgentFault(
+    `the lock ${path} keeps changing hands: are several agents being started on it? Give each its own --state.`,
+  );
+}
+
+function taken(directory: string, holder: Holder): AgentFault {
+  const who = holder.pid === process.pid ? 'another agent of this process' : `process ${holder.pid}`;
+  return new AgentFault(
+    `${directory} is in use by ${who}, another rma-worker. Stop that one, or give this one its own --state DIR.`,
+  );
+}
+
+/** Removes a stale lock, and no other: between reading and removing, somebody may have taken it properly. */
+function takeAway(path: string, stale: string): void {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  if (read(aside) !== stale) tryLink(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false;
+    if (!isCode(error, 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+  }
+  // A file system without links (exFAT): nearly as good.
+  try {
+    writeFileSync(to, readFileSync(from), { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function releaseIfMine(path: string, mine: string): void {
+  if (read(path) === mine) rmSync(path, { force: true });
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function holderOf(text: string): Holder | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Holder>;
+    if (!Number.isInteger(value.pid)) return undefined;
+    return typeof value.started === 'string'
+      ? { pid: Number(value.pid), started: value.started }
+      : { pid: Number(value.pid) };
+  } catch {
+    // Whatever wrote that, it is no holder.
+    return undefined;
+  }
+}
+
+function isAlive(holder: Holder): boolean {
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    if (!isCode(error, 'EPERM')) return false;
+  }
+  const started = startOf(holder.pid);
+  return started === undefined || holder.started === undefined || started === holder.started;
+}
+
+/** What tells a process from others of the same id: on Linux the boot and the clock tick of its start. */
+function startOf(pid: number): string | undefined {
+  try {
+    if (process.platform === 'linux') {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // The name, in parentheses, may itself hold spaces and parentheses; the start is the 20th field after it.
+      const tick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+      return tick === undefined ? undefined : `${boot}/${tick}`;
+    }
+    if (process.platform === 'win32') return undefined;
+    const told = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000 }).trim();
+    return told === '' ? undefined : told;
+  } catch {
+    // The system does not say; the process id has to do.
+    return undefined;
+  }
+}
+
+function isCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEndpoint } from '@rma/agent/endpoint';
+import { readOptions } from '@rma/agent/options';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rma-options-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const read = (args: string[], env: NodeJS.ProcessEnv = {}) => readOptions(['node', 'rma-worker', ...args], env);
+
+describe('options', () => {
+  it('come from the command line, then from the environment', () => {
+    const env = { RMA_URL: 'http://a', COORDINATOR_URL: 'http://b', RMA_TOKEN: 'from-env' };
+    expect(read([], env).agent).toMatchObject({ url: 'http://a', token: 'from-env' });
+    expect(read([], { COORDINATOR_URL: 'http://b' }).agent).toMatchObject({ url: 'http://b', token: undefined });
+    expect(read(['--url', 'http://c', '--token', 'given'], env).agent).toMatchObject({
+      url: 'http://c',
+      token: 'given',
+    });
+  });
+
+  it('read the token from a file, and say so when there is none in it', () => {
+    const file = join(directory, 'join.token');
+    expect(() => read(['--url', 'http://a', '--token-file', file])).toThrow(/cannot read the token file .*join\.token/);
+    writeFileSync(file, '\n');
+    expect(() => read(['--url', 'http://a', '--token-file', file])).toThrow(/is empty/);
+    writeFileSync(file, ' abc \n');
+    expect(read(['--url', 'http://a', '--token-file', file]).agent.token).toBe('abc');
+  });
+
+  it('collect labels and workloads', () => {
+    const { agent, graceMs } = read([
+      '--url',
+      'u',
+      '--label',
+      'a=1',
+      '--label',
+      'b=x=y',
+      '--only',
+      'ocr, ner',
+      '--grace',
+      '1.5',
+    ]);
+    expect(agent.labels).toEqual({ a: '1', b: 'x=y' });
+    expect(agent.only).toEqual(['ocr', 'ner']);
+    expect(graceMs).toBe(1_500);
+  });
+
+  it('need an address', () => {
+    expect(() => read([])).toThrow(/no coordinator given.*--url/);
+  });
+});
+
+describe('an address', () => {
+  it.each([
+    ['http://127.0.0.1:8080', 'ws://127.0.0.1:8080/ws', 'http://127.0.0.1:8080'],
+    ['ws://localhost:8080/', 'ws://localhost:8080/ws', 'http://127.0.0.1:8080'],
+    ['wss://pool.example/ws', 'wss://pool.example/ws', 'https://pool.example:443'],
+    ['https://pool.example/rma', 'wss://pool.example/rma/ws', 'https://pool.example:443/rma'],
+    ['http://[::1]:9', 'ws://[::1]:9/ws', 'http://127.0.0.1:9'],
+  ])('%s is dialled as %s', (text, socketUrl, identity) => {
+    expect(parseEndpoint(text, false)).toEqual({ socketUrl, identity });
+  });
+
+  it.each(['http://10.0.0.7:8080', 'ws://127.0.0.1.example:80', 'http://localhost.example'])(
+    '%s is not encrypted and so refused',
+    (text) => {
+      expect(() => parseEndpoint(text, false)).toThrow(/not encrypted.*--insecure/);
+      expect(parseEndpoint(text, true).socketUrl).toMatch(/^ws:/);
+    },
+  );
+});
