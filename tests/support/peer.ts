@@ -23,7 +23,16 @@ export interface PeerOptions {
   readonly subprotocol?: Subprotocol | null;
   /** Off for tests of silence. */
   readonly heartbeats?: boolean;
+  /** Of the upgrade: an Origin, say. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** A message that is answered under its number. */
+export type Asked = { [T in 'query' | 'act' | 'cancel' | 'subscribe']: Omit<UpOf<T>, 'ref'> }[
+  | 'query'
+  | 'act'
+  | 'cancel'
+  | 'subscribe'];
 
 export interface Closed {
   readonly code: number;
@@ -47,6 +56,7 @@ export class Peer {
   readonly #looks = new Set<() => void>();
   #end: Closed | undefined;
   #fault: unknown;
+  #ref = 1_000_000;
 
   private constructor(socket: WebSocket, { subprotocol = SUBPROTOCOL_MSGPACK, heartbeats = true }: PeerOptions) {
     this.#socket = socket;
@@ -74,7 +84,10 @@ export class Peer {
   /** @param url `ws://…/ws` */
   static async dial(url: string, options: PeerOptions = {}): Promise<Peer> {
     const { subprotocol = SUBPROTOCOL_MSGPACK } = options;
-    const socket = new WebSocket(url, subprotocol === null ? [] : [subprotocol], { perMessageDeflate: false });
+    const socket = new WebSocket(url, subprotocol === null ? [] : [subprotocol], {
+      perMessageDeflate: false,
+      headers: { ...options.headers },
+    });
     // The welcome may come in the same read as the upgrade: listen before it is open.
     const peer = new Peer(socket, options);
     await new Promise<void>((resolve, reject) => {
@@ -149,6 +162,13 @@ export class Peer {
     const answer = await this.until(take, `the answer to ${ref}`, timeoutMs);
     if (answer.type === 'reply') return answer.result;
     throw new Error(answer.type === 'error' ? `${answer.error.kind}: ${answer.error.message}` : answer.type);
+  }
+
+  /** Sends it under a number of its own; resolves with what is replied. @throws as `reply` does */
+  ask(message: Asked): Promise<unknown> {
+    const ref = this.#ref++;
+    this.send({ ...message, ref } as Up);
+    return this.reply(ref);
   }
 
   /** Resolves with what `find` answers, asked again after every frame; rejects when the connection ends before. */

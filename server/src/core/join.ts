@@ -11,7 +11,7 @@ import type { HelloInput } from './inputs.js';
 import { adoptAttempt, loseAttempt, release } from './life.js';
 import { applyServices } from './services.js';
 import type { TokenRecord } from './token.js';
-import { emit, findTask, type Turn } from './turn.js';
+import { emit, findTask, sendError, type Turn } from './turn.js';
 import { dropWatch } from './watch.js';
 import { attemptKey, makeWorker, tierOf, type Worker, type WorkerRecord } from './worker.js';
 
@@ -45,8 +45,9 @@ function tokenFault(token: TokenRecord | undefined, wallMs: number): string | un
   return undefined;
 }
 
-/** Closes a connection that has no session yet. */
+/** Tells a connection that has no session yet what was wrong with its hello, and closes it. */
 function refuse(turn: Turn, session: number, name: CloseName, message: string): void {
+  sendError(turn, session, name === 'bad_frame' ? 'invalid' : 'unauthenticated', message, { about: 'hello' });
   outgoingOf(turn.effects, session).close = { name, message };
 }
 

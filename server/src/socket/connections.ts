@@ -374,6 +374,10 @@ export class Connections {
     if (connection.phase === 'closing') return;
     const ref = message && 'ref' in message ? message.ref : undefined;
     connection.sendError(wire, nowMs, message?.type, ref);
+    if (connection.phase === 'greeting') {
+      connection.goodbye('bad_frame', `a connection begins with a valid hello: ${wire.message}`, nowMs);
+      return;
+    }
     const harmless = wire.kind === 'not_found' || wire.kind === 'unavailable' || wire.kind === 'conflict';
     if (!harmless && connection.violate(nowMs)) {
       const name =
