@@ -282,7 +282,7 @@ export class Attempts {
 
   takeEffects(): readonly AttemptEffect[] {
     const effects = this.#effects;
-    if (effects.length > 0) this.#effects = [];
+    this.#effects = [];
     return effects;
   }
 

@@ -183,7 +183,7 @@ export class BlobTransfers {
 
   takeEffects(): readonly TransferEffect[] {
     const effects = this.#effects;
-    if (effects.length > 0) this.#effects = [];
+    this.#effects = [];
     return effects;
   }
 
