@@ -1,0 +1,110 @@
+/** From the options that all commands share to a client, and from its failures to words with a remedy. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ProtocolError } from '@rma/protocol/error';
+import { type Client, connect } from '../client.js';
+import { OfflineError } from '../client-error.js';
+import type { ConnectionChange } from '../conversation.js';
+import { complain, say } from './terminal.js';
+import { UsageError } from './usage-error.js';
+
+export interface GlobalOptions {
+  readonly url: string;
+  readonly token?: string;
+  readonly insecure?: boolean;
+  readonly json?: boolean;
+}
+
+/** A command that asks once gives up after this. */
+const OFFLINE_TIMEOUT_MS = 10_000;
+/** Shorter interruptions are not worth a line. */
+const MENTION_AFTER_MS = 1_500;
+
+interface Token {
+  readonly value: string;
+  readonly source: string;
+}
+
+function findToken({ token }: GlobalOptions): Token {
+  if (token !== undefined) {
+    const source = token === process.env.RMA_TOKEN ? 'RMA_TOKEN' : '--token';
+    if (token.trim() === '') throw new UsageError(`${source} is empty: give a client or admin token`);
+    return { value: token.trim(), source };
+  }
+  const file = join(process.env.RMA_DATA ?? 'data', 'admin.token');
+  try {
+    return { value: readFileSync(file, 'utf8').trim(), source: file };
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : String(error);
+    throw new UsageError(
+      `no token: give --token, set RMA_TOKEN, or name the coordinator's data directory in RMA_DATA (${file} ${why})`,
+    );
+  }
+}
+
+/** Says once that the connection is away, and that it is back. */
+function mentioner(url: string): { changed(change: ConnectionChange): void; stop(): void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isMentioned = false;
+  let reason = '';
+  return {
+    changed(change) {
+      if (change.state === 'connected') {
+        clearTimeout(timer);
+        timer = undefined;
+        if (isMentioned) say(`connected to ${url} again`);
+        isMentioned = false;
+        return;
+      }
+      reason = change.reason;
+      if (isMentioned || change.retryInMs === Number.POSITIVE_INFINITY) return;
+      timer ??= setTimeout(() => {
+        isMentioned = true;
+        say(`no connection to ${url} (${reason}); trying on`);
+      }, MENTION_AFTER_MS);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+/**
+ * Runs a command with a client, and closes it. The command's value is the exit status; a failure is told and is 1.
+ * A command that must survive the coordinator's restarts sets `client.offlineTimeoutMs` to undefined.
+ */
+export async function withClient(options: GlobalOptions, run: (client: Client) => Promise<number>): Promise<number> {
+  const token = findToken(options);
+  const mention = mentioner(options.url);
+  const client = connectOrExplain(options, token, mention.changed);
+  try {
+    return await run(client);
+  } catch (error) {
+    complain(explain(error, options, token));
+    return 1;
+  } finally {
+    mention.stop();
+    await client.close();
+  }
+}
+
+function connectOrExplain(
+  { url, insecure }: GlobalOptions,
+  token: Token,
+  onConnection: (change: ConnectionChange) => void,
+): Client {
+  try {
+    return connect({ url, token: token.value, insecure, offlineTimeoutMs: OFFLINE_TIMEOUT_MS, onConnection });
+  } catch (error) {
+    throw error instanceof ProtocolError ? new UsageError(error.message) : error;
+  }
+}
+
+function explain(error: unknown, { url }: GlobalOptions, token: Token): string {
+  if (error instanceof OfflineError) {
+    return `cannot reach the coordinator at ${url}: ${error.reason}.\nIs it running? Start it with \`npm start\`, or name another with --url or RMA_URL.`;
+  }
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ProtocolError && error.kind === 'unauthenticated') {
+    return `${error.message}\nThe token came from ${token.source}; give another with --token or RMA_TOKEN.`;
+  }
+  return error.message;
+}

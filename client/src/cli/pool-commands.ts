@@ -1,0 +1,94 @@
+/** `rma stats` and `rma events`: what the pool is and what happens in it. */
+import type { PoolEvent } from '@rma/protocol/event';
+import type { StatsView } from '@rma/protocol/view';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Client } from '../client.js';
+import { type GlobalOptions, withClient } from './connect.js';
+import { formatDuration, formatTime } from './duration.js';
+import { onInterrupt, signalStatus } from './interrupt.js';
+import { plainJson, plainLine } from './plain.js';
+import { coloured, print, printJson, printJsonLine } from './terminal.js';
+
+interface EventsCommandOptions extends GlobalOptions {
+  readonly since?: number;
+  readonly follow?: boolean;
+}
+
+/** What `rma events` shows where nothing is said of when. */
+const RECENT_EVENTS = 100;
+
+export function addPoolCommands(program: Command, finish: (status: number) => void): void {
+  program
+    .command('stats')
+    .description('Shows the pool in numbers.')
+    .addHelpText('after', '\nExample:\n  rma stats --json')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(await withClient(options, async (client) => showStats(await client.stats(), options)));
+    });
+
+  program
+    .command('events')
+    .description(`Lists what happened in the pool, by default the last ${RECENT_EVENTS} events.`)
+    .option('--since <n>', 'everything after this event; 0 for all that is kept', parseSince)
+    .option('--follow', 'go on with what happens from now on, until Ctrl-C')
+    .addHelpText('after', '\nExamples:\n  rma events --follow\n  rma events --since 1200 --json')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<EventsCommandOptions>();
+      finish(await withClient(options, (client) => showEvents(client, options)));
+    });
+}
+
+function parseSince(text: string): number {
+  const since = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(since))
+    throw new InvalidArgumentError('give the number of an event, from 0.');
+  return since;
+}
+
+async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<number> {
+  if (json) {
+    await printJson(stats);
+    return 0;
+  }
+  const { workers, tasks, storage } = stats;
+  const counts = (of: Readonly<Record<string, number>>) =>
+    Object.entries(of)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ') || 'none';
+  const lines = [
+    `coordinator  ${stats.version}, ${stats.transport}, up ${formatDuration(stats.uptimeSeconds * 1_000)}`,
+    `workers      ${workers.online} of ${workers.total} online; by tier: ${counts(workers.byTier)}`,
+    `tasks        ${tasks.queued} queued, ${tasks.running} running; ${counts(tasks.byState)}`,
+    `waiting      ${counts(tasks.queuedByKind)}`,
+    `sessions     ${counts(stats.sessions)}`,
+    `storage      ${storage.state}, ${(storage.bytes / 1_048_576).toFixed(1)} MiB`,
+    `last event   ${stats.lastEvent}`,
+  ];
+  await print(lines.map(plainLine).join('\n'));
+  return 0;
+}
+
+async function showEvents(client: Client, { since, follow, json }: EventsCommandOptions): Promise<number> {
+  // Who follows and leaves got what was asked for.
+  const calm = onInterrupt((signal) => (follow && signal === 'SIGINT' ? 0 : signalStatus(signal)));
+  const from = since ?? (follow ? undefined : Math.max(0, (await client.stats()).lastEvent - RECENT_EVENTS));
+  if (follow) {
+    await client.ready();
+    client.offlineTimeoutMs = undefined;
+  }
+  for await (const event of client.events({ since: from, follow })) {
+    if (json) await printJsonLine(event);
+    else await print(eventLine(event));
+  }
+  calm();
+  return 0;
+}
+
+function eventLine({ seq, at, type, subject, data }: PoolEvent): string {
+  const told = Object.entries(data ?? {}).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : plainJson(value)}`,
+  );
+  const about = subject === undefined ? '' : ` ${subject}`;
+  return `${coloured(`${seq} ${formatTime(at)}`, 'dim')} ${plainLine(`${type}${about} ${told.join(' ')}`.trimEnd())}`;
+}

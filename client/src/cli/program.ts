@@ -1,0 +1,65 @@
+/** The `rma` command: its options, its commands, and the exit status that each run ends with. */
+import { ProtocolError } from '@rma/protocol/error';
+import { Command, CommanderError, Option } from 'commander';
+import { CLIENT_VERSION } from '../version.js';
+import { addPoolCommands } from './pool-commands.js';
+import { addSubmitCommand } from './submit-command.js';
+import { addTaskCommands } from './task-commands.js';
+import { complain } from './terminal.js';
+import { addTokenCommands } from './token-commands.js';
+import { UsageError } from './usage-error.js';
+import { addWorkerCommands } from './worker-commands.js';
+
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+const USAGE_STATUS = 2;
+
+/** 0: what was asked for happened. 1: it did not. 2: the command line cannot be meant. 130: Ctrl-C. */
+export async function run(args: readonly string[]): Promise<number> {
+  let status = 0;
+  const program = makeProgram((ended) => {
+    status = ended;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return status;
+  } catch (error) {
+    // Commander has said what is wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS;
+    const isUsage = error instanceof UsageError || (error instanceof ProtocolError && error.kind === 'invalid');
+    complain(error instanceof Error ? error.message : String(error));
+    return isUsage ? USAGE_STATUS : 1;
+  }
+}
+
+function makeProgram(finish: (status: number) => void): Command {
+  const program = new Command('rma')
+    .description('Submits work to an RMA Pool, and shows what the pool does.')
+    .version(CLIENT_VERSION, '-V, --version')
+    .addOption(new Option('--url <url>', 'the coordinator').env('RMA_URL').default(DEFAULT_URL))
+    .addOption(
+      new Option('--token <token>', 'a client or admin token; else admin.token in RMA_DATA or ./data').env('RMA_TOKEN'),
+    )
+    .option('--json', 'print JSON for programs')
+    .option('--insecure', 'admit plain http to another machine: anybody on the way can read the token')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help shows how)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rma submit ocr.read --file docs/samples/letter.png --wait
+  rma workers
+  rma task ID                     where it is, and why it waits
+  rma events --follow
+  rma token create --role join --owner alice
+
+Exit status: 0 what was asked for happened, 1 it did not, 2 wrong usage, 130 Ctrl-C.`,
+    );
+  addSubmitCommand(program, finish);
+  addTaskCommands(program, finish);
+  addWorkerCommands(program, finish);
+  addPoolCommands(program, finish);
+  addTokenCommands(program, finish);
+  return program;
+}

@@ -1,0 +1,237 @@
+/** `rma submit`: one task, one for each file, or one for each line of a batch. */
+import type { SingleBar } from 'cli-progress';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Client } from '../client.js';
+import { type SubmitOptions, taskSpec } from '../submit-options.js';
+import { type Batch, openBatch } from './batch.js';
+import { type GlobalOptions, withClient } from './connect.js';
+import { parseDurationMs } from './duration.js';
+import { onInterrupt, signalStatus } from './interrupt.js';
+import { plainLine } from './plain.js';
+import { type JobOutcome, JobRun } from './run-jobs.js';
+import { checkFiles, checkMergeable, jobsOf, type NamedJob, readInput } from './submit-input.js';
+import { endLine, friendlyOutput, outputSummary } from './task-output.js';
+import { coloured, complain, print, printJson, printJsonLine, printText, say, write } from './terminal.js';
+import { UsageError } from './usage-error.js';
+
+interface SubmitCommandOptions extends GlobalOptions {
+  readonly input?: string;
+  readonly file?: readonly string[];
+  readonly priority?: number;
+  readonly wait?: boolean;
+  readonly timeout?: string;
+  readonly batch?: string;
+}
+
+/** Files may have 50 MiB each. */
+const FILES_WINDOW = 8;
+const BATCH_WINDOW = 256;
+
+export function addSubmitCommand(program: Command, finish: (status: number) => void): void {
+  program
+    .command('submit')
+    .summary('submit a task, or many')
+    .description('Submits a task to the pool. With --wait prints what it gave.')
+    .argument('[kind]', 'what is to be done, for example ocr.read, document.extract, ner.extract, text.embed, echo')
+    .option('--input <json>', 'the input as JSON; - reads it from standard input; {"$bytes": "<base64>"} is bytes')
+    .option('--file <path...>', 'one task a file: the input gets its bytes as `file` and its name as `name`')
+    .option('--priority <n>', '-100 to 100, higher runs first', parsePriority)
+    .option('--timeout <duration>', 'what one attempt may take, for example 30s or 5m')
+    .option('--wait', 'wait for the end; exit status 1 where a task does not succeed')
+    .option('--batch <file>', 'one task a line: {"kind": …, "input": …}; - reads standard input')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rma submit ocr.read --file docs/samples/letter.png --wait
+  rma submit ocr.read --file scans/*.png --wait
+  rma submit ner.extract --input '{"text": "Ada Lovelace lived in London."}' --wait
+  rma submit echo --input '{"delayMs": 2000}' --priority 5 --json
+  rma submit --batch jobs.jsonl --wait --json > results.jsonl
+
+A line of a batch: {"kind": "text.embed", "input": {"text": "hello"}, "priority": 5, "timeoutMs": 60000}. Results come as
+the tasks end; their field "index" is the line's number counted from 0. A damaged line submits nothing.`,
+    )
+    .action(async (kind: string | undefined, _: unknown, command: Command) => {
+      finish(await submit(kind, command.optsWithGlobals<SubmitCommandOptions>()));
+    });
+}
+
+function parsePriority(text: string): number {
+  const priority = Number(text);
+  if (!/^[+-]?\d+$/.test(text) || Math.abs(priority) > 100) {
+    throw new InvalidArgumentError('give a whole number from -100 to 100.');
+  }
+  return priority;
+}
+
+async function submit(kind: string | undefined, options: SubmitCommandOptions): Promise<number> {
+  const taskOptions: SubmitOptions = {
+    priority: options.priority,
+    timeoutMs: options.timeout === undefined ? undefined : parseDurationMs(options.timeout, '--timeout'),
+  };
+  if (options.batch !== undefined) {
+    if (options.input !== undefined || options.file !== undefined) {
+      throw new UsageError('--batch takes its inputs from its lines: leave out --input and --file');
+    }
+    const batch = await openBatch(options.batch, kind, taskOptions);
+    try {
+      return await withClient(options, (client) => submitMany(client, batch, options, BATCH_WINDOW));
+    } finally {
+      await batch.dispose();
+    }
+  }
+  if (kind === undefined)
+    throw new UsageError('what is to be done? Give a kind before the options: rma submit ocr.read --file …');
+  const paths = options.file ?? [];
+  await checkFiles(paths);
+  const input = await readInput(options.input);
+  checkMergeable(input, paths);
+  taskSpec(kind, undefined, taskOptions);
+  const jobs = { count: Math.max(1, paths.length), jobs: () => jobsOf(kind, input, paths, taskOptions) };
+  if (jobs.count > 1) return withClient(options, (client) => submitMany(client, jobs, options, FILES_WINDOW));
+  return withClient(options, (client) => submitOne(client, jobs.jobs(), options));
+}
+
+async function submitOne(
+  client: Client,
+  jobs: AsyncIterable<NamedJob>,
+  options: SubmitCommandOptions,
+): Promise<number> {
+  let status = 1;
+  const run = new JobRun(client, {
+    wait: options.wait === true,
+    window: 1,
+    onOutcome: async (outcome) => {
+      status = await tellOne(outcome, options);
+    },
+  });
+  const calm = onInterrupt((signal) => {
+    const [task] = run.inFlight;
+    if (task) farewell(run.accepted > 0 ? 1 : 0, `rma task ${task.id}`, `rma cancel ${task.id}`);
+    return signalStatus(signal);
+  });
+  await run.run(jobs);
+  calm();
+  return status;
+}
+
+async function tellOne({ record, result }: JobOutcome, { json, wait }: SubmitCommandOptions): Promise<number> {
+  if (record.state === 'refused') {
+    if (json) await printJson(record);
+    complain(`not taken: ${record.error?.message} (${record.error?.code})`);
+    return 1;
+  }
+  if (!result) {
+    if (json) await printJson({ id: record.id, kind: record.kind, state: record.state });
+    else await print(record.id);
+    if (!json && !wait && process.stderr.isTTY) say(`submitted. Its end: rma watch ${record.id}`);
+    return 0;
+  }
+  const isGood = result.state === 'succeeded';
+  if (json) await printJson(record);
+  else {
+    if (isGood) {
+      if (result.output instanceof Uint8Array && !process.stdout.isTTY) await write(result.output);
+      else if (result.output instanceof Uint8Array) say(`${result.output.length} bytes: send them to a file by > FILE`);
+      else await printText(friendlyOutput(result.output));
+    }
+    say(`task ${result.id} ${endLine(result)}`);
+  }
+  return isGood ? 0 : 1;
+}
+
+async function submitMany(
+  client: Client,
+  { count, jobs }: Pick<Batch, 'count' | 'jobs'>,
+  options: SubmitCommandOptions,
+  window: number,
+): Promise<number> {
+  const bar = options.wait ? await progressBar(count) : undefined;
+  let bad = 0;
+  const run = new JobRun(client, {
+    wait: options.wait === true,
+    window,
+    onOutcome: async (outcome) => {
+      const { state } = outcome.record;
+      if (state !== 'succeeded' && state !== 'accepted') bad += 1;
+      // On a terminal the bar must be away while a line is written above it.
+      bar?.clear();
+      await tellOfMany(outcome, options);
+      bar?.step();
+    },
+  });
+  const calm = onInterrupt((signal) => {
+    bar?.stop();
+    const left = count - run.submitted;
+    if (left > 0) say(`${left} of ${count} tasks were not submitted.`);
+    farewell(run.accepted, 'rma tasks', 'rma cancel ID');
+    return signalStatus(signal);
+  });
+  try {
+    await run.run(jobs());
+  } finally {
+    calm();
+    bar?.stop();
+  }
+  if (bad > 0) complain(`${bad} of ${count} tasks did not succeed`);
+  return bad > 0 ? 1 : 0;
+}
+
+async function tellOfMany({ job, record, result }: JobOutcome, { json, wait }: SubmitCommandOptions): Promise<void> {
+  const { index, name } = job;
+  if (json) {
+    const told =
+      wait || record.state === 'refused' ? record : { id: record.id, kind: record.kind, state: record.state };
+    await printJsonLine({ index, ...(name === undefined ? {} : { file: name }), ...told });
+    return;
+  }
+  const title = plainLine(name ?? `line ${index + 1}`);
+  if (!result) {
+    const outcome = record.error ? `refused: ${record.error.message} (${record.error.code})` : record.id;
+    await print(`${title}  ${plainLine(outcome)}`);
+  } else if (result.state === 'succeeded') {
+    await print(`${title}  ${coloured('succeeded', 'green')}  ${plainLine(outputSummary(result.output))}`);
+  } else
+    await print(
+      `${title}  ${coloured(result.state, 'red')}  ${plainLine(result.error.message)} (${plainLine(result.error.code)})`,
+    );
+}
+
+function farewell(accepted: number, find: string, cancel: string): void {
+  if (accepted === 0)
+    say('Interrupted before the coordinator confirmed a task; what was taken goes on: see `rma tasks`.');
+  else say(`What was submitted goes on. See it by \`${find}\`, end it by \`${cancel}\`.`);
+}
+
+interface Bar {
+  clear(): void;
+  step(): void;
+  stop(): void;
+}
+
+/** On a terminal only: the bar is on standard error, the results on standard output. */
+async function progressBar(total: number): Promise<Bar | undefined> {
+  if (!process.stderr.isTTY) return undefined;
+  const { default: progress } = await import('cli-progress');
+  const bar: SingleBar = new progress.SingleBar(
+    {
+      stream: process.stderr,
+      format: '{bar} {value}/{total}  {duration_formatted}',
+      hideCursor: true,
+      clearOnComplete: true,
+    },
+    progress.Presets.shades_classic,
+  );
+  bar.start(total, 0);
+  return {
+    clear: () => {
+      if (process.stdout.isTTY) process.stderr.write('\r\u001b[2K');
+    },
+    step: () => {
+      bar.increment();
+      bar.render();
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,135 @@
+/** A task's end in the form that a person likes best, and in the form that a program reads. Pure. */
+import { ProtocolError } from '@rma/protocol/error';
+import { valueToJson } from '@rma/protocol/payload';
+import type { TaskResult } from '../task-result.js';
+import { formatDuration } from './duration.js';
+import { plainLine } from './plain.js';
+import { table } from './table.js';
+
+/** One object, always with the same fields. */
+export interface ResultRecord {
+  readonly id: string;
+  readonly kind: string | null;
+  /** `accepted`: its end is not waited for. `refused`: the coordinator did not take it. */
+  readonly state: TaskResult['state'] | 'accepted' | 'refused';
+  readonly output: unknown;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly worker: string | null;
+  readonly attempts: number;
+  readonly timings: { readonly queuedMs: number; readonly runMs: number | null; readonly totalMs: number } | null;
+}
+
+export function resultRecord(result: TaskResult): ResultRecord {
+  const { queuedMs, runMs, totalMs } = result.timings;
+  return {
+    id: result.id,
+    kind: result.kind ?? null,
+    state: result.state,
+    output: result.state === 'succeeded' ? (valueToJson(result.output) ?? null) : null,
+    error: result.error ?? null,
+    worker: result.worker ?? null,
+    attempts: result.attempts,
+    timings: { queuedMs, runMs: runMs ?? null, totalMs },
+  };
+}
+
+/** A task that never was. @throws what is no refusal */
+export function refusalRecord(id: string, kind: string, error: unknown): ResultRecord {
+  if (!(error instanceof ProtocolError)) throw error;
+  const { kind: code, message } = error;
+  return {
+    id,
+    kind,
+    state: 'refused',
+    output: null,
+    error: { code, message },
+    worker: null,
+    attempts: 0,
+    timings: null,
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+const isVector = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'number');
+
+/** What `--wait` prints; may be many lines, and is not yet harmless for a terminal. */
+export function friendlyOutput(output: unknown): string {
+  if (typeof output === 'string') return output;
+  if (isFields(output)) {
+    if (Array.isArray(output.entities)) return entityTable(output.entities);
+    if (Array.isArray(output.vectors) && output.vectors.every(isVector)) return vectorLines(output, output.vectors);
+    if (typeof output.text === 'string') return output.text;
+  }
+  return JSON.stringify(valueToJson(output) ?? null, undefined, 2);
+}
+
+/** What one line of many says. */
+export function outputSummary(output: unknown): string {
+  if (output instanceof Uint8Array) return `${output.length} bytes`;
+  if (isFields(output)) {
+    if (Array.isArray(output.entities)) return counted(output.entities.length, 'entity', 'entities');
+    if (Array.isArray(output.vectors)) return counted(output.vectors.length, 'vector', 'vectors');
+    if (typeof output.text === 'string') return shortened(output.text.trim() === '' ? '(no text)' : output.text);
+  }
+  return shortened(typeof output === 'string' ? output : JSON.stringify(valueToJson(output) ?? null));
+}
+
+/** How a task ended, on one line. */
+export function endLine(result: TaskResult): string {
+  const { timings, worker, attempts } = result;
+  const where = worker === undefined ? '' : ` on ${worker}`;
+  const took = timings.runMs === undefined ? '' : ` in ${formatDuration(timings.runMs)}`;
+  const waited = timings.queuedMs >= 1_000 ? `, waited ${formatDuration(timings.queuedMs)}` : '';
+  const again = attempts > 1 ? `, ${attempts} attempts` : '';
+  const why = result.error ? `: ${result.error.message} (${result.error.code})` : '';
+  return plainLine(`${result.state}${where}${took}${waited}${again}${why}`);
+}
+
+function entityTable(entities: readonly unknown[]): string {
+  if (entities.length === 0) return '(no entities found)';
+  const rows = entities.filter(isFields).map((entity) => {
+    const { type, text, start, end, ...others } = entity;
+    const span = typeof start === 'number' && typeof end === 'number' ? `${start}-${end}` : '';
+    return [asCell(type), asCell(text), span, normalForm(others)];
+  });
+  return table(['TYPE', 'TEXT', 'AT', 'NORMAL FORM'], rows);
+}
+
+/** The normal form is a text, or some named parts such as amount and currency. */
+function normalForm(fields: Fields): string {
+  const parts = Object.entries(fields).map(([name, value]) => ({
+    name,
+    value: isFields(value) ? normalForm(value) : asCell(value),
+  }));
+  const told = parts.filter(({ value }) => value !== '');
+  return told.length === 1 ? (told[0]?.value ?? '') : told.map(({ name, value }) => `${name} ${value}`).join(', ');
+}
+
+function asCell(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function vectorLines(output: Fields, vectors: readonly number[][]): string {
+  const model = typeof output.model === 'string' ? ` (${output.model})` : '';
+  return vectors
+    .map((vector, i) => {
+      const first = vector.slice(0, 6).map((number) => number.toFixed(4));
+      const rest = vector.length > 6 ? ' …' : '';
+      return `vector ${i + 1}: ${vector.length} dimensions${model}: ${first.join(' ')}${rest}`;
+    })
+    .join('\n');
+}
+
+function shortened(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return [...line].length <= 72 ? line : `${[...line].slice(0, 71).join('')}…`;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,129 @@
+/** `rma token …`: who may do what. */
+import type { TokenView } from '@rma/protocol/view';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type GlobalOptions, withClient } from './connect.js';
+import { formatTime, parseDurationMs } from './duration.js';
+import { table } from './table.js';
+import { print, printJson, say } from './terminal.js';
+import { UsageError } from './usage-error.js';
+
+interface CreateOptions extends GlobalOptions {
+  readonly role: 'admin' | 'client' | 'join';
+  readonly name?: string;
+  readonly expires?: string;
+  readonly uses?: number;
+  readonly owner?: string;
+  readonly trust?: 'community' | 'trusted';
+}
+
+export function addTokenCommands(program: Command, finish: (status: number) => void): void {
+  const token = program
+    .command('token')
+    .description('Makes, lists and ends tokens.')
+    .addHelpText('after', '\nExamples:\n  rma token create --role client --name website\n  rma token list');
+
+  token
+    .command('create')
+    .description('Makes a token. It is shown once: keep it.')
+    .addOption(
+      new Option('--role <role>', 'admin: everything; client: submits tasks; join: admits a worker')
+        .choices(['admin', 'client', 'join'])
+        .makeOptionMandatory(),
+    )
+    .option('--name <name>', 'what it is for, as `rma token list` shows it (default: the role)')
+    .option('--expires <duration>', 'ends after this, for example 30d')
+    .option('--uses <n>', 'join: how many workers it admits', parseUses)
+    .option('--owner <name>', 'join: who lends the machines')
+    .addOption(new Option('--trust <trust>', 'join: what its workers may run').choices(['community', 'trusted']))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rma token create --role client --name website --expires 90d\n  rma token create --role join --owner alice --uses 1 --trust trusted > join.token',
+    )
+    .action(async (_: unknown, command: Command) => {
+      finish(await createToken(command.optsWithGlobals<CreateOptions>()));
+    });
+
+  token
+    .command('list')
+    .description('Lists tokens; the tokens themselves are not kept.')
+    .addHelpText('after', '\nExample:\n  rma token list')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(await withClient(options, async (client) => listTokens(await client.tokens(), options)));
+    });
+
+  token
+    .command('revoke')
+    .description('Ends a token and closes the connections that use it.')
+    .argument('<id>', 'the id that `rma token list` shows')
+    .addHelpText('after', '\nExample:\n  rma token revoke t-8c1d')
+    .action(async (id: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(
+        await withClient(options, async (client) => {
+          const view = await client.revokeToken(id);
+          if (options.json) await printJson(view);
+          else await print(table(HEADING, [rowOf(view)]));
+          return 0;
+        }),
+      );
+    });
+}
+
+function parseUses(text: string): number {
+  const uses = Number(text);
+  if (!/^\d+$/.test(text) || uses < 1 || uses > 1_000_000)
+    throw new InvalidArgumentError('give a number from 1 to 1000000.');
+  return uses;
+}
+
+async function createToken(options: CreateOptions): Promise<number> {
+  const { role, uses, owner, trust, expires, json } = options;
+  if (role !== 'join' && (uses !== undefined || owner !== undefined || trust !== undefined)) {
+    throw new UsageError('--uses, --owner and --trust are for tokens of the role join');
+  }
+  const expiresInSeconds = expires === undefined ? undefined : Math.ceil(parseDurationMs(expires, '--expires') / 1_000);
+  return withClient(options, async (client) => {
+    const made = await client.createToken({
+      role,
+      name: options.name ?? role,
+      ...(expiresInSeconds === undefined ? {} : { expiresInSeconds }),
+      ...(uses === undefined ? {} : { uses }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(trust === undefined ? {} : { trust }),
+    });
+    if (json) await printJson(made);
+    else {
+      await print(made.token);
+      say(`token ${made.view.id} for the role ${made.view.role}; end it by \`rma token revoke ${made.view.id}\``);
+    }
+    return 0;
+  });
+}
+
+const HEADING = ['ID', 'ROLE', 'NAME', 'SUBJECT', 'CREATED', 'EXPIRES', 'USES LEFT', 'STATE'];
+
+function rowOf(view: TokenView): string[] {
+  const state =
+    view.revokedAt !== undefined
+      ? 'revoked'
+      : (view.expiresAt ?? Number.POSITIVE_INFINITY) < Date.now()
+        ? 'expired'
+        : 'valid';
+  return [
+    view.id,
+    view.role,
+    view.name,
+    view.subject,
+    formatTime(view.createdAt),
+    view.expiresAt === undefined ? 'never' : formatTime(view.expiresAt),
+    view.usesLeft === undefined ? '' : String(view.usesLeft),
+    state,
+  ];
+}
+
+async function listTokens(tokens: readonly TokenView[], { json }: GlobalOptions): Promise<number> {
+  if (json) await printJson(tokens);
+  else await print(table(HEADING, tokens.map(rowOf)));
+  return 0;
+}

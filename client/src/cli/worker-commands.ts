@@ -1,0 +1,171 @@
+/** `rma workers` and `rma worker …`: the machines of the pool. */
+import type { WorkerView } from '@rma/protocol/view';
+import { type Command, Option } from 'commander';
+import type { Client } from '../client.js';
+import { type GlobalOptions, withClient } from './connect.js';
+import { formatDuration, formatTime } from './duration.js';
+import { plainLine } from './plain.js';
+import { table } from './table.js';
+import { colouredState } from './task-commands.js';
+import { complain, print, printJson, say } from './terminal.js';
+import { UsageError } from './usage-error.js';
+
+const WORKER_ID = 'the id that `rma workers` shows, such as w-3k9f';
+
+export function addWorkerCommands(program: Command, finish: (status: number) => void): void {
+  program
+    .command('workers')
+    .description('Lists the workers with tier, reasons, services and load.')
+    .addHelpText('after', '\nExample:\n  rma workers')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(await withClient(options, async (client) => listWorkers(await client.workers(), options)));
+    });
+
+  const worker = program
+    .command('worker')
+    .description('Shows and steers one worker.')
+    .addHelpText('after', '\nExamples:\n  rma worker show w-3k9f\n  rma worker pin w-3k9f --tier 2');
+
+  const act = (
+    command: Command,
+    run: (client: Client, id: string, chosen: { tier?: string; auto?: boolean; off?: boolean }) => Promise<WorkerView>,
+    told: (view: WorkerView) => string,
+  ) =>
+    command.argument('<id>', WORKER_ID).action(async (id: string, _: unknown, invoked: Command) => {
+      const options = invoked.optsWithGlobals<GlobalOptions & { tier?: string; auto?: boolean; off?: boolean }>();
+      checkTier(invoked.name(), options);
+      finish(
+        await withClient(options, async (client) => {
+          const view = await run(client, id, options);
+          if (options.json) await printJson(view);
+          else await print(plainLine(told(view)));
+          return 0;
+        }),
+      );
+    });
+
+  worker
+    .command('show')
+    .description('Shows a worker with its hardware, reasons, services and load.')
+    .argument('<id>', WORKER_ID)
+    .addHelpText('after', '\nExample:\n  rma worker show w-3k9f')
+    .action(async (id: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(await withClient(options, (client) => showWorker(client, id, options)));
+    });
+
+  act(
+    worker
+      .command('pin')
+      .description("Pins a worker's tier, or (--auto) lets its hardware decide again.")
+      .addOption(new Option('--tier <n>', '1 GPU, 2 service, 3 data').choices(['1', '2', '3']))
+      .option('--auto', 'by its hardware')
+      .addHelpText('after', '\nExamples:\n  rma worker pin w-3k9f --tier 2\n  rma worker pin w-3k9f --auto'),
+    (client, id, { tier }) => client.pinWorker(id, tier === undefined ? null : (Number(tier) as 1 | 2 | 3)),
+    (view) => `${view.id} is of ${tierName(view)}`,
+  );
+  act(
+    worker
+      .command('drain')
+      .description('Gives a worker no more tasks; what runs goes on.')
+      .option('--off', 'give it tasks again')
+      .addHelpText('after', '\nExamples:\n  rma worker drain w-3k9f\n  rma worker drain w-3k9f --off'),
+    (client, id, { off }) => client.drainWorker(id, off !== true),
+    (view) => `${view.id} is ${view.state}, ${view.running} running`,
+  );
+  act(
+    worker
+      .command('revoke')
+      .description('Shuts a worker out for good; its tasks go to others.')
+      .addHelpText('after', '\nExample:\n  rma worker revoke w-3k9f'),
+    (client, id) => client.revokeWorker(id),
+    (view) => `${view.id} is revoked`,
+  );
+}
+
+function checkTier(command: string, { tier, auto }: { tier?: string; auto?: boolean }): void {
+  if (command === 'pin' && (tier === undefined) === (auto !== true)) {
+    throw new UsageError('give either --tier 1, 2 or 3, or --auto');
+  }
+}
+
+function tierName({ tier, pinned }: WorkerView): string {
+  return `${tier === null ? 'no tier' : `tier ${tier}`}${pinned ? ' (pinned)' : ''}`;
+}
+
+function loadText({ load, hardware }: WorkerView): string {
+  if (!load) return '';
+  const total = hardware ? ` of ${gib(hardware.memory.totalMiB)}` : '';
+  return `cpu ${Math.round(load.cpu * 100)} %, memory ${gib(load.memoryUsedMiB)}${total}`;
+}
+
+const gib = (mib: number) => `${(mib / 1_024).toFixed(1)} GiB`;
+
+async function listWorkers(workers: readonly WorkerView[], { json }: GlobalOptions): Promise<number> {
+  if (json) {
+    await printJson(workers);
+    return 0;
+  }
+  if (workers.length === 0) {
+    say('no workers yet: start one with `rma-worker --url … --token-file …`');
+    return 0;
+  }
+  const rows = workers.map((view) => {
+    const slots = view.services.reduce((sum, { state, slots: count }) => sum + (state === 'healthy' ? count : 0), 0);
+    return [view.id, view.name, view.state, tierName(view), view.trust, `${view.running}/${slots}`, loadText(view)];
+  });
+  await print(table(['ID', 'NAME', 'STATE', 'TIER', 'TRUST', 'RUNNING', 'LOAD'], rows));
+  for (const view of workers) {
+    await print('');
+    await print(`${plainLine(view.id)} ${plainLine(view.name)}`);
+    for (const reason of view.reasons) await print(`  reason   ${plainLine(reason)}`);
+    for (const line of serviceLines(view)) await print(`  service  ${line}`);
+  }
+  return 0;
+}
+
+function serviceLines({ services }: WorkerView): string[] {
+  return services.map(({ name, state, runtime, kinds, slots, reason }) => {
+    const why = reason === undefined ? '' : `: ${plainLine(reason)}`;
+    const what = `${plainLine(name)} (${plainLine(runtime)}, ${slots} ${slots === 1 ? 'slot' : 'slots'}): ${kinds.map(plainLine).join(', ')}`;
+    return `${colouredState(state)}${why}  ${what}`;
+  });
+}
+
+async function showWorker(client: Client, id: string, { json }: GlobalOptions): Promise<number> {
+  const view = (await client.workers()).find((worker) => worker.id === id);
+  if (!view) {
+    complain(`no worker is called '${id}': see \`rma workers\``);
+    return 1;
+  }
+  if (json) {
+    await printJson(view);
+    return 0;
+  }
+  const { hardware, load, labels } = view;
+  const rows = [
+    ['worker', `${view.id} ${view.name}`],
+    ['state', `${view.state}, ${view.running} running, last seen ${formatTime(view.lastSeenAt)}`],
+    ['tier', tierName(view)],
+    ...view.reasons.map((reason) => ['reason', reason]),
+    ['trust', view.trust],
+    ['joined', `${formatTime(view.joinedAt)} (${formatDuration(Math.max(0, Date.now() - view.joinedAt))} ago)`],
+    ...(view.owner === undefined ? [] : [['owner', view.owner]]),
+    ...(view.address === undefined ? [] : [['address', view.address]]),
+    ...Object.entries(labels).map(([name, value]) => ['label', `${name}=${value}`]),
+    ...(hardware
+      ? [
+          ['machine', `${hardware.os} ${hardware.arch}, ${hardware.cpu.model}, ${hardware.cpu.logicalCores} cores`],
+          ['memory', gib(hardware.memory.totalMiB)],
+          ['disk', `${hardware.disk.freeGiB.toFixed(0)} GiB free of ${hardware.disk.totalGiB.toFixed(0)} GiB`],
+          ...hardware.gpus.map((gpu) => ['gpu', `${gpu.vendor} ${gpu.name}, ${gib(gpu.vramMiB)}`]),
+          ...hardware.notes.map((note) => ['note', note]),
+        ]
+      : []),
+    ...(load ? [['load', loadText(view)]] : []),
+  ];
+  for (const [name = '', value = ''] of rows) await print(`${name.padEnd(9)}${plainLine(value)}`);
+  for (const line of serviceLines(view)) await print(`service  ${line}`);
+  return 0;
+}

@@ -1,0 +1,294 @@
+/** The SDK's face: one client, one connection, every question and task of the pool. */
+import type { Welcome } from '@rma/protocol/down';
+import { ProtocolError } from '@rma/protocol/error';
+import type { PoolEvent } from '@rma/protocol/event';
+import type { TaskState } from '@rma/protocol/task';
+import type { Action, Query } from '@rma/protocol/up';
+import { SUBPROTOCOL_MSGPACK, type Subprotocol } from '@rma/protocol/version';
+import type { StatsView, TaskDetail, TaskView, TokenView, WorkerView } from '@rma/protocol/view';
+import { Connection } from './connection.js';
+import { type ConnectionChange, Conversation } from './conversation.js';
+import type { Request } from './requests.js';
+import { type Job, type SubmitOptions, taskSpec } from './submit-options.js';
+import type { TaskHandle } from './task.js';
+import { TaskSubmission } from './task-submission.js';
+import { socketUrl } from './url.js';
+
+export interface ConnectOptions {
+  /** `http(s)://HOST:PORT` of the coordinator; ws(s) is taken, too. */
+  readonly url: string;
+  /** A client or admin token. Left out only where a browser's cookie authenticates. */
+  readonly token?: string | undefined;
+  /** Admit plain http to another machine than this one: anybody on the way can read the token. */
+  readonly insecure?: boolean | undefined;
+  /** Give everything up after this long without a connection. Default: never. */
+  readonly offlineTimeoutMs?: number | undefined;
+  readonly onConnection?: ((change: ConnectionChange) => void) | undefined;
+  /** Default MessagePack; JSON is for looking at frames. */
+  readonly subprotocol?: Subprotocol | undefined;
+}
+
+/** Which tasks `tasks()` lists: newest first. */
+export interface TaskFilter {
+  readonly state?: TaskState | undefined;
+  readonly kind?: string | undefined;
+  /** Those submitted before this task: the last id of one page gives the next. */
+  readonly before?: string | undefined;
+  /** 1 to 1,000. */
+  readonly limit?: number | undefined;
+}
+
+export interface EventsOptions {
+  /** Begin after this event. Default: 0 without `follow`, with `follow` the newest one there is. */
+  readonly since?: number | undefined;
+  /** Go on with what happens from now on. Default false. */
+  readonly follow?: boolean | undefined;
+}
+
+/** A token to be made; see docs of roles. */
+export type NewToken = Omit<Extract<Action, { do: 'token.create' }>, 'do'>;
+
+const EVENTS_PAGE = 1_000;
+
+/**
+ * A connection to the pool that mends itself. Made by {@link connect}.
+ *
+ * Every promise settles exactly once: with the coordinator's answer (a `ProtocolError` where it refuses), or, once the
+ * client is closed, with the reason for that.
+ */
+export class Client {
+  readonly #connection: Connection;
+  readonly #conversation: Conversation;
+  readonly #tasks: TaskSubmission;
+
+  /** Use {@link connect}. */
+  constructor(options: ConnectOptions) {
+    this.#conversation = new Conversation({
+      upload: (task) => this.#tasks.upload(task),
+      subscribe: (since) => this.#subscribe(since),
+      onConnection: options.onConnection,
+    });
+    this.#connection = new Connection(
+      {
+        url: socketUrl(options.url, options.insecure),
+        token: options.token,
+        subprotocol: options.subprotocol ?? SUBPROTOCOL_MSGPACK,
+        offlineTimeoutMs: options.offlineTimeoutMs,
+      },
+      this.#conversation,
+    );
+    this.#tasks = new TaskSubmission({
+      conversation: this.#conversation,
+      endedBy: () => this.#endedBy,
+      flushSoon: () => this.#connection.flushSoon(),
+      cancel: (id) => this.cancel(id),
+    });
+  }
+
+  /** The session, once there is one. Rejects where the coordinator turns this client away for good. */
+  ready(): Promise<Welcome> {
+    const { state } = this.#connection.session;
+    if (state.name === 'ready') return Promise.resolve(state.welcome);
+    if (state.name === 'closed') return Promise.reject(state.error);
+    return this.#conversation.nextSession();
+  }
+
+  /** Changes `offlineTimeoutMs` of {@link ConnectOptions}; undefined: try for ever. */
+  set offlineTimeoutMs(timeoutMs: number | undefined) {
+    this.#connection.session.offlineTimeoutMs = timeoutMs;
+  }
+
+  /**
+   * Submits a task. It is sent at once, with all others of this turn; bytes in the input may be `Uint8Array`s of up to
+   * 50 MiB, which are uploaded first and must not be changed meanwhile.
+   *
+   * ```ts
+   * const task = client.submit<{ text: string }>('ocr.read', { file: await readFile('letter.png') }, { priority: 10 });
+   * const { text } = await task.output();
+   * ```
+   *
+   * @throws ProtocolError of kind `invalid` for an option or kind that no coordinator would take
+   */
+  submit<Output = unknown>(kind: string, input?: unknown, options: SubmitOptions = {}): TaskHandle<Output> {
+    return this.#tasks.submit(kind, input, options) as TaskHandle<Output>;
+  }
+
+  /**
+   * Submits many tasks in as few frames as their size admits. Nothing is submitted where one is invalid.
+   *
+   * ```ts
+   * const tasks = client.submitMany(texts.map((text) => ({ kind: 'text.embed', input: { text } })));
+   * for (const task of tasks) console.log(await task.output());
+   * ```
+   */
+  submitMany<Output = unknown>(jobs: Iterable<Job>): TaskHandle<Output>[] {
+    const all = [...jobs];
+    for (const { kind, ...options } of all) taskSpec(kind, undefined, options);
+    return all.map(({ kind, input, ...options }) => this.#tasks.submit(kind, input, options) as TaskHandle<Output>);
+  }
+
+  /** Follows a task by its id, whoever submitted it under this token. Unknown ids reject `accepted` with `not_found`. */
+  watch<Output = unknown>(id: string): TaskHandle<Output> {
+    return this.#tasks.watch(id) as TaskHandle<Output>;
+  }
+
+  /** Ends a task. Resolves where it is cancelled, also where it was before; rejects with `conflict` where it ended otherwise. */
+  async cancel(id: string): Promise<void> {
+    try {
+      await this.#ask({ type: 'cancel', task: id });
+    } catch (error) {
+      // A cancel that was repeated after a reconnect finds its own work done.
+      if (!(error instanceof ProtocolError) || error.kind !== 'conflict') throw error;
+      if ((await this.task(id)).state !== 'cancelled') throw error;
+    }
+  }
+
+  /** Tasks, newest first. */
+  async tasks({ state, kind, before, limit }: TaskFilter = {}): Promise<TaskView[]> {
+    return this.#query<TaskView[]>({
+      what: 'tasks',
+      ...(state === undefined ? {} : { state }),
+      ...(kind === undefined ? {} : { kind }),
+      ...(before === undefined ? {} : { before }),
+      ...(limit === undefined ? {} : { limit }),
+    });
+  }
+
+  /** One task with its attempts, and why it waits. */
+  async task(id: string): Promise<TaskDetail> {
+    return this.#query<TaskDetail>({ what: 'task', task: id });
+  }
+
+  async workers(): Promise<WorkerView[]> {
+    return this.#query<WorkerView[]>({ what: 'workers' });
+  }
+
+  async stats(): Promise<StatsView> {
+    return this.#query<StatsView>({ what: 'stats' });
+  }
+
+  /**
+   * What happened in the pool, in order, each event once, across reconnects. Leaving the loop ends the subscription.
+   *
+   * ```ts
+   * for await (const event of client.events({ follow: true })) console.log(event.seq, event.type, event.subject);
+   * ```
+   */
+  async *events({ since, follow = false }: EventsOptions = {}): AsyncGenerator<PoolEvent, void, undefined> {
+    let last = since;
+    while (follow) {
+      const reader = this.#conversation.feed.join();
+      this.#connection.flushSoon();
+      try {
+        const from = await reader.from;
+        last ??= from;
+        if (last < from) {
+          for await (const event of this.#storedEvents(last)) {
+            last = event.seq;
+            yield event;
+          }
+        }
+        for await (const event of reader.queue) {
+          if (event.seq <= last) continue;
+          last = event.seq;
+          yield event;
+        }
+        if (!reader.isBehind) return;
+      } finally {
+        await reader.queue.return();
+        this.#connection.flushSoon();
+      }
+    }
+    yield* this.#storedEvents(last ?? 0);
+  }
+
+  /** Pins a worker's tier, or (null) lets its hardware decide again. Admins only. */
+  pinWorker(id: string, tier: 1 | 2 | 3 | null): Promise<WorkerView> {
+    return this.#act<WorkerView>({ do: 'worker.pin', worker: id, tier });
+  }
+
+  /** Gives a worker no more tasks, or (false) gives it tasks again. Admins only. */
+  drainWorker(id: string, draining = true): Promise<WorkerView> {
+    return this.#act<WorkerView>({ do: 'worker.drain', worker: id, draining });
+  }
+
+  /** Shuts a worker out for good and closes its connection. Admins only. */
+  revokeWorker(id: string): Promise<WorkerView> {
+    return this.#act<WorkerView>({ do: 'worker.revoke', worker: id });
+  }
+
+  /** Makes a token. It is told this once. Admins only. */
+  createToken(token: NewToken): Promise<{ token: string; view: TokenView }> {
+    return this.#act<{ token: string; view: TokenView }>({ do: 'token.create', ...token });
+  }
+
+  /** Ends a token, and the connections that use it. Admins only. */
+  revokeToken(id: string): Promise<TokenView> {
+    return this.#act<TokenView>({ do: 'token.revoke', token: id });
+  }
+
+  /** Admins only. */
+  tokens(): Promise<TokenView[]> {
+    return this.#query<TokenView[]>({ what: 'tokens' });
+  }
+
+  /** Sends what is to be sent, closes the connection and rejects what is pending with a `ClosedError`. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  get #endedBy(): Error | undefined {
+    const { state } = this.#connection.session;
+    return state.name === 'closed' ? state.error : undefined;
+  }
+
+  #ask(request: Request): Promise<unknown> {
+    if (this.#endedBy) return Promise.reject(this.#endedBy);
+    const reply = this.#conversation.requests.ask(request);
+    this.#connection.flushSoon();
+    return reply;
+  }
+
+  async #query<Result>(query: Query): Promise<Result> {
+    return (await this.#ask({ type: 'query', query })) as Result;
+  }
+
+  async #act<Result>(action: Action): Promise<Result> {
+    return (await this.#ask({ type: 'act', action })) as Result;
+  }
+
+  async #subscribe(since: number | undefined): Promise<number> {
+    const request = { type: 'subscribe', topic: 'events', ...(since === undefined ? {} : { since }) } as const;
+    return ((await this.#ask(request)) as { last: number }).last;
+  }
+
+  async *#storedEvents(since: number): AsyncGenerator<PoolEvent, void, undefined> {
+    for (let last = since; ; ) {
+      const { events } = await this.#query<{ events: PoolEvent[] }>({
+        what: 'events',
+        since: last,
+        limit: EVENTS_PAGE,
+      });
+      if (events.length === 0) return;
+      yield* events;
+      last = (events.at(-1) as PoolEvent).seq;
+    }
+  }
+}
+
+/**
+ * Connects to a pool. The connection is made in the background and mended for ever; what is asked meanwhile waits.
+ *
+ * ```ts
+ * import { connect } from '@rma/client';
+ *
+ * const client = connect({ url: 'http://127.0.0.1:8080', token: process.env.RMA_TOKEN });
+ * console.log(await client.submit('echo', { hello: 'pool' }).output());
+ * await client.close();
+ * ```
+ *
+ * @throws ProtocolError of kind `invalid` for a URL that is none, or that would carry the token in the clear
+ */
+export function connect(options: ConnectOptions): Client {
+  return new Client(options);
+}

@@ -1,0 +1,83 @@
+/**
+ * Questions and actions that await a reply, each under its number. After a reconnect they are sent again, except
+ * actions that must not be done twice: those reject, because nobody can tell whether they were done. No I/O.
+ */
+import { ProtocolError } from '@rma/protocol/error';
+import type { Up, UpOf } from '@rma/protocol/up';
+
+type Asking = UpOf<'query'> | UpOf<'act'> | UpOf<'cancel'> | UpOf<'subscribe'>;
+/** A message that is answered by `reply`, without its number. */
+export type Request = Asking extends infer M ? (M extends Asking ? Omit<M, 'ref'> : never) : never;
+
+interface Pending {
+  readonly message: Asking;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+  isSent: boolean;
+}
+
+export class Requests {
+  readonly #pending = new Map<number, Pending>();
+  #unsent: Pending[] = [];
+  #nextRef = 1;
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  ask(request: Request): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const message = { ...request, ref: this.#nextRef } as Asking;
+      this.#nextRef = this.#nextRef >= 4_294_967_295 ? 1 : this.#nextRef + 1;
+      const pending = { message, resolve, reject, isSent: false };
+      this.#pending.set(message.ref, pending);
+      this.#unsent.push(pending);
+    });
+  }
+
+  replied(ref: number, result: unknown): void {
+    const pending = this.#pending.get(ref);
+    this.#pending.delete(ref);
+    pending?.resolve(result);
+  }
+
+  /** The request of this number failed. */
+  refused(ref: number, error: ProtocolError): void {
+    const pending = this.#pending.get(ref);
+    this.#pending.delete(ref);
+    pending?.reject(error);
+  }
+
+  lost(): void {
+    this.#unsent = [];
+    for (const [ref, pending] of this.#pending) {
+      const { message, isSent } = pending;
+      if (isSent && message.type === 'act' && message.action.do === 'token.create') {
+        this.#pending.delete(ref);
+        const text =
+          'the connection was lost before the reply came: the token may exist. Look at the list of tokens, then try again';
+        pending.reject(new ProtocolError('unavailable', text));
+      } else {
+        pending.isSent = false;
+        this.#unsent.push(pending);
+      }
+    }
+  }
+
+  failed(error: Error): void {
+    const all = [...this.#pending.values()];
+    this.#pending.clear();
+    this.#unsent = [];
+    for (const pending of all) pending.reject(error);
+  }
+
+  take(): Up[] {
+    if (this.#unsent.length === 0) return [];
+    const messages = this.#unsent.map((pending) => {
+      pending.isSent = true;
+      return pending.message;
+    });
+    this.#unsent = [];
+    return messages;
+  }
+}

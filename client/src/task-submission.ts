@@ -1,0 +1,121 @@
+/**
+ * From a call of `submit` to a task in the book: validated, packed, its large parts uploaded; and the way back, from an
+ * output in blobs to its value.
+ */
+import { ProtocolError } from '@rma/protocol/error';
+import type { BlobRef } from '@rma/protocol/payload';
+import type { TaskEnd } from '@rma/protocol/task';
+import { packLargeValue, unpackLargeValue } from './blob-value.js';
+import type { Conversation } from './conversation.js';
+import { sha256Hex } from './sha256.js';
+import { inlinePayload, type SubmitOptions, taskSpec } from './submit-options.js';
+import { Task, type TaskFollower } from './task.js';
+
+export interface SubmissionPort {
+  readonly conversation: Conversation;
+  /** Why nothing more can be sent, once that is so. */
+  endedBy(): Error | undefined;
+  flushSoon(): void;
+  cancel(id: string): Promise<void>;
+}
+
+export class TaskSubmission {
+  readonly #port: SubmissionPort;
+  readonly #follower: TaskFollower = {
+    watch: (task, after) => {
+      const endedBy = this.#port.endedBy();
+      if (endedBy) task.failed(endedBy);
+      else this.#port.conversation.book.watch(task, after);
+      this.#port.flushSoon();
+    },
+    unwatch: (task) => {
+      this.#port.conversation.book.unwatch(task);
+      this.#port.flushSoon();
+    },
+    cancel: async (task) => {
+      await task.accepted;
+      await this.#port.cancel(task.id);
+    },
+    output: (end) => this.#download(end),
+  };
+
+  constructor(port: SubmissionPort) {
+    this.#port = port;
+  }
+
+  /** @throws ProtocolError of kind `invalid`, or `conflict` for an id that this client follows already */
+  submit(kind: string, input: unknown, options: SubmitOptions): Task {
+    const { book } = this.#port.conversation;
+    const payload = inlinePayload(input);
+    const spec = taskSpec(kind, payload, options);
+    if (options.id !== undefined && book.get(spec.id)) {
+      throw new ProtocolError('conflict', `task ${spec.id} is being followed by this client already: use watch()`);
+    }
+    const phase = payload ? 'unsent' : 'preparing';
+    const task = new Task(spec.id, kind, phase, options.watch !== false, this.#follower);
+    const endedBy = this.#port.endedBy();
+    if (endedBy) {
+      task.failed(endedBy);
+      return task;
+    }
+    task.spec = spec;
+    book.add(task);
+    if (payload) this.#port.flushSoon();
+    else void this.#prepare(task, input);
+    return task;
+  }
+
+  watch(id: string): Task {
+    const known = this.#port.conversation.book.get(id);
+    if (known) return known;
+    const task = new Task(id, undefined, 'asked', true, this.#follower);
+    this.#follower.watch(task, undefined);
+    return task;
+  }
+
+  /** Uploads a task's blobs, then submits it. The bytes of a blob that the coordinator holds already do not travel. */
+  upload(task: Task): void {
+    const { transfers, book } = this.#port.conversation;
+    const uploads = [...(task.blobs ?? [])].map(([hash, bytes]) => transfers.upload(hash, bytes));
+    Promise.all(uploads).then(
+      () => {
+        if (task.phase !== 'preparing') return;
+        task.move('unsent');
+        book.add(task);
+        this.#port.flushSoon();
+      },
+      (error: Error) => book.fail(task, error),
+    );
+    this.#port.flushSoon();
+  }
+
+  async #prepare(task: Task, input: unknown): Promise<void> {
+    try {
+      const { payload, blobs } = await packLargeValue(input);
+      // Given up meanwhile: the client was closed.
+      if (!task.spec) return;
+      task.spec = { ...task.spec, input: payload, blobs: [...blobs.keys()] };
+      task.blobs = blobs;
+      this.upload(task);
+    } catch (error) {
+      this.#port.conversation.book.fail(task, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #download(end: TaskEnd): Promise<unknown> {
+    return unpackLargeValue(end.output as Uint8Array, end.blobs ?? [], (ref) => this.#blob(ref));
+  }
+
+  async #blob(ref: BlobRef): Promise<Uint8Array> {
+    for (let tries = 1; ; tries += 1) {
+      const endedBy = this.#port.endedBy();
+      if (endedBy) throw endedBy;
+      const arriving = this.#port.conversation.transfers.download(ref);
+      this.#port.flushSoon();
+      const bytes = await arriving;
+      if ((await sha256Hex(bytes)) === ref.$blob) return bytes;
+      if (tries < 2) continue;
+      throw new ProtocolError('internal', `blob ${ref.$blob} arrived damaged twice: its SHA-256 is another`);
+    }
+  }
+}
