@@ -241,13 +241,14 @@ function reconcile(turn: Turn, worker: Worker, said: WorkerHello, restarted: boo
   }
   for (const { task, attempt } of said.finished) {
     const found = ours(task, attempt);
-    if (found) unmentioned.delete(task);
-    verdicts.push({
-      task,
-      attempt,
-      verdict: found ? 'resend' : 'drop',
-      ...(found?.state === 'running' ? { chunk: found.lastChunk } : {}),
-    });
+    if (!found) {
+      verdicts.push({ task, attempt, verdict: 'drop' });
+      continue;
+    }
+    // Its result is about to come: nobody, this worker least of all, shall begin it anew meanwhile.
+    if (found.state !== 'running') adoptAttempt(turn, found, worker);
+    unmentioned.delete(task);
+    verdicts.push({ task, attempt, verdict: 'resend', chunk: found.lastChunk });
   }
   for (const id of unmentioned) {
     const task = worker.running.get(id)!;
@@ -255,7 +256,7 @@ function reconcile(turn: Turn, worker: Worker, said: WorkerHello, restarted: boo
       ? `worker ${worker.record.id} restarted while it ran this`
       : `worker ${worker.record.id} never got this attempt`;
     release(turn, task, true);
-    loseAttempt(turn, task, { code: 'lost', message }, restarted);
+    loseAttempt(turn, task, { code: 'lost', message }, restarted, !restarted);
   }
   return verdicts;
 }
@@ -292,6 +293,6 @@ export function giveUp(turn: Turn, worker: Worker, reason: string): void {
   emit(turn, 'worker.lost', worker.record.id, '', { attempts: attempts.length });
   for (const task of attempts) {
     release(turn, task, true);
-    loseAttempt(turn, task, { code: 'lost', message: `worker ${worker.record.id} ${reason}` }, true);
+    loseAttempt(turn, task, { code: 'lost', message: `worker ${worker.record.id} ${reason}` }, true, true);
   }
 }

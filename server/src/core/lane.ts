@@ -67,22 +67,26 @@ function placeOf(lane: Lane, task: Task): number {
 }
 
 /**
- * Queues a task. Answers which task left memory for it (possibly itself), or undefined. What leaves is only stored
- * from then on; the caller forgets it.
+ * Queues a task. Answers the tasks that left memory for it (possibly itself): they are only stored from then on; the
+ * caller forgets them. One task at least is held, whatever its size.
  */
-export function enqueue(lane: Lane, task: Task, maxTasks: number, maxBytes: number): Task | undefined {
+export function enqueue(lane: Lane, task: Task, maxTasks: number, maxBytes: number): Task[] {
+  const { window } = lane;
   const place = placeOf(lane, task);
-  const full = lane.window.length >= maxTasks || (lane.windowBytes + weight(task) > maxBytes && lane.window.length > 0);
+  const full = window.length >= maxTasks || (lane.windowBytes + weight(task) > maxBytes && window.length > 0);
   if (place === 0 && (lane.beyond > 0 || full)) {
     lane.beyond++;
-    return task;
+    return [task];
   }
-  lane.window.splice(place, 0, task);
+  window.splice(place, 0, task);
   lane.windowBytes += weight(task);
-  if (!full) return undefined;
-  const evicted = lane.window.shift()!;
-  lane.windowBytes -= weight(evicted);
-  lane.beyond++;
+  const evicted: Task[] = [];
+  while (window.length > 1 && (window.length > maxTasks || lane.windowBytes > maxBytes)) {
+    const tail = window.shift()!;
+    lane.windowBytes -= weight(tail);
+    lane.beyond++;
+    evicted.push(tail);
+  }
   return evicted;
 }
 

@@ -22,12 +22,9 @@ export function queueTask(turn: Turn, task: Task): void {
   task.dueAt = expiryOf(task);
   touch(turn, task);
   countLane(turn, lane, 1, 0);
-  const out = enqueue(lane, task, state.settings.windowTasks, state.settings.windowBytes);
-  if (out !== task) {
-    state.tasks.set(task.id, task);
-    state.ready.add(lane);
-  }
-  if (out) forget(turn, out);
+  state.tasks.set(task.id, task);
+  for (const out of enqueue(lane, task, state.settings.windowTasks, state.settings.windowBytes)) forget(turn, out);
+  if (state.tasks.has(task.id)) state.ready.add(lane);
 }
 
 /** Takes a waiting task out of its queue, wherever it is. */
@@ -125,6 +122,8 @@ export function endTask(
   const { state, batch, effects } = turn;
   if (task.state === 'queued' || task.state === 'scheduled') unqueue(turn, task);
   if (task.state === 'scheduled') moveTask(task, 'queued');
+  // The result of an attempt that was given up: it ran after all.
+  if (task.state === 'queued' && to === 'succeeded') moveTask(task, 'running');
   moveTask(task, to);
   task.endedAt = batch.wallMs;
   task.dueAt = 0;
@@ -165,8 +164,11 @@ function recordAttempt(turn: Turn, task: Task, error: Failure): void {
   });
 }
 
-/** Back to the queue, now or after a wait. The attempt is released. */
-function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number): void {
+/**
+ * Back to the queue, now or after a wait. The attempt is released. Unless it `mayReturn` with its worker, it is over:
+ * nothing that is told of it later counts.
+ */
+function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number, mayReturn: boolean): void {
   recordAttempt(turn, task, error);
   const dueAt = delayMs > 0 ? turn.batch.wallMs + delayMs : 0;
   emit(turn, 'task.requeued', task.id, task.owner, {
@@ -175,6 +177,7 @@ function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number): void
     code: error.code,
     ...(dueAt ? { dueAt } : {}),
   });
+  if (!mayReturn) task.worker = null;
   if (dueAt) {
     moveTask(task, 'scheduled');
     turn.state.scheduled++;
@@ -189,10 +192,10 @@ function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number): void
 }
 
 /** The attempt ended without a result that is the task's own fault: its worker went, refused it, or handed it back. */
-export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: boolean): void {
+export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: boolean, mayReturn = false): void {
   if (counts) task.lost++;
   if (task.lost < MAX_LOST) {
-    giveBack(turn, task, error, 0);
+    giveBack(turn, task, error, 0, mayReturn);
     return;
   }
   recordAttempt(turn, task, error);
@@ -211,5 +214,5 @@ export function failAttempt(turn: Turn, task: Task, error: Failure, retryable: b
     endTask(turn, task, 'failed', { error });
     return;
   }
-  giveBack(turn, task, error, retryDelayMs(task.failures, backoffOf(task), turn.batch.random));
+  giveBack(turn, task, error, retryDelayMs(task.failures, backoffOf(task), turn.batch.random), false);
 }

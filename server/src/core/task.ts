@@ -38,7 +38,7 @@ export interface Task {
   attempt: number;
   failures: number;
   lost: number;
-  /** The worker of the latest attempt. */
+  /** Of the latest attempt; null before the first, and while a task waits whose latest attempt cannot come back. */
   worker: string | null;
   startedAt: number;
   endedAt: number;

@@ -1,0 +1,268 @@
+/** Clients, admins and workers of the harness: each says what its kind says, and reads what it was sent. */
+import type { Hardware } from '@rma/protocol/hardware';
+import type { AttemptRef, AttemptResult, Dispatch, Labels, TaskSpec, Trust } from '@rma/protocol/task';
+import type { Action, UpOf } from '@rma/protocol/up';
+import type { Available, Service, Verdict } from '@rma/protocol/worker';
+import type { CoreMessage } from '@rma/server/core/inputs';
+import type { Worker } from '@rma/server/core/worker';
+import { type Pool, type Sent, START_MS } from './harness.js';
+
+/** A UUIDv7 of a time, told apart by a number. */
+export function taskId(n: number, atMs = START_MS): string {
+  const time = atMs.toString(16).padStart(12, '0');
+  const tail = n.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${tail}`;
+}
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const text = (data: Uint8Array | undefined): string | undefined => data && new TextDecoder().decode(data);
+
+/** A machine of a tier, or of none. */
+export function machine(tier: 1 | 2 | 3 | null): Hardware {
+  const [logicalCores, gib] = tier === 1 ? [8, 16] : tier === 2 ? [4, 8] : tier === 3 ? [2, 4] : [1, 1];
+  return {
+    os: 'linux',
+    arch: 'x64',
+    cpu: { model: 'Test CPU', logicalCores },
+    memory: { totalMiB: gib * 1024 },
+    disk: { freeGiB: 100, totalGiB: 100 },
+    gpus: tier === 1 ? [{ index: 0, name: 'RTX', vendor: 'NVIDIA', vramMiB: 8192 }] : [],
+    container: false,
+    notes: [],
+  };
+}
+
+class Peer {
+  readonly pool: Pool;
+  session = 0;
+
+  constructor(pool: Pool) {
+    this.pool = pool;
+  }
+
+  /** Says something and waits for what comes of it. */
+  say(message: CoreMessage, minted?: { id: string; token: string }): void {
+    this.pool.push({ type: 'message', session: this.session, message, ...(minted ? { minted } : {}) });
+    this.pool.settle();
+  }
+
+  /** What came since the last look. */
+  read(): Sent {
+    return this.pool.read(this.session);
+  }
+
+  disconnect(): void {
+    this.pool.push({ type: 'closed', session: this.session, reason: 'gone' });
+    this.pool.settle();
+  }
+}
+
+export type Wish = Partial<TaskSpec>;
+
+export class Client extends Peer {
+  readonly role: 'client' | 'admin';
+  readonly token: string;
+  #ref = 0;
+
+  constructor(pool: Pool, name = 'alice', role: 'client' | 'admin' = 'client', expiresAt = 0) {
+    super(pool);
+    this.role = role;
+    this.token = pool.addToken({ role, name, subject: name, expiresAt }).id;
+    this.connect();
+  }
+
+  connect(): void {
+    this.session = this.pool.nextId();
+    const message = { type: 'hello', protocol: 1, agent: { name: 'test', version: '0' } } as const;
+    const token = { id: this.token, role: this.role };
+    this.pool.push({ type: 'hello', session: this.session, address: '127.0.0.1', token, message });
+    this.pool.settle();
+  }
+
+  /** A whole task from what matters of it. */
+  spec(wish: Wish = {}): TaskSpec {
+    return { id: taskId(this.pool.nextId(), this.pool.wallMs), kind: 'echo', input: bytes('input'), ...wish };
+  }
+
+  /** Submits tasks in one message; answers their ids. */
+  submit(...wishes: Wish[]): string[] {
+    const tasks = (wishes.length > 0 ? wishes : [{}]).map((wish) => this.spec(wish));
+    this.say({ type: 'submit', tasks });
+    return tasks.map(({ id }) => id);
+  }
+
+  /** Submits one task and watches it. */
+  submitWatched(wish: Wish = {}): string {
+    const task = this.spec(wish);
+    this.say({ type: 'submit', tasks: [task], watch: true });
+    return task.id;
+  }
+
+  watch(task: string, after?: { attempt: number; chunk: number }): Sent {
+    this.read();
+    this.say({ type: 'watch', tasks: [{ task, ...(after ? { after } : {}) }] });
+    return this.read();
+  }
+
+  cancel(task: string): Sent {
+    this.read();
+    this.say({ type: 'cancel', ref: ++this.#ref, task });
+    return this.read();
+  }
+
+  act(action: Action): Sent {
+    this.read();
+    const id = this.pool.nextId();
+    const minted = action.do === 'token.create' ? { id: `t-${id}`, token: `signed-${id}` } : undefined;
+    this.say({ type: 'act', ref: ++this.#ref, action }, minted);
+    return this.read();
+  }
+}
+
+export interface WorkerOptions {
+  readonly kinds?: readonly string[];
+  readonly slots?: number;
+  readonly labels?: Labels;
+  readonly trust?: Trust;
+  readonly hardware?: Hardware;
+  readonly available?: readonly Available[];
+  readonly name?: string;
+}
+
+export interface Arrival {
+  readonly running?: readonly AttemptRef[];
+  readonly finished?: readonly AttemptRef[];
+  /** The agent started anew. */
+  readonly restarted?: boolean;
+  readonly services?: Service[];
+  readonly draining?: boolean;
+}
+
+export class WorkerPeer extends Peer {
+  readonly options: WorkerOptions;
+  readonly key: string;
+  id = '';
+  instance: string;
+  token = '';
+
+  constructor(pool: Pool, options: WorkerOptions = {}) {
+    super(pool);
+    this.options = options;
+    this.key = `key-${pool.nextId()}`.padEnd(16, '0');
+    this.instance = `instance-${pool.nextId()}`;
+    const trust = options.trust ?? 'community';
+    const join = pool.addToken({ role: 'join', name: options.name ?? 'lab', trust, usesLeft: 1 });
+    this.join(join.id);
+  }
+
+  service(changes: Partial<Service> = {}): Service {
+    const { kinds = ['echo'], slots = 1 } = this.options;
+    return { name: 'main', runtime: 'embedded', state: 'healthy', kinds: [...kinds], slots, ...changes };
+  }
+
+  /** The first hello, with a join token. */
+  join(token: string): Sent {
+    return this.#hello({ id: token, role: 'join' }, {});
+  }
+
+  connect(arrival: Arrival = {}): Sent {
+    if (arrival.restarted) this.instance = `instance-${this.pool.nextId()}`;
+    return this.#hello({ id: this.token, role: 'worker' }, arrival);
+  }
+
+  #hello(token: { id: string; role: 'join' | 'worker' }, arrival: Arrival): Sent {
+    const { options, pool } = this;
+    this.session = pool.nextId();
+    const n = pool.nextId();
+    const candidate = { worker: `w-test${n}`, tokenId: `t-${n}`, credential: `credential-${n}` };
+    const { running = [], finished = [], services = [this.service()], draining = false } = arrival;
+    pool.push({
+      type: 'hello',
+      session: this.session,
+      address: '10.0.0.1',
+      token,
+      ...(token.role === 'join' ? { candidate } : {}),
+      message: {
+        type: 'hello',
+        protocol: 1,
+        agent: { name: 'rma-worker', version: '0' },
+        worker: {
+          key: this.key,
+          instance: this.instance,
+          ...(options.name === undefined ? {} : { name: options.name }),
+          labels: options.labels ?? {},
+          hardware: options.hardware ?? machine(3),
+          available: [...(options.available ?? [])],
+          services,
+          running: [...running],
+          finished: [...finished],
+          draining,
+        },
+      },
+    });
+    pool.settle();
+    const sent = this.read();
+    const welcomed = sent.welcome?.worker;
+    if (welcomed) {
+      this.id = welcomed.id;
+      if (welcomed.credential !== undefined) this.token = candidate.tokenId;
+    }
+    this.#unread = sent.dispatches;
+    return sent;
+  }
+
+  #unread: Dispatch[] = [];
+
+  /** What it was given since the last look, with the hello or after it. */
+  dispatches(): Dispatch[] {
+    const fresh = [...this.#unread, ...this.read().dispatches];
+    this.#unread = [];
+    return fresh;
+  }
+
+  /** The one attempt that it was just given. */
+  dispatched(): Dispatch {
+    const fresh = this.dispatches();
+    if (fresh.length !== 1) throw new Error(`${fresh.length} attempts were dispatched, not one`);
+    return fresh[0]!;
+  }
+
+  verdicts(arrival: Arrival): Verdict[] {
+    return this.connect(arrival).welcome?.worker?.verdicts ?? [];
+  }
+
+  results(...results: AttemptResult[]): void {
+    this.say({ type: 'results', results });
+  }
+
+  succeed({ task, attempt }: AttemptRef, output = `output of ${attempt}`): void {
+    this.results({ task, attempt, output: bytes(output), runMs: 10 });
+  }
+
+  fail({ task, attempt }: AttemptRef, code = 'broken', retryable = true): void {
+    this.results({ task, attempt, error: { code, message: `it is ${code}`, retryable } });
+  }
+
+  chunk({ task, attempt }: AttemptRef, chunk: number, data = `part ${chunk}`): void {
+    const chunks: UpOf<'chunks'>['chunks'] = [{ task, attempt, chunk, data: bytes(data) }];
+    this.say({ type: 'chunks', chunks });
+  }
+
+  serve(...services: Service[]): void {
+    this.say({ type: 'services', services });
+  }
+
+  drain(draining: boolean): void {
+    this.say({ type: 'drain', draining });
+  }
+
+  /** The core's own picture of it. */
+  get live(): Worker {
+    return this.pool.state.workers.get(this.id)!;
+  }
+
+  /** Slots taken in the service `main`. */
+  get used(): number | undefined {
+    return this.live.services.get('main')?.used;
+  }
+}
