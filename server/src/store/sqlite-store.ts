@@ -75,16 +75,8 @@ export class SqliteStore implements Store {
       open: number;
     }[];
     const running = (database.prepare('SELECT * FROM tasks WHERE state = 2 ORDER BY seq').all() as TaskRow[]).map(
-      taskFromRow,
+      (row) => this.#read(row),
     );
-    const lastChunk = database.prepare(
-      'SELECT max(chunk) AS last, sum(length(data)) AS bytes FROM chunks WHERE seq = ? AND attempt = ?',
-    );
-    for (const task of running) {
-      const { last, bytes } = lastChunk.get(task.seq, task.attempt) as { last: number | null; bytes: number | null };
-      task.lastChunk = last ?? 0;
-      task.chunkBytes = bytes ?? 0;
-    }
     const counters = database.prepare('SELECT name, value FROM counters').all() as { name: string; value: number }[];
     return {
       workers: (database.prepare('SELECT * FROM workers').all() as WorkerRow[]).map(workerFromRow),
@@ -111,9 +103,22 @@ export class SqliteStore implements Store {
     const found: Task[] = [];
     for (const id of ids) {
       const row = this.#statements.taskById.get(id) as TaskRow | undefined;
-      if (row) found.push(taskFromRow(row));
+      if (row) found.push(this.#read(row));
     }
     return found;
+  }
+
+  /** With what is stored of its latest attempt's output: that attempt runs, or may come back with its worker. */
+  #read(row: TaskRow): Task {
+    const task = taskFromRow(row);
+    if (task.attempt === 0 || task.endedAt !== 0) return task;
+    const { last, bytes } = this.#statements.lastChunk.get(task.seq, task.attempt) as {
+      last: number | null;
+      bytes: number | null;
+    };
+    task.lastChunk = last ?? 0;
+    task.chunkBytes = bytes ?? 0;
+    return task;
   }
 
   claim(lane: number, after: { priority: number; seq: number } | null, tasks: number, bytes: number): Task[] {
@@ -123,7 +128,7 @@ export class SqliteStore implements Store {
       ? this.#statements.claimAfter.iterate(lane, after.priority, after.priority, after.seq, tasks)
       : this.#statements.claimFirst.iterate(lane, tasks);
     for (const row of rows as IterableIterator<TaskRow>) {
-      claimed.push(taskFromRow(row));
+      claimed.push(this.#read(row));
       size += row.input.length + 256;
       if (size >= bytes) break;
     }
@@ -131,7 +136,7 @@ export class SqliteStore implements Store {
   }
 
   due(wallMs: number, limit: number): Task[] {
-    return (this.#statements.due.all(wallMs, limit) as TaskRow[]).map(taskFromRow);
+    return (this.#statements.due.all(wallMs, limit) as TaskRow[]).map((row) => this.#read(row));
   }
 
   commit(persist: Persist, wallMs: number): void {
@@ -331,6 +336,9 @@ function prepare(db: Database) {
     insertAttempt: db.prepare('INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?)'),
     dropAttempts: db.prepare('DELETE FROM attempts WHERE seq = ?'),
     insertChunk: db.prepare('INSERT INTO chunks VALUES (?, ?, ?, ?)'),
+    lastChunk: db.prepare(
+      'SELECT max(chunk) AS last, sum(length(data)) AS bytes FROM chunks WHERE seq = ? AND attempt = ?',
+    ),
     dropChunks: db.prepare('DELETE FROM chunks WHERE seq = ?'),
     chunks: db.prepare(
       'SELECT chunk, data FROM chunks WHERE seq = ? AND attempt = ? AND chunk > ? AND chunk <= ? ORDER BY chunk LIMIT ?',

@@ -17,7 +17,7 @@ export interface BlobRecord {
 export interface Store {
   /** All that the core needs to go on where the last process stopped. */
   load(): Awaitable<Stored>;
-  /** The rows with these ids; ids without one are left out. */
+  /** The rows with these ids; ids without one are left out. An open task's row tells its latest attempt's last chunk. */
   fetch(ids: readonly string[]): Awaitable<Task[]>;
   /** Queued rows of a lane behind a position, best first, up to a number and about a size. */
   claim(lane: number, after: { priority: number; seq: number } | null, tasks: number, bytes: number): Awaitable<Task[]>;
