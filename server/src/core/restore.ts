@@ -36,7 +36,10 @@ export function restore(
     state.joins.set(`${record.joinToken} ${record.joinKey}`, worker);
   }
   for (const token of stored.tokens) state.tokens.set(token.id, token);
-  for (const kind of builtInKinds) state.knownKinds.set(kind, new Set());
+  for (const kind of builtInKinds) {
+    state.builtInKinds.add(kind);
+    state.knownKinds.set(kind, new Set());
+  }
   for (const { kind, worker } of stored.kinds) {
     const workers = state.knownKinds.get(kind);
     if (workers) workers.add(worker);

@@ -72,8 +72,9 @@ function kindsOf(state: State, worker: Worker): number {
 
 /** A revoked worker's kinds are forgotten, unless somebody else offers them or they are built in. */
 export function forgetKinds(turn: Turn, worker: Worker): void {
-  for (const [kind, workers] of turn.state.knownKinds) {
-    if (workers.delete(worker.record.id) && workers.size === 0) turn.state.knownKinds.delete(kind);
+  const { knownKinds, builtInKinds } = turn.state;
+  for (const [kind, workers] of knownKinds) {
+    if (workers.delete(worker.record.id) && workers.size === 0 && !builtInKinds.has(kind)) knownKinds.delete(kind);
   }
   turn.effects.persist.dropKindsOf.push(worker.record.id);
 }

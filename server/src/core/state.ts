@@ -33,8 +33,9 @@ export interface State {
   readonly lanesByKey: Map<string, Lane>;
   readonly lanesPerOwner: Map<string, number>;
   readonly kinds: Map<string, KindState>;
-  /** kind to the workers, not revoked, that ever offered it. Built-in kinds have an entry from the start. */
+  /** kind to the workers, not revoked, that ever offered it. Built-in kinds have an entry from the start, for good. */
   readonly knownKinds: Map<string, Set<string>>;
+  readonly builtInKinds: Set<string>;
   /** Sessions that watch a task, by task id. */
   readonly watchers: Map<string, Set<number>>;
   readonly openPerOwner: Map<string, number>;
@@ -68,6 +69,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     lanesPerOwner: new Map(),
     kinds: new Map(),
     knownKinds: new Map(),
+    builtInKinds: new Set(),
     watchers: new Map(),
     openPerOwner: new Map(),
     ended: new Map(),
