@@ -39,6 +39,7 @@ describe('an input with a blob', () => {
     expect(get).toMatchObject({ blob: BLOB, offset: 0, attempt: { task: taskId(1), attempt: 1 } });
     serve(first, { stream: 1, offset: 0, credit: 0 }, 150_000);
     await coordinator.until('credit', () => first.of('stream.credit').length > 0);
+    expect(first.of('blob.get')).toHaveLength(1);
     first.socket.terminate();
 
     const second = await coordinator.welcomed(2);
