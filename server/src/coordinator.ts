@@ -95,7 +95,12 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, clock.wallMs());
   const reader = new Reader(file);
   undo.push(() => reader.close());
-  const blobs = new BlobStore(join(data, 'blobs'), store, () => clock.wallMs());
+  const blobs = new BlobStore(
+    join(data, 'blobs'),
+    store,
+    () => clock.wallMs(),
+    () => loop.state.storageFull,
+  );
 
   let transport: Transport | undefined;
   const theTransport = (): Transport => {

@@ -38,7 +38,6 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   /** A command line that runs it, such as strace. */
   readonly prefix?: readonly string[];
-  readonly port?: number;
 }
 
 export class StartFailed extends Error {
@@ -50,11 +49,15 @@ export class StartFailed extends Error {
   }
 }
 
-/** Resolves once it serves. @throws StartFailed when it ends instead */
+/**
+ * Resolves once it serves, at a port of the system's choice. Another start gets another port: peers that dial the old
+ * one meanwhile may be given it as their own, and even be connected to themselves.
+ * @throws StartFailed when it ends instead
+ */
 export async function startCoordinatorProcess(data: string, options: ProcessOptions = {}): Promise<CoordinatorProcess> {
-  const { args = [], prefix = [], port = 0 } = options;
+  const { args = [], prefix = [] } = options;
   const transport = process.env.RMA_TEST_TRANSPORT ? ['--transport', process.env.RMA_TEST_TRANSPORT] : [];
-  const line = [process.execPath, BIN, '--data', data, '--port', String(port), ...transport, ...args];
+  const line = [process.execPath, BIN, '--data', data, '--port', '0', ...transport, ...args];
   const [command = '', ...rest] = [...prefix, ...line];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';

@@ -12,15 +12,18 @@ export class BlobStore {
   readonly #directory: string;
   readonly #store: Store;
   readonly #wallMs: () => number;
+  readonly #full: () => boolean;
   /** Blobs that are becoming whole: the sweep leaves their files alone. */
   readonly #finishing = new Set<string>();
   /** Uploads under way, by `owner blob`. */
   readonly #uploading = new Set<string>();
 
-  constructor(directory: string, store: Store, wallMs: () => number) {
+  /** @param full whether the room that is left is kept for results */
+  constructor(directory: string, store: Store, wallMs: () => number, full: () => boolean) {
     this.#directory = directory;
     this.#store = store;
     this.#wallMs = wallMs;
+    this.#full = full;
     mkdirSync(join(directory, 'parts'), { recursive: true });
   }
 
@@ -28,9 +31,14 @@ export class BlobStore {
     return this.#store.findBlob(owner, blob);
   }
 
-  /** Begins or resumes an upload. @throws ProtocolError of kind `unavailable` while another one of the same runs */
-  async upload(owner: string, blob: string, size: number): Promise<Upload> {
+  /**
+   * Begins or resumes an upload. @throws ProtocolError of kind `unavailable` while another one of the same runs, and
+   * `storage_full` for one that is not part of a result while the disk is full
+   */
+  async upload(owner: string, blob: string, size: number, forResult: boolean): Promise<Upload> {
     const key = `${owner} ${blob}`;
+    const refused = () => !forResult && this.#full();
+    if (refused()) throw storageFull();
     if (this.#uploading.has(key)) {
       throw new ProtocolError('unavailable', `the blob ${blob} is being uploaded on another stream; try again shortly`);
     }
@@ -41,6 +49,7 @@ export class BlobStore {
       const held = (await file.stat()).size;
       if (held > size) await file.truncate(0);
       return new Upload(file, part, Math.min(held, held > size ? 0 : held), size, {
+        refused,
         whole: () => this.#finish(owner, blob, size, part),
         done: () => this.#uploading.delete(key),
       });
@@ -102,13 +111,14 @@ export class Upload {
     /** Where the sender has to go on. */
     readonly offset: number,
     readonly size: number,
-    private readonly port: { whole(): Promise<void>; done(): void },
+    private readonly port: { refused(): boolean; whole(): Promise<void>; done(): void },
   ) {
     this.#received = offset;
   }
 
   /** Resolves once the bytes are with the operating system. @throws ProtocolError when more comes than was announced */
   write(bytes: Uint8Array): Promise<void> {
+    if (this.port.refused()) return Promise.reject(storageFull());
     this.#received += bytes.length;
     if (this.#received > this.size) {
       return Promise.reject(new ProtocolError('too_large', `more than the announced ${this.size} bytes came`));
@@ -181,7 +191,11 @@ async function syncDirectory(path: string): Promise<void> {
 function asStorageFull(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (error instanceof StorageFull || code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ProtocolError('storage_full', "the coordinator's disk is full; upload again later");
+    return storageFull();
   }
   return error;
+}
+
+function storageFull(): ProtocolError {
+  return new ProtocolError('storage_full', "the coordinator's disk is full; upload again later");
 }

@@ -112,7 +112,7 @@ async function inputOf(
   if (packed.length <= LIMITS.maxInlineBytes) return { payload: packed, blobs: [] };
   const blob = createHash('sha256').update(packed).digest('hex');
   if (!(await routes.blobs.find(caller.subject, blob))) {
-    const upload = await routes.blobs.upload(caller.subject, blob, packed.length);
+    const upload = await routes.blobs.upload(caller.subject, blob, packed.length, false);
     await upload.write(packed.subarray(upload.offset));
     await upload.end();
   }

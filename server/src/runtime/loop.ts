@@ -192,10 +192,12 @@ export class Loop {
 
   /** Enters and leaves the state in which submits are refused, by the room that is left. */
   #watchSpace(inputs: Input[]): void {
-    const full = this.#options.reserve.isFull(this.#state.storageFull);
-    if (full === this.#announcedFull) return;
+    const { storageFull } = this.#state;
+    const full = this.#options.reserve.isFull(storageFull);
+    // After a rebuild submits are refused before any event tells of it, and room may be back by now.
+    if (storageFull && !this.#announcedFull) inputs.push({ type: 'storage', full: true });
+    if (full !== storageFull) inputs.push({ type: 'storage', full });
     this.#announcedFull = full;
-    inputs.push({ type: 'storage', full });
   }
 }
 

@@ -53,7 +53,7 @@ export class Streams {
         this.#send({ type: 'blob.stored', stream, blob });
         return;
       }
-      const upload = await this.blobs.upload(owner, blob, size);
+      const upload = await this.blobs.upload(owner, blob, size, this.connection.role === 'worker');
       if (this.#closed) return void (await upload.abandon());
       this.#inbound.set(stream, { upload, blob, credit: LIMITS.streamWindowBytes });
       this.#send({ type: 'blob.ready', stream, offset: upload.offset, credit: LIMITS.streamWindowBytes });
