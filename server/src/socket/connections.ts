@@ -56,6 +56,8 @@ export interface ConnectionsOptions {
   readonly log: Logger;
 }
 
+const MAX_TYPE_LENGTH = 64;
+
 interface Entry {
   readonly connection: Connection;
   readonly streams: Streams;
@@ -147,12 +149,12 @@ export class Connections {
       }
       return;
     }
-    let message: Up | undefined;
+    let decoded: unknown;
     try {
-      message = checkUp(decodeUp(data));
-      this.#take(entry, message, nowMs);
+      decoded = decodeUp(data);
+      this.#take(entry, checkUp(decoded), nowMs);
     } catch (error) {
-      this.#fault(connection, error, nowMs, message);
+      this.#fault(connection, error, nowMs, decoded);
     }
   }
 
@@ -367,13 +369,13 @@ export class Connections {
   }
 
   /** Answers a message at fault; a peer that goes on like that is closed. */
-  #fault(connection: Connection, error: unknown, nowMs: number, message?: Up): void {
+  #fault(connection: Connection, error: unknown, nowMs: number, message: unknown): void {
     const wire = asWire(error);
     if (wire.kind === 'internal')
       this.#options.log.error({ err: error, connection: connection.id }, 'a message failed');
     if (connection.phase === 'closing') return;
-    const ref = message && 'ref' in message ? message.ref : undefined;
-    connection.sendError(wire, nowMs, message?.type, ref);
+    const { about, ref } = nameOf(message);
+    connection.sendError(wire, nowMs, about, ref);
     if (connection.phase === 'greeting') {
       connection.goodbye('bad_frame', `a connection begins with a valid hello: ${wire.message}`, nowMs);
       return;
@@ -405,6 +407,15 @@ export class Connections {
       }
     }
   }
+}
+
+/** By what a peer knows its message again, also one that is not valid: whoever waits for an answer must get one. */
+function nameOf(message: unknown): { about?: string; ref?: number } {
+  const { type, ref } = (message ?? {}) as { type?: unknown; ref?: unknown };
+  return {
+    ...(typeof type === 'string' && type.length <= MAX_TYPE_LENGTH ? { about: type } : {}),
+    ...(typeof ref === 'number' && Number.isSafeInteger(ref) ? { ref } : {}),
+  };
 }
 
 function asWire(error: unknown) {

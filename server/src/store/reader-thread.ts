@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task';
 import type { EventRecord } from '../core/effects.js';
-import type { Answer, Question, StoredTask } from './reader.js';
+import type { Answer, Question, Said, StoredTask } from './reader.js';
 import { STATE_CODE, unpackEvents } from './rows.js';
 import { openReader } from './sqlite.js';
 
@@ -132,3 +132,5 @@ parentPort?.on('message', ({ id, question }: { id: number; question: Question })
   }
   parentPort?.postMessage(reply);
 });
+
+parentPort?.postMessage('ready' satisfies Said);
