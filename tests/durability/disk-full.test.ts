@@ -1,10 +1,10 @@
 /** A disk without a free page: nothing new is taken, what runs still ends, and all goes on once there is room. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { packPayload } from '@rma/protocol/payload';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CoordinatorProcess, startCoordinatorProcess } from '../support/coordinator-process.js';
+import { type CoordinatorProcess, StartFailed, startCoordinatorProcess } from '../support/coordinator-process.js';
 import { needs } from '../support/needs.js';
 import { echoTask, Peer } from '../support/peer.js';
 import { SteadyClient, SteadyWorker } from '../support/steady-peers.js';
@@ -101,6 +101,37 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 60_000 }, () => {
     const space = record.events.filter((type) => type.startsWith('storage.'));
     expect(space).toContain('storage.full');
     expect(space.at(-1)).toBe('storage.recovered');
+  });
+
+  it('starts again with the room that was kept for results, and takes them', async () => {
+    for (let i = 0; i < 30; i++) client.submit(echoTask(i));
+    await worker.until(() => worker.running.size === 30, 'thirty attempts ran');
+    await coordinator.kill();
+    disk.fill();
+    coordinator = await startCoordinatorProcess(data, { args: ARGS });
+    await worker.until(() => worker.sessions === 2, 'the worker was back');
+    expect(await untilRefused()).toBe('storage_full');
+    const held = [...worker.running.values()];
+    for (const dispatch of held) worker.finish(dispatch, packPayload('y'.repeat(10_000)));
+    await client.until(() => held.every(({ task }) => client.ended.has(task)), 'the tasks had ended');
+  });
+
+  it('says what is full and what to do when it cannot even start, and starts once there is room', async () => {
+    expect(await client.answer(echoTask())).toBe('accepted');
+    await coordinator.kill();
+    rmSync(join(data, 'reserve.bin'));
+    disk.fill();
+    const failed = await startCoordinatorProcess(data, { args: ARGS }).catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(StartFailed);
+    const { exit, stderr } = failed as StartFailed;
+    expect(exit.code).toBe(1);
+    expect(stderr).toContain(data);
+    expect(stderr).toContain('full');
+    expect(stderr).toContain('make room');
+    disk.empty();
+    coordinator = await startCoordinatorProcess(data, { args: ARGS });
+    const record = await readRecord(coordinator.url, tokens, client.accepted);
+    expect([...record.unknown]).toEqual([]);
   });
 
   it('loses nothing it accepted when the last byte goes while submits pour in, also by a kill', async () => {

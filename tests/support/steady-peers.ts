@@ -27,7 +27,7 @@ abstract class Steady {
   protected abstract greet(peer: Peer): Promise<void>;
   protected abstract hear(message: Down): void;
 
-  /** Resolves once `done` holds; asked after every message. */
+  /** Resolves once `done` holds; asked after every message and at each session. */
   until(done: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
@@ -65,13 +65,14 @@ abstract class Steady {
     peer.onMessage = (message) => {
       if (message.type === 'welcome') return false;
       this.hear(message);
-      for (const look of [...this.#looks]) look();
+      this.#look();
       return true;
     };
     try {
       await this.greet(peer);
       this.peer = peer;
       this.sessions++;
+      this.#look();
       if (this.#stopped) await peer.kill();
     } catch {
       // The coordinator went away, or could not write the session down, before the welcome: dial again.
@@ -79,6 +80,10 @@ abstract class Steady {
     }
     await peer.closed;
     this.peer = undefined;
+  }
+
+  #look(): void {
+    for (const look of [...this.#looks]) look();
   }
 }
 

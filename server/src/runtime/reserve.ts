@@ -12,7 +12,11 @@ export interface Reserve {
   isFull(was: boolean): boolean;
 }
 
-/** @param reserveBytes the size of the file; submits are refused while less than half of it is free beside it */
+/**
+ * Takes the room if there is enough. On a disk that is full already what an earlier start took is given up at once:
+ * the start itself needs some.
+ * @param reserveBytes the size of the file; submits are refused while less than half of it is free beside it
+ */
 export function openReserve(directory: string, reserveBytes: number): Reserve {
   const file = join(directory, 'reserve.bin');
   const lowBytes = reserveBytes / 2;
@@ -30,14 +34,16 @@ export function openReserve(directory: string, reserveBytes: number): Reserve {
     }
   };
   if (!held() && free() > reserveBytes + 2 * lowBytes) take();
-  return {
+  const reserve: Reserve = {
     release: () => rmSync(file, { force: true }),
     isFull(was) {
       const room = free();
-      if (!was) return room < lowBytes;
+      if (!was) return room < lowBytes + (held() ? 0 : reserveBytes);
       if (room < 2 * lowBytes + (held() ? 0 : reserveBytes)) return true;
       if (!held()) take();
       return !held();
     },
   };
+  if (reserve.isFull(false)) reserve.release();
+  return reserve;
 }

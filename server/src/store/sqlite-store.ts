@@ -49,6 +49,9 @@ export function openSqliteStore(file: string, synchronous: Synchronous = 'FULL')
         `${file} is damaged (${error.message}). Move it aside and restore a backup, or start anew with another --data.`,
       );
     }
+    if (asStorageFull(error) instanceof StorageFull) {
+      throw new Error(`${file}: the disk is full; make room on it and start again. What was accepted is still there.`);
+    }
     throw error;
   }
 }
