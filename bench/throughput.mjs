@@ -5,7 +5,7 @@
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,13 +47,16 @@ async function forkReady(file, args) {
   return child;
 }
 
-async function firstLine(child) {
+/** Waits for a line on standard output, and goes on reading so that the pipe stays open. */
+async function lineOf(child, wanted = /./) {
   let text = '';
-  for await (const part of child.stdout) {
-    text += part;
-    if (text.includes('\n')) break;
-  }
-  return text.split('\n')[0];
+  return new Promise((resolve) => {
+    child.stdout.on('data', (part) => {
+      text += part;
+      const line = text.split('\n').find((candidate) => wanted.test(candidate));
+      if (line !== undefined && text.includes('\n')) resolve(line);
+    });
+  });
 }
 
 async function measure(producer, count, inFlight) {
@@ -95,7 +98,7 @@ async function startCoordinator(data) {
     options.synchronous,
   ];
   const child = start(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }));
-  const line = await firstLine(child);
+  const line = await lineOf(child);
   return /:(\d+)$/.exec(line)?.[1];
 }
 
@@ -111,7 +114,7 @@ async function startPool(data, producer) {
 const systems = {
   relay: async () => {
     const server = start(spawn(process.execPath, [peer('relay-server.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] }));
-    const port = await firstLine(server);
+    const port = await lineOf(server);
     await forkReady(peer('relay-peer.mjs'), ['worker', port]);
     return forkReady(peer('relay-peer.mjs'), ['producer', port]);
   },
@@ -121,12 +124,23 @@ const systems = {
     const port = String(await freePort());
     const flags = ['--port', port, '--dir', data, '--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
     const redis = start(spawn('redis-server', flags, { stdio: ['ignore', 'pipe', 'inherit'] }));
-    for await (const part of redis.stdout) if (String(part).includes('Ready to accept')) break;
-    redis.stdout.resume();
+    await lineOf(redis, /Ready to accept/);
     await forkReady(peer('bullmq-peer.mjs'), ['worker', port]);
     return forkReady(peer('bullmq-peer.mjs'), ['producer', port]);
   },
 };
+
+/** CPU seconds that every running child has used; Linux tells, elsewhere 0. Ticks are 10 ms there. */
+function cpuSeconds() {
+  let ticks = 0;
+  if (process.platform !== 'linux') return 0;
+  for (const { pid, spawnargs } of running) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    ticks += Number(stat[11]) + Number(stat[12]);
+    if (process.env.BENCH_DEBUG) process.stderr.write(`${spawnargs.slice(1, 3).join(' ').slice(-50)} user ${stat[11]} sys ${stat[12]}\n`);
+  }
+  return ticks / 100;
+}
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
@@ -136,10 +150,12 @@ async function round(name) {
     const producer = await systems[name](data);
     const count = name === 'bullmq' ? Math.ceil(tasks / 10) : tasks;
     await measure(producer, Math.ceil(count / 4), 64);
+    const cpuBefore = cpuSeconds();
     const many = await measure(producer, count, 64);
+    const cpuMicros = ((cpuSeconds() - cpuBefore) / count) * 1e6;
     await measure(producer, 100, 1);
     const one = await measure(producer, Math.min(1_000, count), 1);
-    return { tasksPerSecond: many.tasksPerSecond, p50Ms: one.p50Ms, p99Ms: one.p99Ms };
+    return { tasksPerSecond: many.tasksPerSecond, cpuMicros, p50Ms: one.p50Ms, p99Ms: one.p99Ms };
   } finally {
     await stopAll();
     rmSync(data, { recursive: true, force: true });
@@ -159,7 +175,13 @@ for (let i = 1; i <= rounds; i++) {
 }
 const result = names.map((name) => {
   const of = (key) => median(figures[name].map((figure) => figure[key]));
-  return { system: name, tasksPerSecond: of('tasksPerSecond'), p50Ms: of('p50Ms'), p99Ms: of('p99Ms') };
+  return {
+    system: name,
+    tasksPerSecond: of('tasksPerSecond'),
+    cpuMicros: of('cpuMicros'),
+    p50Ms: of('p50Ms'),
+    p99Ms: of('p99Ms'),
+  };
 });
 const limit = result.find(({ system }) => system === 'relay');
 const rows = result.map((row) => ({
@@ -173,12 +195,14 @@ else {
   process.stdout.write(
     `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}; 100-byte payloads, medians of ${rounds} rounds of ${tasks} tasks\n`,
   );
-  process.stdout.write('system   tasks/s (64 in flight)  of the limit   p50 / p99 at 1, ms   p50 of the limit\n');
+  process.stdout.write(
+    'system   tasks/s (64 in flight)  of the limit   CPU a task, µs   p50 / p99 at 1, ms   p50 of the limit\n',
+  );
   for (const row of rows) {
     const ratio = row.ofLimit === null ? '-' : row.ofLimit.toFixed(2);
     const p50 = row.p50OfLimit === null ? '-' : row.p50OfLimit.toFixed(2);
     process.stdout.write(
-      `${row.system.padEnd(9)}${Math.round(row.tasksPerSecond).toLocaleString('en').padStart(22)}${ratio.padStart(14)}${`${row.p50Ms.toFixed(2)} / ${row.p99Ms.toFixed(2)}`.padStart(21)}${p50.padStart(19)}\n`,
+      `${row.system.padEnd(9)}${Math.round(row.tasksPerSecond).toLocaleString('en').padStart(22)}${ratio.padStart(14)}${row.cpuMicros.toFixed(0).padStart(17)}${`${row.p50Ms.toFixed(2)} / ${row.p99Ms.toFixed(2)}`.padStart(21)}${p50.padStart(19)}\n`,
     );
   }
 }

@@ -112,9 +112,9 @@ export const SETTINGS = {
   eventDays: setting({
     flag: 'event-days',
     takes: 'DAYS',
-    default: 30,
+    default: 7,
     read: integer(1, 3_650),
-    help: 'how long events are kept',
+    help: 'how long events are kept; never longer than results',
   }),
   events: setting({
     flag: 'events',

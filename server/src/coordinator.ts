@@ -183,7 +183,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     try {
       store.prune({
         endedBefore: now - options.core.retentionMs,
-        eventsBefore: now - options.eventsKeptMs,
+        eventsBefore: now - Math.min(options.eventsKeptMs, options.core.retentionMs),
         maxEvents: options.eventsKept,
         limit: PRUNE_LIMIT,
       });

@@ -87,6 +87,8 @@ async function serve(config: Config): Promise<void> {
     log.fatal({ err: error }, 'an invariant is broken: stopping before it does harm; what was accepted is on disk');
     process.exit(EXIT.failed);
   };
+  // Whoever read our first lines may go; the pool goes on.
+  process.stdout.on('error', (error: Error) => log.warn({ err: error }, 'standard output is gone'));
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);
   const data = resolve(config.data);

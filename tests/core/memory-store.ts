@@ -80,6 +80,7 @@ export class MemoryStore implements SyncStore {
       ended: [...t.ended].map(([state, count]) => ({ state, count })),
       scheduled: lanes.reduce((sum, lane) => sum + lane.open - lane.queued, 0) - running.length,
       nextSeq: Math.max(0, ...t.tasks.keys()) + 1,
+      newestId: tasks.reduce((newest, { id }) => (id > newest ? id : newest), ''),
       nextLane: Math.max(0, ...t.lanes.keys()) + 1,
       lastEvent: t.events.at(-1)?.seq ?? 0,
     };

@@ -37,6 +37,8 @@ export interface EventRecord {
   /** Who may see it beside the admins; empty for none. */
   readonly owner: string;
   readonly data: Record<string, unknown> | null;
+  /** The task's number where it is about a task; else 0. */
+  readonly task: number;
 }
 
 export interface EndedAttempt {

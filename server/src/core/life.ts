@@ -5,7 +5,7 @@ import { count, outgoingOf } from './effects.js';
 import { dequeue, enqueue, type Lane } from './lane.js';
 import { capacityGrew, kindState, type State } from './state.js';
 import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } from './task.js';
-import { countLane, countOwner, emit, forget, type Turn, tellChanged, tellEnded, touch } from './turn.js';
+import { countLane, countOwner, emitTask, forget, type Turn, tellChanged, tellEnded, touch } from './turn.js';
 import { attemptKey, type LiveService, type Worker } from './worker.js';
 
 /** The lane of a stored task; every open task's lane is alive. */
@@ -52,7 +52,7 @@ export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveS
   task.chunkBytes = 0;
   hold(turn, task, worker, live);
   touch(turn, task);
-  emit(turn, 'task.dispatched', task.id, task.owner, { attempt: task.attempt, worker: worker.record.id });
+  emitTask(turn, 'task.dispatched', task, { attempt: task.attempt, worker: worker.record.id });
   outgoingOf(effects, worker.session).dispatches.push({
     task: task.id,
     attempt: task.attempt,
@@ -137,7 +137,7 @@ export function endTask(
   for (const blob of task.outputBlobs ?? []) effects.persist.blobRefs.push({ owner: task.owner, blob, seq: task.seq });
   touch(turn, task);
   forget(turn, task);
-  emit(turn, 'task.ended', task.id, task.owner, {
+  emitTask(turn, 'task.ended', task, {
     state: to,
     attempt: task.attempt,
     ...(task.worker === null ? {} : { worker: task.worker }),
@@ -171,7 +171,7 @@ function recordAttempt(turn: Turn, task: Task, error: Failure): void {
 function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number, mayReturn: boolean): void {
   recordAttempt(turn, task, error);
   const dueAt = delayMs > 0 ? turn.batch.wallMs + delayMs : 0;
-  emit(turn, 'task.requeued', task.id, task.owner, {
+  emitTask(turn, 'task.requeued', task, {
     attempt: task.attempt,
     ...(task.worker === null ? {} : { worker: task.worker }),
     code: error.code,

@@ -18,6 +18,7 @@ export interface Stored {
   readonly ended: readonly { state: string; count: number }[];
   readonly scheduled: number;
   readonly nextSeq: number;
+  readonly newestId: string;
   readonly nextLane: number;
   readonly lastEvent: number;
 }
@@ -64,6 +65,7 @@ export function restore(
   for (const { state: name, count } of stored.ended) state.ended.set(name, count);
   state.scheduled = stored.scheduled;
   state.nextSeq = stored.nextSeq;
+  state.newestId = stored.newestId;
   state.nextLane = stored.nextLane;
   state.lastEvent = stored.lastEvent;
   return state;

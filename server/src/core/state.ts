@@ -48,6 +48,8 @@ export interface State {
   queued: number;
   scheduled: number;
   nextSeq: number;
+  /** The highest task id that was ever accepted and is kept: whatever sorts behind it is new. */
+  newestId: string;
   nextLane: number;
   lastEvent: number;
   /** Submits are refused: the disk is full. */
@@ -78,6 +80,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     queued: 0,
     scheduled: 0,
     nextSeq: 1,
+    newestId: '',
     nextLane: 1,
     lastEvent: 0,
     storageFull: false,

@@ -11,7 +11,7 @@ import { queueTask } from './life.js';
 import type { Session } from './session.js';
 import { newLane } from './state.js';
 import { optionsOf, type Task } from './task.js';
-import { countLane, countOwner, emit, findTask, forget, type Turn, touch } from './turn.js';
+import { countLane, countOwner, emitTask, findTask, forget, type Turn, touch } from './turn.js';
 import { tooManyWatches, watchTask } from './watch.js';
 
 /** Clocks differ: an id from further ahead than this is a mistake. */
@@ -182,10 +182,11 @@ function create(turn: Turn, spec: TaskSpec, owner: string): Task {
     lastChunk: 0,
     chunkBytes: 0,
   };
+  if (task.id > state.newestId) state.newestId = task.id;
   countLane(turn, lane, 0, 1);
   countOwner(turn, owner, 1);
   for (const blob of task.blobs ?? []) effects.persist.blobRefs.push({ owner, blob, seq: task.seq });
-  emit(turn, 'task.submitted', task.id, owner, { kind: task.kind, priority: task.priority });
+  emitTask(turn, 'task.submitted', task, { kind: task.kind, priority: task.priority });
   if (later) {
     state.scheduled++;
     task.dueAt = spec.notBefore!;

@@ -38,15 +38,14 @@ export function emit(
   subject: string,
   owner: string,
   data: Record<string, unknown> | null = null,
+  task = 0,
 ): void {
-  turn.effects.persist.events.push({
-    seq: ++turn.state.lastEvent,
-    at: turn.batch.wallMs,
-    type,
-    subject,
-    owner,
-    data,
-  });
+  const seq = ++turn.state.lastEvent;
+  turn.effects.persist.events.push({ seq, at: turn.batch.wallMs, type, subject, owner, data, task });
+}
+
+export function emitTask(turn: Turn, type: EventType, task: Task, data: Record<string, unknown>): void {
+  emit(turn, type, task.id, task.owner, data, task.seq);
 }
 
 export function countLane(turn: Turn, lane: Lane, queued: number, open: number): void {

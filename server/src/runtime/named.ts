@@ -14,8 +14,11 @@ export function namedTasks(inputs: readonly Input[], state: State): string[] {
       for (const { task } of input.message.worker?.finished ?? []) name(task);
     } else if (input.type === 'message') {
       const { message } = input;
-      if (message.type === 'submit') for (const { id } of message.tasks) name(id);
-      else if (message.type === 'watch') for (const { task } of message.tasks) name(task);
+      // Ids grow with time: one behind all that was accepted needs no look-up.
+      if (message.type === 'submit') {
+        for (const { id } of message.tasks) if (id <= state.newestId) name(id);
+      }
+      if (message.type === 'watch') for (const { task } of message.tasks) name(task);
       else if (message.type === 'results') for (const { task } of message.results) name(task);
       else if (message.type === 'cancel') name(message.task);
     }

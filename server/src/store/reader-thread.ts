@@ -2,8 +2,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task';
 import type { EventRecord } from '../core/effects.js';
+import { type EventTask, unpackEvents } from './event-log.js';
 import type { Answer, Question, Said, StoredTask } from './reader.js';
-import { STATE_CODE, unpackEvents } from './rows.js';
+import { STATE_CODE } from './rows.js';
 import { openReader } from './sqlite.js';
 
 const database = openReader((workerData as { file: string }).file);
@@ -104,6 +105,7 @@ function answer(question: Question): unknown {
     }
     case 'events': {
       const rows = database.prepare('SELECT first, at, events FROM events WHERE last > ? ORDER BY first LIMIT 1000');
+      const taskOf = database.prepare('SELECT id, owner, kind, priority FROM tasks WHERE seq = ?');
       const events: EventRecord[] = [];
       let last = question.since;
       for (const row of rows.iterate(question.since) as IterableIterator<{
@@ -111,7 +113,7 @@ function answer(question: Question): unknown {
         at: number;
         events: Buffer;
       }>) {
-        for (const event of unpackEvents(row)) {
+        for (const event of unpackEvents(row, (seq) => taskOf.get(seq) as EventTask | undefined)) {
           if (event.seq <= question.since || events.length >= question.limit) continue;
           last = event.seq;
           events.push(event);

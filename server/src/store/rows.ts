@@ -1,8 +1,5 @@
 /** Rows of the store to the core's records and back. */
-import { EVENT_CODES, type EventType } from '@rma/protocol/event';
-import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task';
-import type { EventRecord } from '../core/effects.js';
 import type { Task } from '../core/task.js';
 import type { TokenRecord } from '../core/token.js';
 import type { WorkerRecord } from '../core/worker.js';
@@ -235,25 +232,4 @@ export function tokenValues(record: TokenRecord): TokenRow {
     revoked_at: record.revokedAt,
     last_used_at: record.lastUsedAt,
   };
-}
-
-const EVENT_CODE = Object.fromEntries(EVENT_CODES.map((type, code) => [type, code])) as Record<EventType, number>;
-type PackedEvent = [code: number, subject: string, owner: string, data: Record<string, unknown> | null];
-
-/** The events of one commit. Their numbers follow one another; their time is the commit's. */
-export function packEvents(events: readonly EventRecord[]): Uint8Array {
-  return packPayload(
-    events.map((event): PackedEvent => [EVENT_CODE[event.type], event.subject, event.owner, event.data]),
-  );
-}
-
-export function unpackEvents(row: { first: number; at: number; events: Uint8Array }): EventRecord[] {
-  return (unpackPayload(row.events) as PackedEvent[]).map(([code, subject, owner, data], i) => ({
-    seq: row.first + i,
-    at: row.at,
-    type: EVENT_CODES[code]!,
-    subject,
-    owner,
-    data,
-  }));
 }

@@ -106,7 +106,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE owners (owner TEXT PRIMARY KEY, open INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
-  -- One row a commit: the events first to last, as a MessagePack array of [code, subject, owner, data].
+  -- One row a commit: the events first to last; event-log.ts tells how.
   CREATE TABLE events (
     first INTEGER PRIMARY KEY,
     last INTEGER NOT NULL,

@@ -3,10 +3,10 @@ import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
+import { packEvents } from './event-log.js';
 import {
   insertValues,
   isPlain,
-  packEvents,
   plainValues,
   STATE_CODE,
   type TaskRow,
@@ -97,6 +97,7 @@ export class SqliteStore implements Store {
         .map(({ name, value }) => ({ state: name.slice('ended.'.length), count: value })),
       scheduled: lanes.reduce((sum, lane) => sum + lane.open - lane.queued, 0) - running.length,
       nextSeq: Math.max(one('SELECT coalesce(max(seq), 0) FROM tasks'), counterOf(counters, 'seq')) + 1,
+      newestId: (database.prepare('SELECT max(id) FROM tasks').pluck().get() as string | null) ?? '',
       nextLane: Math.max(one('SELECT coalesce(max(id), 0) FROM lanes'), counterOf(counters, 'lane')) + 1,
       lastEvent: Math.max(one('SELECT coalesce(max(last), 0) FROM events'), counterOf(counters, 'event')),
     };
