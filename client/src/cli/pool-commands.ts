@@ -46,6 +46,12 @@ function parseSince(text: string): number {
   return since;
 }
 
+function tierCounts(byTier: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(byTier).map(([tier, count]) => [tier === 'none' ? 'no tier' : `tier ${tier}`, count]),
+  );
+}
+
 async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<number> {
   if (json) {
     await printJson(stats);
@@ -54,11 +60,11 @@ async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<num
   const { workers, tasks, storage } = stats;
   const counts = (of: Readonly<Record<string, number>>) =>
     Object.entries(of)
-      .map(([name, count]) => `${name} ${count}`)
+      .map(([name, count]) => `${name}: ${count}`)
       .join(', ') || 'none';
   const lines = [
     `coordinator  ${stats.version}, ${stats.transport}, up ${formatDuration(stats.uptimeSeconds * 1_000)}`,
-    `workers      ${workers.online} of ${workers.total} online; by tier: ${counts(workers.byTier)}`,
+    `workers      ${workers.online} of ${workers.total} online; ${counts(tierCounts(workers.byTier))}`,
     `tasks        ${tasks.queued} queued, ${tasks.running} running; ${counts(tasks.byState)}`,
     `waiting      ${counts(tasks.queuedByKind)}`,
     `sessions     ${counts(stats.sessions)}`,

@@ -146,6 +146,7 @@ async function listTasks(tasks: readonly TaskView[], { json }: GlobalOptions): P
 }
 
 async function watchTask(client: Client, id: string, { json }: GlobalOptions): Promise<number> {
+  const { kind } = await client.task(id);
   const task = client.watch(id);
   const calm = onInterrupt((signal) => {
     say(`The task goes on. See it by \`rma watch ${id}\`, end it by \`rma cancel ${id}\`.`);
@@ -157,7 +158,7 @@ async function watchTask(client: Client, id: string, { json }: GlobalOptions): P
   client.offlineTimeoutMs = undefined;
   const [result] = await Promise.all([task.result(), chunks, changes]);
   calm();
-  if (json) await printJsonLine({ type: 'ended', ...resultRecord(result) });
+  if (json) await printJsonLine({ type: 'ended', ...resultRecord(result), kind });
   else {
     if (result.state === 'succeeded') {
       if (result.output instanceof Uint8Array && !process.stdout.isTTY) await write(result.output);
@@ -176,6 +177,7 @@ async function followChunks(task: TaskHandle, json: boolean): Promise<void> {
 }
 
 async function followChanges(task: TaskHandle, json: boolean): Promise<void> {
+  let said = '';
   for await (const { task: _, ...change } of task.changes) {
     if (json) {
       await printJsonLine({ type: 'changed', ...change });
@@ -184,6 +186,8 @@ async function followChanges(task: TaskHandle, json: boolean): Promise<void> {
     const where = change.worker === undefined ? '' : ` on ${change.worker}`;
     const far = change.fraction === undefined ? '' : `, ${Math.round(change.fraction * 100)} %`;
     const why = change.error ? ` after ${change.error.message} (${change.error.code})` : '';
-    say(`${change.state}${where}${far}${change.note ? `: ${change.note}` : ''}${why}`);
+    const line = `${change.state}${where}${far}${change.note ? `: ${change.note}` : ''}${why}`;
+    if (line !== said) say(line);
+    said = line;
   }
 }

@@ -1,6 +1,6 @@
 /** A task's end in the form that a person likes best, and in the form that a program reads. Pure. */
 import { ProtocolError } from '@rma/protocol/error';
-import { valueToJson } from '@rma/protocol/payload';
+import { mapValue, valueToJson } from '@rma/protocol/payload';
 import type { TaskResult } from '../task-result.js';
 import { formatDuration } from './duration.js';
 import { plainLine } from './plain.js';
@@ -64,7 +64,7 @@ export function friendlyOutput(output: unknown): string {
     if (Array.isArray(output.vectors) && output.vectors.every(isVector)) return vectorLines(output, output.vectors);
     if (typeof output.text === 'string') return output.text;
   }
-  return JSON.stringify(valueToJson(output) ?? null, undefined, 2);
+  return JSON.stringify(withoutBytes(output), undefined, 2);
 }
 
 /** What one line of many says. */
@@ -75,7 +75,13 @@ export function outputSummary(output: unknown): string {
     if (Array.isArray(output.vectors)) return counted(output.vectors.length, 'vector', 'vectors');
     if (typeof output.text === 'string') return shortened(output.text.trim() === '' ? '(no text)' : output.text);
   }
-  return shortened(typeof output === 'string' ? output : JSON.stringify(valueToJson(output) ?? null));
+  return shortened(typeof output === 'string' ? output : JSON.stringify(withoutBytes(output)));
+}
+
+/** People are told how many bytes there are; `--json` has them. */
+function withoutBytes(output: unknown): unknown {
+  const told = mapValue(output, (item) => (item instanceof Uint8Array ? `(${item.length} bytes)` : undefined));
+  return valueToJson(told) ?? null;
 }
 
 /** How a task ended, on one line. */

@@ -103,13 +103,13 @@ async function createToken(options: CreateOptions): Promise<number> {
 
 const HEADING = ['ID', 'ROLE', 'NAME', 'SUBJECT', 'CREATED', 'EXPIRES', 'USES LEFT', 'STATE'];
 
+function stateOf({ revokedAt, expiresAt, usesLeft }: TokenView): string {
+  if (revokedAt !== undefined) return 'revoked';
+  if (expiresAt !== undefined && expiresAt < Date.now()) return 'expired';
+  return usesLeft === 0 ? 'used up' : 'valid';
+}
+
 function rowOf(view: TokenView): string[] {
-  const state =
-    view.revokedAt !== undefined
-      ? 'revoked'
-      : (view.expiresAt ?? Number.POSITIVE_INFINITY) < Date.now()
-        ? 'expired'
-        : 'valid';
   return [
     view.id,
     view.role,
@@ -118,7 +118,7 @@ function rowOf(view: TokenView): string[] {
     formatTime(view.createdAt),
     view.expiresAt === undefined ? 'never' : formatTime(view.expiresAt),
     view.usesLeft === undefined ? '' : String(view.usesLeft),
-    state,
+    stateOf(view),
   ];
 }
 
