@@ -7,7 +7,19 @@ import type { Answer, Question, Said, StoredTask } from './reader.js';
 import { STATE_CODE } from './rows.js';
 import { openReader } from './sqlite.js';
 
-const database = openReader((workerData as { file: string }).file);
+const database = open((workerData as { file: string }).file);
+
+function open(file: string): ReturnType<typeof openReader> {
+  try {
+    const opened = openReader(file);
+    // Called for every row of a scan: SQLite alone would not notice that its thread is being ended.
+    opened.function('wanted', { deterministic: false, directOnly: true }, (_seq: unknown) => 1);
+    return opened;
+  } catch (error) {
+    // A SqliteError loses its message on its way out of a thread.
+    throw new Error(error instanceof Error ? error.message : String(error));
+  }
+}
 
 const COLUMNS = `seq, id, owner, kind, lane, priority, state, attempt, worker, submitted_at, started_at, ended_at, due_at,
   options, error, length(input) AS input_bytes, length(output) AS output_bytes`;
@@ -59,7 +71,7 @@ function taskOf(row: Row): StoredTask {
 function answer(question: Question): unknown {
   switch (question.what) {
     case 'tasks': {
-      const where: string[] = [];
+      const where = ['wanted(seq)'];
       const values: unknown[] = [];
       const add = (clause: string, value: unknown) => {
         where.push(clause);
@@ -69,8 +81,8 @@ function answer(question: Question): unknown {
       if (question.state !== undefined) add('state = ?', STATE_CODE[question.state]);
       if (question.kind !== undefined) add('kind = ?', question.kind);
       if (question.before !== undefined) add('seq < (SELECT seq FROM tasks WHERE id = ?)', question.before);
-      const filter = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
-      const rows = database.prepare(`SELECT ${COLUMNS} FROM tasks ${filter} ORDER BY seq DESC LIMIT ?`);
+      const filter = where.join(' AND ');
+      const rows = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE ${filter} ORDER BY seq DESC LIMIT ?`);
       return (rows.all(...values, question.limit) as Row[]).map(taskOf);
     }
     case 'task': {

@@ -261,6 +261,8 @@ export class SqliteStore implements Store {
   prune(options: { endedBefore: number; eventsBefore: number; maxEvents: number; limit: number }): boolean {
     const s = this.#statements;
     return this.#database.transaction(() => {
+      // First: numbers never start over, even when everything is gone.
+      for (const name of ['seq', 'lane', 'event']) s.raise.run({ name });
       const seqs = s.endedTasks.all(options.endedBefore, options.limit) as number[];
       for (const seq of seqs) {
         s.dropChunks.run(seq);
@@ -270,8 +272,6 @@ export class SqliteStore implements Store {
       }
       const last = s.lastEvent.get() as number;
       const events = s.dropEvents.run(options.eventsBefore, last - options.maxEvents, options.limit).changes;
-      // Numbers never start over, even when everything is gone.
-      for (const name of ['seq', 'lane', 'event']) s.raise.run({ name });
       return seqs.length >= options.limit || events >= options.limit;
     })();
   }

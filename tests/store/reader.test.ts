@@ -1,0 +1,161 @@
+/** Questions about the past: answered beside the writer, each within a second, whatever it asks. */
+import { join } from 'node:path';
+import { Reader } from '@rma/server/store/reader';
+import { openDatabase } from '@rma/server/store/sqlite';
+import { openSqliteStore, type SqliteStore } from '@rma/server/store/sqlite-store';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { event, makeTask, NOW, persistOf, tasksOf, testDirectory, theLane } from './records.js';
+
+function open(): { file: string; store: SqliteStore; reader: Reader } {
+  const file = join(testDirectory(), 'pool.db');
+  const store = openSqliteStore(file);
+  const reader = new Reader(file);
+  onTestFinished(async () => {
+    await reader.close();
+    store.close();
+  });
+  return { file, store, reader };
+}
+
+describe('events', () => {
+  /** Commits of three events each: 1 to 3, 4 to 6, … */
+  function withEvents(commits: number) {
+    const opened = open();
+    for (let i = 0; i < commits; i++) {
+      opened.store.commit(persistOf({ events: [1, 2, 3].map((n) => event(i * 3 + n)) }), NOW + i);
+    }
+    return opened;
+  }
+  const numbers = (page: { events: readonly { seq: number }[] }) => page.events.map(({ seq }) => seq);
+
+  it('come in pages of any size, from any number, without a gap or a repetition', async () => {
+    const { reader } = withEvents(5);
+    for (const limit of [1, 2, 3, 4, 7, 100]) {
+      const seen: number[] = [];
+      for (let since = 0; ; ) {
+        const page = await reader.events(since, limit);
+        if (page.events.length === 0) break;
+        expect(page.events.length).toBeLessThanOrEqual(limit);
+        expect(page.last).toBe(page.events.at(-1)!.seq);
+        seen.push(...numbers(page));
+        since = page.last;
+      }
+      expect(seen).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
+    }
+    expect(numbers(await reader.events(4, 3))).toEqual([5, 6, 7]);
+    expect(await reader.events(15, 3)).toEqual({ events: [], last: 15 });
+  });
+
+  it('carry what was written, with the time of their commit', async () => {
+    const { reader } = withEvents(2);
+    const { events } = await reader.events(4, 1);
+    expect(events).toMatchObject([{ ...event(5), at: NOW + 1 }]);
+  });
+
+  it('go on behind what was removed', async () => {
+    const { reader, store } = withEvents(5);
+    store.prune({ endedBefore: 0, eventsBefore: NOW + 2, maxEvents: 1_000, limit: 100 });
+    expect(numbers(await reader.events(0, 4))).toEqual([7, 8, 9, 10]);
+    expect(numbers(await reader.events(8, 4))).toEqual([9, 10, 11, 12]);
+    store.prune({ endedBefore: 0, eventsBefore: NOW + 9, maxEvents: 1_000, limit: 100 });
+    expect(await reader.events(3, 4)).toEqual({ events: [], last: 3 });
+  });
+});
+
+it('tasks come newest first, filtered, in pages, without their payloads', async () => {
+  const { store, reader } = open();
+  const end = { state: 'succeeded', attempt: 1, worker: 'w-1', startedAt: NOW, endedAt: NOW + 1 } as const;
+  const done = makeTask(4, { ...end, output: new Uint8Array(50) });
+  const tasks = [makeTask(1), makeTask(2, { owner: 'bob' }), makeTask(3, { kind: 'ocr.read' }), done, makeTask(5)];
+  store.commit(persistOf({ newLanes: [theLane()], tasks: new Set(tasks) }), NOW);
+  const seqs = async (filter: Parameters<Reader['tasks']>[0]) => (await reader.tasks(filter)).map(({ seq }) => seq);
+  expect(await seqs({ limit: 10 })).toEqual([5, 4, 3, 2, 1]);
+  expect(await seqs({ limit: 2, before: tasks[3]!.id })).toEqual([3, 2]);
+  expect(await seqs({ limit: 10, owner: 'bob' })).toEqual([2]);
+  expect(await seqs({ limit: 10, kind: 'ocr.read' })).toEqual([3]);
+  expect(await seqs({ limit: 10, state: 'succeeded', owner: 'alice' })).toEqual([4]);
+  expect((await reader.task(done.id))?.task).toMatchObject({ id: done.id, worker: 'w-1', outputBytes: 50 });
+  expect(await reader.task(makeTask(9).id)).toBeNull();
+  expect(Array.from((await reader.output(done.id)) ?? [])).toEqual(Array.from(done.output!));
+});
+
+it('sees at once what was committed', async () => {
+  const { store, reader } = open();
+  for (let seq = 1; seq <= 20; seq++) {
+    store.commit(tasksOf(makeTask(seq)), NOW);
+    expect((await reader.task(makeTask(seq).id))?.task.seq).toBe(seq);
+  }
+});
+
+it('ends a question that takes too long, and its hold on the log, and answers the next', async () => {
+  const { file, store, reader } = open();
+  store.close();
+  // Rows without end, of which only the first is queued.
+  const database = openDatabase(file);
+  onTestFinished(() => void database.close());
+  const columns = database.prepare("SELECT name FROM pragma_table_info('tasks')").pluck().all() as string[];
+  const values = columns.map((name) => {
+    if (name === 'seq') return 'n AS seq';
+    if (name === 'id') return "'t' || n AS id";
+    return `${name === 'state' ? 'iif(n = 1, 1, 2)' : name === 'input' ? "x'c0'" : "''"} AS ${name}`;
+  });
+  database.exec(`DROP TABLE tasks; CREATE VIEW tasks AS
+    WITH RECURSIVE endless(n) AS (SELECT 1 + (SELECT count(*) FROM lanes) UNION ALL SELECT n + 1 FROM endless) SELECT ${values} FROM endless`);
+  database.pragma('busy_timeout = 0');
+  /** Whether somebody's reading keeps the log from being emptied. */
+  const held = () => {
+    database.exec("INSERT INTO counters VALUES ('n', 1) ON CONFLICT DO UPDATE SET value = value + 1");
+    return (database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[])[0]?.busy === 1;
+  };
+  const slow = reader.tasks({ limit: 1, state: 'failed' });
+  const next = reader.events(0, 1);
+  const refused = expect(slow).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('narrow it'),
+  });
+  await vi.waitFor(() => expect(held()).toBe(true), { timeout: 10_000, interval: 20 });
+  await refused;
+  await expect(next).resolves.toEqual({ events: [], last: 0 });
+  await vi.waitFor(() => expect(held()).toBe(false), { timeout: 10_000, interval: 20 });
+});
+
+it('says what is wrong with a question that fails, and answers the next', async () => {
+  const { file, store, reader } = open();
+  const database = openDatabase(file);
+  database.exec('DROP TABLE attempts');
+  database.close();
+  store.commit(tasksOf(makeTask(1)), NOW);
+  await expect(reader.task(makeTask(1).id)).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('no such table: attempts'),
+  });
+  expect(await reader.tasks({ limit: 9 })).toHaveLength(1);
+});
+
+it('says so when there is no database to ask', async () => {
+  const reader = new Reader(join(testDirectory(), 'none.db'));
+  onTestFinished(() => reader.close());
+  for (let i = 0; i < 2; i++) {
+    await expect(reader.events(0, 1)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('unable to open'),
+    });
+  }
+});
+
+it('answers every question that waits when it is closed, and takes none after', async () => {
+  const { reader } = open();
+  const waiting = Array.from({ length: 20 }, () => reader.events(0, 1));
+  const settled = Promise.allSettled(waiting);
+  await reader.close();
+  expect(new Set((await settled).map(({ status }) => status))).toEqual(new Set(['rejected']));
+  await expect(reader.events(0, 1)).rejects.toThrow('the coordinator is stopping');
+});
+
+it('refuses more questions than it can keep waiting', async () => {
+  const { reader } = open();
+  const results = await Promise.allSettled(Array.from({ length: 300 }, () => reader.events(0, 1)));
+  const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+  expect(refused).toHaveLength(300 - 256);
+  expect(refused[0]?.reason).toMatchObject({ kind: 'unavailable' });
+});
