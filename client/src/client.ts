@@ -264,14 +264,15 @@ export class Client {
 
   async *#storedEvents(since: number): AsyncGenerator<PoolEvent, void, undefined> {
     for (let last = since; ; ) {
-      const { events } = await this.#query<{ events: PoolEvent[] }>({
+      const page = await this.#query<{ events: PoolEvent[]; last: number }>({
         what: 'events',
         since: last,
         limit: EVENTS_PAGE,
       });
-      if (events.length === 0) return;
-      yield* events;
-      last = (events.at(-1) as PoolEvent).seq;
+      yield* page.events;
+      // `last` is how far the coordinator looked: a page may hold no event that this client may see, and not be the end.
+      if (page.last <= last) return;
+      last = page.last;
     }
   }
 }

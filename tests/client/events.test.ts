@@ -44,6 +44,15 @@ it('are listed page by page and end where the list ends', async () => {
   expect((await end).done).toBe(true);
 });
 
+it('are listed beyond a page that holds nothing for this client', async () => {
+  const session = await peer.session();
+  const seen = take(client.events(), 1);
+  const { ref } = await session.next('query');
+  session.send({ type: 'reply', ref, result: { events: [], last: 1_000 } });
+  await page(session, 1_000, 1_001, 1_001);
+  expect(await seen).toEqual([1_001]);
+});
+
 it('are followed from a number: first those that are stored, then those that happen', async () => {
   const session = await peer.session();
   const reader = client.events({ since: 3, follow: true });

@@ -88,6 +88,15 @@ export class PeerSession {
     });
   }
 
+  /** Takes nothing from the socket until `resume`, as a slow uplink does. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(code: number, reason = ''): void {
     this.#socket.close(code, reason);
   }
