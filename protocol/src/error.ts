@@ -1,6 +1,6 @@
 /** The errors and close codes of the wire. An error says what happened, to what, and what to do next. */
 import { type Static, Type } from 'typebox';
-import { oneOf } from './one-of.js';
+import { openWord } from './one-of.js';
 
 export const ERROR_KINDS = {
   unauthenticated: 'no token, or one that is wrong, expired or revoked',
@@ -24,7 +24,7 @@ export type ErrorKind = keyof typeof ERROR_KINDS;
 
 export const WireError = Type.Object(
   {
-    kind: oneOf(Object.keys(ERROR_KINDS) as ErrorKind[]),
+    kind: openWord(Object.keys(ERROR_KINDS) as ErrorKind[]),
     message: Type.String({ description: 'what happened, to what, and what to do next' }),
     path: Type.Optional(Type.String({ description: 'where in the message, as a JSON pointer' })),
     expected: Type.Optional(Type.String({ description: 'what was expected there' })),
