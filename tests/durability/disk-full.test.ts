@@ -13,7 +13,7 @@ import { brokenPromises, readRecord } from './pool-record.js';
 
 const ARGS = ['--reserve-mib', '4'];
 
-describe('on a full disk', { ...needs('tmpfs'), timeout: 60_000 }, () => {
+describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
   let disk: Tmpfs;
   let data: string;
   let coordinator: CoordinatorProcess;
@@ -143,7 +143,7 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 60_000 }, () => {
       }
       return !pouring;
     };
-    const poured = client.until(pour, 'the stream of tasks was stopped', 50_000);
+    const poured = client.until(pour, 'the stream of tasks was stopped', 100_000);
     await client.until(() => client.ended.size > 100, 'a hundred tasks had ended');
     const refusals = () => [...client.refused.values()].filter((kind) => kind === 'storage_full').length;
     // Whatever the coordinator gives up for results is taken, too: there is no free page at all.

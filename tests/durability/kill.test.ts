@@ -26,7 +26,7 @@ afterEach(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
-it(`loses nothing that it promised, and does nothing twice, over ${KILLS} kills`, { timeout: 60_000 }, async () => {
+it(`loses nothing that it promised, and does nothing twice, over ${KILLS} kills`, { timeout: 120_000 }, async () => {
   const tokens = { client: coordinator.token('client'), admin: coordinator.token('admin') };
   const url = () => coordinator.url;
   const worker = new SteadyWorker(url, coordinator.token('join'), { slots: 64 });
@@ -41,7 +41,7 @@ it(`loses nothing that it promised, and does nothing twice, over ${KILLS} kills`
     return !pouring;
   };
   try {
-    const poured = client.until(pour, 'the stream of tasks was stopped', 50_000);
+    const poured = client.until(pour, 'the stream of tasks was stopped', 100_000);
     for (let kill = 0; kill < KILLS; kill++) {
       const before = { ended: client.ended.size, sessions: client.sessions };
       // A random amount of work, and a pause that no frame decides, so that the kill falls anywhere.
