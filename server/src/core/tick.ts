@@ -51,13 +51,12 @@ export function due(turn: Turn, rows: readonly Task[]): void {
     const task = findTask(turn, row.id) ?? row;
     if (task.dueAt === 0 || task.dueAt > batch.wallMs) continue;
     if (!state.tasks.has(task.id)) forget(turn, task);
-    if (task.state === 'queued') {
+    const expiry = expiryOf(task);
+    if (task.state === 'queued' || (expiry !== 0 && expiry <= batch.wallMs)) {
       endTask(turn, task, 'expired', { error: { code: 'expired', message: 'not started within its ttlMs' } });
     } else if (task.state === 'scheduled') {
       state.scheduled--;
       moveTask(task, 'queued');
-      const expiry = expiryOf(task);
-      if (expiry && expiry <= batch.wallMs) task.dueAt = expiry;
       queueTask(turn, task);
       tellChanged(turn, task);
     }
