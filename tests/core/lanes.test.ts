@@ -1,9 +1,10 @@
 /** Lanes: what is held in memory of a queue, and that its order is right whatever is. */
+import type { CoreSettings } from '@rma/server/core/settings';
 import { describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { Client, WorkerPeer } from './peer.js';
 
-function setUp(settings: NonNullable<ConstructorParameters<typeof Pool>[0]>['settings']) {
+function setUp(settings: Partial<CoreSettings>) {
   const pool = new Pool({ settings });
   const alice = new Client(pool);
   const lane = () => [...pool.state.lanes.values()][0]!;

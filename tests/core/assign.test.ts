@@ -1,0 +1,37 @@
+/** The tier and the workloads of a machine. */
+import { assign } from '@rma/server/core/assign';
+import { expect, it } from 'vitest';
+import { machine } from './peer.js';
+
+const workload = (name: string, cores: number, memoryMiB: number) => ({
+  workload: name,
+  kinds: [name],
+  cores,
+  memoryMiB,
+});
+
+it.each([1, 2, 3, null] as const)('a machine of tier %s is given it, with reasons', (tier) => {
+  const assignment = assign(machine(tier), [], null);
+  expect(assignment).toMatchObject({ tier, pinned: false, workloads: [], declined: [] });
+  expect(assignment.reasons.length).toBeGreaterThan(0);
+});
+
+it('a pinned tier stands, first among the reasons', () => {
+  const { tier, pinned, reasons } = assign(machine(null), [], 2);
+  expect({ tier, pinned, first: reasons[0] }).toEqual({ tier: 2, pinned: true, first: 'tier 2: pinned by an admin' });
+});
+
+it('embedded workloads are given while they fit beside each other, below any tier, too', () => {
+  const { workloads, declined } = assign(
+    machine(null),
+    [workload('ocr', 1, 400), workload('embed', 1, 300), workload('ner', 1, 200), workload('echo', 1, 50)],
+    null,
+  );
+  expect(workloads.map((one) => one.workload)).toEqual(['ocr', 'embed', 'echo']);
+  expect(declined).toEqual([{ workload: 'ner', reason: 'needs 200 MiB, 119 MiB of 819 are left' }]);
+});
+
+it('a workload that needs more cores than there are is declined, with both figures', () => {
+  const { declined } = assign(machine(3), [workload('llm', 8, 10)], null);
+  expect(declined).toEqual([{ workload: 'llm', reason: 'needs 8 cores, the machine lends 2' }]);
+});
