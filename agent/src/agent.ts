@@ -162,7 +162,7 @@ class LocalAgent implements Agent {
         events: this.#events(),
       });
       this.#link = link;
-      this.#runtimes = this.#createRuntimes(link);
+      this.#runtimes = this.#createRuntimes(link, state);
       this.#runtimes.startFixed();
       link.setRuntimes(this.#runtimes.list);
       link.start();
@@ -274,12 +274,14 @@ class LocalAgent implements Agent {
       }));
   }
 
-  #createRuntimes(link: Link): AssignedRuntimes {
+  #createRuntimes(link: Link, state: StateDir): AssignedRuntimes {
     const { handlersFile, runtimes } = this.#options;
     const log = this.#log;
-    const own = handlersFile === undefined ? [] : [createEmbeddedRuntime({ workloads: [], handlersFile, log })];
+    const scratch = state.scratch;
+    const own =
+      handlersFile === undefined ? [] : [createEmbeddedRuntime({ workloads: [], handlersFile, scratch, log })];
     const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own], {
-      create: (workload) => createEmbeddedRuntime({ workloads: [workload], log }),
+      create: (workload) => createEmbeddedRuntime({ workloads: [workload], scratch, log }),
       changed: () => {
         link.setRuntimes(assigned.list);
         this.#tellServices(assigned.list);

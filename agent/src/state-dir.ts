@@ -3,7 +3,7 @@
  * place of the outbox. Secrets are files of mode 0600, written in one step and synced before they are used.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { AgentFault } from './fault.js';
@@ -33,6 +33,8 @@ export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, platform: 
 
 export class StateDir {
   readonly path: string;
+  /** Where handler processes work; empty after `new`, also after an agent that was killed. */
+  readonly scratch: string;
   /** Makes the first join idempotent. */
   readonly key: string;
   #identity: Identity | undefined;
@@ -44,6 +46,7 @@ export class StateDir {
    */
   constructor(path: string, log: StateDirLog) {
     this.path = path;
+    this.scratch = join(path, 'scratch');
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       this.#unlock = lockState(path);
@@ -51,6 +54,8 @@ export class StateDir {
       throw asFault(error, `cannot use the state directory ${path}`);
     }
     try {
+      // Its processes may be on their way out.
+      rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 });
       this.key = this.#readKey() ?? this.#makeKey();
       this.#identity = this.#readIdentity(log);
     } catch (error) {

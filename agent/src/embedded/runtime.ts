@@ -2,7 +2,7 @@
  * The embedded runtime: the built-in workloads and the donor's own handlers behind the runtime port. It routes a job
  * to the service of its kind; services keep the processes.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -36,6 +36,8 @@ export interface EmbeddedRuntimeOptions {
   readonly log?: EmbeddedLog;
   /** Processes of one workload at once; half of the cores that this process may use, unless given. */
   readonly slots?: number;
+  /** Where the scratch directory of its processes is made; the system's place for temporary files, unless given. */
+  readonly scratch?: string;
   /** Memory limit in MiB of one process, by service name, where it shall differ from the built-in one. */
   readonly memoryMiB?: Readonly<Record<string, number>>;
 }
@@ -58,6 +60,7 @@ class EmbeddedRuntime implements Runtime {
   readonly #options: EmbeddedRuntimeOptions;
   readonly #workloads: readonly EmbeddedWorkloadName[];
   #services: readonly EmbeddedService[] = [];
+  #started = false;
   #home: string | undefined;
 
   constructor(options: EmbeddedRuntimeOptions, workloads: readonly EmbeddedWorkloadName[]) {
@@ -66,11 +69,10 @@ class EmbeddedRuntime implements Runtime {
   }
 
   async start(changed: () => void): Promise<void> {
-    if (this.#home !== undefined) throw new Error('The embedded runtime was started twice.');
-    const home = mkdtempSync(join(tmpdir(), 'rma-worker-'));
-    this.#home = home;
-    const services = this.#workloads.map((name) => this.#builtIn(name, home, changed));
-    if (this.#options.handlersFile !== undefined) services.push(this.#own(this.#options.handlersFile, home, changed));
+    if (this.#started) throw new Error('The embedded runtime was started twice.');
+    this.#started = true;
+    const services = this.#workloads.map((name) => this.#builtIn(name, changed));
+    if (this.#options.handlersFile !== undefined) services.push(this.#own(this.#options.handlersFile, changed));
     this.#services = services;
     for (const service of services) service.start();
   }
@@ -93,14 +95,14 @@ class EmbeddedRuntime implements Runtime {
     if (this.#home !== undefined) rmSync(this.#home, { recursive: true, force: true });
   }
 
-  #builtIn(name: EmbeddedWorkloadName, home: string, changed: () => void): EmbeddedService {
+  #builtIn(name: EmbeddedWorkloadName, changed: () => void): EmbeddedService {
     const workload = EMBEDDED_WORKLOADS[name];
     if (workload.slots !== 'cores') return new InProcessService(name, echoHandlers, workload.slots, changed);
     const { module, kinds, memoryMiB } = workload;
-    return this.#inProcesses({ name, module, kinds, memoryMiB, home, changed, refuse: () => undefined });
+    return this.#inProcesses({ name, module, kinds, memoryMiB, changed, refuse: () => undefined });
   }
 
-  #own(file: string, home: string, changed: () => void): EmbeddedService {
+  #own(file: string, changed: () => void): EmbeddedService {
     const path = resolve(file);
     const refuse = (kinds: readonly string[]): string | undefined => {
       const taken = kinds.find((kind) => workloadOfKind(kind) !== undefined);
@@ -113,16 +115,24 @@ class EmbeddedRuntime implements Runtime {
       module,
       kinds: [],
       memoryMiB: HANDLERS_MEMORY_MIB,
-      home,
       changed,
       refuse,
     });
   }
 
-  #inProcesses(service: Omit<ProcessServiceOptions, 'slots' | 'log' | 'output'>): EmbeddedService {
+  /** Only processes need a directory of their own. */
+  #scratch(): string {
+    const { scratch = tmpdir() } = this.#options;
+    mkdirSync(scratch, { recursive: true, mode: 0o700 });
+    this.#home ??= mkdtempSync(join(scratch, 'rma-worker-'));
+    return this.#home;
+  }
+
+  #inProcesses(service: Omit<ProcessServiceOptions, 'slots' | 'log' | 'output' | 'home'>): EmbeddedService {
     const { log, memoryMiB, slots } = this.#options;
     return new ProcessService({
       ...service,
+      home: this.#scratch(),
       memoryMiB: memoryMiB?.[service.name] ?? service.memoryMiB,
       slots: slots ?? Math.max(1, Math.floor(availableParallelism() / 2)),
       log: (message) => log?.warn({ service: service.name }, message),
