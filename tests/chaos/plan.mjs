@@ -1,0 +1,99 @@
+// @ts-check
+/**
+ * What a chaos run does, made from its seed: the tasks and what each has to give, and who is struck when. Pure; only
+ * the tasks' ids are of the moment.
+ */
+import { createHash } from 'node:crypto';
+import { newTaskId } from '@rma/client/task-id';
+
+/**
+ * @typedef {object} Options
+ * @property {number} seed
+ * @property {number} tasks
+ * @property {number} workers
+ * @property {number} coordinatorKills
+ * @property {number} workerKills
+ * @property {number} clientKills
+ *
+ * @typedef {{n: number, text: string, delayMs?: number, chunks?: number}} Input
+ * @typedef {{id: string, kind: 'echo' | 'chaos.digest', input: Input}} Job `input.n` is its place in the list
+ *
+ * @typedef {'coordinator' | 'client' | `worker-${number}`} Victim
+ * @typedef {object} Strike
+ * @property {Victim} victim
+ * @property {'SIGKILL' | 'SIGTERM'} signal
+ * @property {number} work tasks that end between the strike before and this one, as a share of a strike's part of all
+ * @property {number} waitMs and then so long
+ */
+
+/** Beside the kills, some are asked to stop in order: one for so many kills. */
+const KILLS_A_STOP = 5;
+
+/** @param {number} seed @returns {() => number} numbers from 0 to below 1, the same for the same seed (mulberry32) */
+export function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** @param {Options} options @returns {Job[]} */
+export function makeJobs({ seed, tasks }) {
+  const random = randomFrom(seed);
+  return Array.from({ length: tasks }, (_, n) => ({ id: newTaskId(), ...makeWork(n, random) }));
+}
+
+/** @param {number} n @param {() => number} random @returns {Omit<Job, 'id'>} */
+function makeWork(n, random) {
+  const upTo = (/** @type {number} */ most) => Math.floor(random() * (most + 1));
+  // One in a hundred does not fit into a frame and travels as a blob.
+  const length = random() < 0.01 ? 70_000 + upTo(50_000) : upTo(400);
+  const text = `${n}:${upTo(2 ** 31)}:`.padEnd(length, 'chaos ');
+  if (random() < 0.3) {
+    const chunks = random() < 0.2 ? { chunks: 1 + upTo(3) } : {};
+    return { kind: 'chaos.digest', input: { n, text, delayMs: upTo(10), ...chunks } };
+  }
+  const manner = random();
+  if (manner < 0.6) return { kind: 'echo', input: { n, text } };
+  if (manner < 0.85) return { kind: 'echo', input: { n, text, delayMs: upTo(400) } };
+  return { kind: 'echo', input: { n, text, delayMs: 50 + upTo(650), chunks: 1 + upTo(4) } };
+}
+
+/** @param {Job} job @returns {unknown} its one right output */
+export function outputOf({ kind, input }) {
+  if (kind === 'echo') return input;
+  return { n: input.n, sha256: createHash('sha256').update(input.text).digest('hex') };
+}
+
+/** @param {Options} options @returns {Strike[]} */
+export function makeStrikes({ seed, workers, coordinatorKills, workerKills, clientKills }) {
+  const random = randomFrom(seed ^ 0x5eed);
+  const anyWorker = () => /** @type {Victim} */ (`worker-${1 + Math.floor(random() * workers)}`);
+  /** @type {Pick<Strike, 'victim' | 'signal'>[]} */
+  const strikes = [];
+  const add = (/** @type {number} */ kills, /** @type {() => Victim} */ victim, canStop = true) => {
+    for (let i = 0; i < kills; i++) strikes.push({ victim: victim(), signal: 'SIGKILL' });
+    if (!canStop) return;
+    for (let i = 0; i < Math.floor(kills / KILLS_A_STOP); i++) strikes.push({ victim: victim(), signal: 'SIGTERM' });
+  };
+  add(coordinatorKills, () => 'coordinator');
+  add(workerKills, anyWorker);
+  add(clientKills, () => 'client', false);
+  for (let i = strikes.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [strikes[i], strikes[j]] = [at(strikes, j), at(strikes, i)];
+  }
+  // Every third falls while what was struck before it is still coming back; the others after a random amount of work.
+  return strikes.map((strike) => {
+    if (random() < 1 / 3) return { ...strike, work: 0, waitMs: Math.floor(random() * 1_000) };
+    return { ...strike, work: random() * 1.3, waitMs: Math.floor(random() * 100) };
+  });
+}
+
+/** @template T @param {readonly T[]} list @param {number} i @returns {T} */
+function at(list, i) {
+  return /** @type {T} */ (list[i]);
+}
