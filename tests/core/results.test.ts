@@ -183,13 +183,16 @@ describe('a lost attempt', () => {
     expect(alice.read().ended).toMatchObject([{ state: 'failed', attempts: MAX_LOST, error: { code: 'poison' } }]);
   });
 
-  it('that a draining worker hands back does not count', () => {
+  it.each([
+    ['hands back', 'cancelled'],
+    ['was given before it said so, and refuses,', 'refused'],
+  ])('that a draining worker %s does not count', (_what, code) => {
     const { pool, alice, worker } = setUp();
     alice.submitWatched();
     for (let round = 1; round <= MAX_LOST + 2; round++) {
       const given = worker.dispatched();
       worker.drain(true);
-      worker.fail(given, 'cancelled');
+      worker.fail(given, code);
       expect(pool.state.queued).toBe(1);
       worker.drain(false);
     }

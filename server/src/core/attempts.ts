@@ -41,7 +41,7 @@ function accept(turn: Turn, task: Task, worker: Worker, result: AttemptResult): 
   if (!running) return;
   const { code, message } = error;
   if (code === 'cancelled' || code === 'refused') {
-    const handedBack = code === 'cancelled' && (worker.leaving || worker.record.draining);
+    const handedBack = worker.leaving || worker.record.draining;
     loseAttempt(turn, task, { code, message }, !handedBack);
   } else failAttempt(turn, task, { code, message }, error.retryable);
 }
