@@ -26,7 +26,7 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
   const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[]) =>
     callerOf(request, tokens, state, query.wallMs(), roles);
   const routes: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
-    ['GET', /^\/$/, () => statusPage(statsOf(query))],
+    ['GET', /^\/$/, (request) => statusPage(statsOf(query), request.headers.get('host'))],
     ['GET', /^\/health$/, () => json(200, healthOf(options))],
     [
       'GET',
