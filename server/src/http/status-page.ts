@@ -7,7 +7,7 @@ const STYLE = `:root{color-scheme:light dark;--ink:#14171c;--soft:#586070;--line
 @media(prefers-color-scheme:dark){:root{--ink:#e8ebf0;--soft:#9aa4b5;--line:#2a303b;--back:#0f1216;--card:#171b21;--go:#4cc79b}}
 *{box-sizing:border-box}body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 main{max-width:46rem;margin:0 auto;padding:clamp(1.5rem,5vw,4rem) 1.25rem}h1{font-size:1.6rem;margin:0 0 .25rem}
-p{margin:.5rem 0;color:var(--soft)}dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.75rem;margin:1.75rem 0}
+p{margin:.5rem 0;color:var(--soft)}dl{display:grid;grid-template-columns:repeat(2,1fr);gap:.75rem;margin:1.75rem 0}@media(min-width:40rem){dl{grid-template-columns:repeat(4,1fr)}}
 dl div{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem}dt{color:var(--soft);font-size:.85rem}
 dd{margin:.15rem 0 0;font-size:1.5rem;font-variant-numeric:tabular-nums}.ok{color:var(--go)}h2{font-size:1rem;margin:2rem 0 .5rem}
 pre{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem;margin:.5rem 0;font-size:.85rem;white-space:pre-wrap;overflow-wrap:anywhere}
