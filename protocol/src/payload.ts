@@ -21,12 +21,26 @@ const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsOb
 /** A value's own MessagePack encoding. */
 export type Payload = Uint8Array;
 
-/** The schema of a payload field; the codec finds these fields by the `payload` mark. */
+/**
+ * The schema of a payload field; the codec finds these fields by the `payload` mark. Bytes that are no value are refused
+ * at the door, where they can be blamed on whoever sent them: they would be handed on as they are, and converted for
+ * JSON peers.
+ */
 export const Payload = Type.Refine(
   Type.Unknown({ payload: true, description: 'payload: any value' }),
-  (value) => value instanceof Uint8Array,
-  () => 'must be a payload',
+  (value) => value instanceof Uint8Array && isPlainMsgpack(value),
+  () => 'must be a payload: the MessagePack encoding of one value',
 ) as unknown as TUnsafe<Payload>;
+
+function isPlainMsgpack(bytes: Uint8Array): boolean {
+  try {
+    assertPlainMsgpack(bytes, true);
+    return true;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
 
 /** @throws ProtocolError of kind `invalid` for a value that plain MessagePack lacks, or one nested too deep */
 export function packPayload(value: unknown): Payload {
@@ -114,7 +128,7 @@ export function valueToJson(value: unknown): unknown {
   return mapValue(value, (item) => {
     if (item instanceof Uint8Array) return { $bytes: base64FromBytes(item) };
     if (typeof item === 'bigint') return item.toString();
-    if (item instanceof Date) return item.toISOString();
+    if (item instanceof Date) return Number.isNaN(item.getTime()) ? null : item.toISOString();
     return undefined;
   });
 }

