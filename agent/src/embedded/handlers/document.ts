@@ -3,15 +3,12 @@
  * The type comes from the content; a name or media type only helps to tell HTML from plain text.
  */
 import type { CellValue } from 'read-excel-file/node';
-import { type Handler, type TaskContext, TaskError } from '../../runtime/runtime.js';
+import type { Handler, TaskContext } from '../../runtime/runtime.js';
+import { damaged, tidy, titleOf, tooLarge } from '../document-text.js';
 import { type DocumentType, decodeText, documentTypeOf } from '../document-type.js';
 import { asBytes, asMap, asOptionalText } from '../input.js';
-
-export interface DocumentPage {
-  /** From 1. */
-  readonly number: number;
-  readonly text: string;
-}
+import { unpackedXmlBytes } from '../office-archive.js';
+import { type DocumentPage, readPdf } from '../pdf-text.js';
 
 export interface DocumentSheet {
   readonly name: string;
@@ -28,6 +25,13 @@ export interface DocumentOutput {
   readonly sheets?: readonly DocumentSheet[];
 }
 
+const MIB = 2 ** 20;
+/** What reading takes in memory goes by these; see workloads.ts for the figures. */
+const MAX_FILE_MIB = { text: 20, html: 10 } as const;
+/** A document's XML becomes a tree of objects, up to 80 times its size; a workbook's is read as a stream. */
+const MAX_XML_MIB = { docx: 12, xlsx: 64 } as const;
+const MAX_PDF_CHARACTERS = 20_000_000;
+
 type Extract = (file: Uint8Array, context: TaskContext) => Promise<Omit<DocumentOutput, 'type'>>;
 
 async function extract(input: unknown, context: TaskContext): Promise<DocumentOutput> {
@@ -35,59 +39,23 @@ async function extract(input: unknown, context: TaskContext): Promise<DocumentOu
   const file = asBytes(map.file, 'input.file');
   const name = asOptionalText(map.name, 'input.name');
   const type = documentTypeOf(file, name, asOptionalText(map.type, 'input.type'));
+  assertReadable(type, file);
   return { type, ...(await EXTRACTORS[type](file, context)) };
 }
 
-const extractPdf: Extract = async (file, context) => {
-  const { getDocumentProxy } = await import('unpdf');
-  const pdf = await getDocumentProxy(file, { verbosity: 0 }).catch((error: unknown) => {
-    throw pdfFailure(error);
-  });
-  try {
-    const pages: DocumentPage[] = [];
-    for (let number = 1; number <= pdf.numPages; number += 1) {
-      context.signal.throwIfAborted();
-      const page = await pdf.getPage(number);
-      const { items } = await page.getTextContent();
-      const text = items.map((item) => ('str' in item ? item.str + (item.hasEOL ? '\n' : '') : '')).join('');
-      pages.push({ number, text: tidy(text) });
-      page.cleanup();
-      context.progress(number / pdf.numPages);
-    }
-    const text = pages
-      .map((page) => page.text)
-      .join('\n\n')
-      .trim();
-    if (text === '')
-      context.progress(1, 'no text in this PDF: it is probably a scan; render its pages and send them to ocr.read');
-    const { info } = await pdf.getMetadata();
-    const title = titleOf('Title' in info ? info.Title : undefined);
-    return { text, pages, ...title };
-  } catch (error) {
-    if (context.signal.aborted) throw error;
-    throw pdfFailure(error);
-  } finally {
-    await pdf.loadingTask.destroy();
+/** Refuses what would pass the memory limit, before it is read. */
+function assertReadable(type: DocumentType, file: Uint8Array): void {
+  if (type === 'text' || type === 'html') {
+    if (file.byteLength > MAX_FILE_MIB[type] * MIB) throw tooLarge(`${MAX_FILE_MIB[type]} MiB`, mib(file.byteLength));
+  } else if (type === 'docx' || type === 'xlsx') {
+    const xml = unpackedXmlBytes(file);
+    if (xml === undefined) throw damaged('document', 'the directory of its archive cannot be read');
+    if (xml > MAX_XML_MIB[type] * MIB) throw tooLarge(`${MAX_XML_MIB[type]} MiB of XML once unpacked`, mib(xml));
   }
-};
-
-function pdfFailure(error: unknown): TaskError {
-  const name = error instanceof Error ? error.name : '';
-  if (name === 'PasswordException') {
-    return new TaskError(
-      'input.encrypted',
-      'input.file: the PDF is encrypted. Save it without a password and send it again.',
-    );
-  }
-  return damaged('PDF', error);
 }
 
-function damaged(what: string, error: unknown): TaskError {
-  const why = error instanceof Error ? error.message : String(error);
-  return new TaskError(
-    'input.damaged',
-    `input.file: the ${what} is damaged (${why}). Export it again, or send the whole file.`,
-  );
+function mib(bytes: number): string {
+  return `${(bytes / MIB).toFixed(1)} MiB`;
 }
 
 const extractDocx: Extract = async (file) => {
@@ -146,24 +114,11 @@ const extractHtml: Extract = async (file) => {
 const extractText: Extract = async (file) => ({ text: tidy(decodeText(file) ?? '') });
 
 const EXTRACTORS: Readonly<Record<DocumentType, Extract>> = {
-  pdf: extractPdf,
+  pdf: (file, context) => readPdf(file, context, MAX_PDF_CHARACTERS),
   docx: extractDocx,
   html: extractHtml,
   xlsx: extractXlsx,
   text: extractText,
 };
-
-function titleOf(title: unknown): { title?: string } {
-  return typeof title === 'string' && title.trim() !== '' ? { title: title.replace(/\s+/g, ' ').trim() } : {};
-}
-
-/** One kind of line end, no blanks at the ends of lines, no more than one empty line in a row. */
-function tidy(text: string): string {
-  const lines = text.split(/\r\n?|\n/).map((line) => line.trimEnd());
-  return lines
-    .join('\n')
-    .replace(/\n{3,}/g, '\n\n')
-    .trim();
-}
 
 export const handlers: Readonly<Record<string, Handler>> = { 'document.extract': extract };

@@ -4,7 +4,8 @@
  */
 import type { Candidate } from './entity.js';
 
-const MONTHS = [
+/** The months in order, as they are written. */
+export const MONTH_WORDS = [
   'jan(?:uary)?',
   'feb(?:ruary)?',
   'mar(?:ch)?',
@@ -23,21 +24,22 @@ const ORDINALS =
     ' ',
   );
 
-const MONTH = `(?<month>${MONTHS.join('|')})\\.?`;
+const MONTH = `(?<month>${MONTH_WORDS.join('|')})\\.?`;
 const WEEKDAY = '(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\\.?,? +(?:the +)?)?';
 const DAY = `(?:(?<day>\\d{1,2})(?: ?(?:st|nd|rd|th))?|(?<ordinal>${[...ORDINALS]
   .reverse()
   .map((word) => word.replace('-', '[ -]'))
   .join('|')}))`;
 const YEAR = "(?:(?<year>(?:1[5-9]|20)\\d\\d)|'(?<shortYear>\\d\\d))";
-const END = '(?![\\w/]|-\\d|[.,]\\d)';
+/** 01/05/2025-03/05/2025 are two dates. */
+const END = '(?![\\w/]|-\\d(?!\\d?/)|[.,]\\d)';
 /** Time of day in an ISO timestamp belongs to the text of the date, not to its normal form. */
 const ISO_TIME = '(?:[T ]\\d\\d:\\d\\d(?::\\d\\d(?:\\.\\d+)?)?(?:Z|[+-]\\d\\d:?\\d\\d)?)?';
 
 const FORMS: readonly RegExp[] = [
   new RegExp(`(?<![\\w/.-])(?<year>(?:1[5-9]|20)\\d\\d)-(?<monthNumber>\\d\\d)-(?<day>\\d\\d)${ISO_TIME}${END}`, 'g'),
   new RegExp(
-    `(?<![\\w/.,£$€-])(?<day>\\d{1,2})(?<mark> ?[/.-] ?)(?<monthNumber>\\d{1,2})\\k<mark>(?<numericYear>\\d{4}|\\d\\d)${END}`,
+    `(?<![\\w/.,£$€])(?<!(?<!/\\d\\d|/\\d{4})-)(?<day>\\d{1,2})(?<mark> ?[/.-] ?)(?<monthNumber>\\d{1,2})\\k<mark>(?<numericYear>\\d{4}|\\d\\d)${END}`,
     'g',
   ),
   new RegExp(`(?<![\\w/.])${WEEKDAY}${DAY}(?: +of)?[ -]*${MONTH},?[ -]*${YEAR}${END}`, 'gi'),
@@ -61,7 +63,7 @@ function normalOf(groups: Readonly<Record<string, string | undefined>>): string 
   // 1.2.24 may be a section of a contract, 20-05-24 a bank's sort code: two digits are a year only behind slashes.
   if (groups.numericYear?.length === 2 && groups.mark?.trim() !== '/') return undefined;
   const year = yearOf(groups);
-  const month = groups.monthNumber === undefined ? monthOf(groups.month ?? '') : Number(groups.monthNumber);
+  const month = groups.monthNumber === undefined ? monthNumber(groups.month ?? '') : Number(groups.monthNumber);
   if (groups.day === undefined && groups.ordinal === undefined) return `${year}-${pad(month)}`;
   const day =
     groups.day === undefined
@@ -78,16 +80,19 @@ function yearOf(groups: Readonly<Record<string, string | undefined>>): number {
   return year < 70 ? 2000 + year : 1900 + year;
 }
 
-function monthOf(word: string): number {
-  return MONTHS.findIndex((month) => new RegExp(`^${month}$`, 'i').test(word)) + 1;
+/** 1 to 12 for a month as it is written. */
+export function monthNumber(word: string): number {
+  return MONTH_WORDS.findIndex((month) => new RegExp(`^${month}$`, 'i').test(word)) + 1;
 }
 
-function calendarDate(year: number, month: number, day: number): string | undefined {
+/** The ISO date, unless the calendar has none such. */
+export function calendarDate(year: number, month: number, day: number): string | undefined {
   const date = new Date(Date.UTC(year, month - 1, day));
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || date.getUTCFullYear() !== year) return undefined;
   return `${year}-${pad(month)}-${pad(day)}`;
 }
 
-function pad(number: number): string {
+/** Two digits. */
+export function pad(number: number): string {
   return String(number).padStart(2, '0');
 }

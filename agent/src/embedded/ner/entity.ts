@@ -14,7 +14,7 @@ export interface Entity {
   readonly text: string;
   readonly start: number;
   readonly end: number;
-  /** A date as ISO 8601 (`2024-03-05`, `2024-03` for a month), money as amount and currency, a name in its canonical form. */
+  /** A date as ISO 8601 (`2024-03-05`, `2024-03` for a month, `2024-03-05/2024-03-09` for a range), money as amount and currency, a name in its canonical form. */
   readonly normal: string | MoneyNormal;
 }
 

@@ -1,5 +1,6 @@
 /** The one door to compromise: which spans of a text it takes for people, places and organisations, and dates that have a name. */
 import type { Candidate } from './entity.js';
+import { FIRST_NAMES } from './first-names.js';
 import { type Span, trimmed } from './words.js';
 
 /** What compromise reads in a text. */
@@ -11,7 +12,11 @@ export interface Reading {
   readonly feasts: readonly Candidate[];
 }
 
-export type Language = (text: string) => Reading;
+/** The lexicon with what it is asked. */
+export interface Language {
+  read(text: string): Reading;
+  isFirstName(word: string): boolean;
+}
 
 interface OffsetJson {
   readonly text: string;
@@ -27,16 +32,30 @@ interface Selection {
 export async function loadLanguage(): Promise<Language> {
   const [{ default: nlp }, { default: dates }] = await Promise.all([import('compromise'), import('compromise-dates')]);
   const withDates = nlp.extend(dates);
-  return (text) => {
-    const document = withDates(text);
-    return {
-      people: spansOf(text, document.people()),
-      places: spansOf(text, document.places()),
-      organisations: spansOf(text, document.organizations()),
-      feasts: FEAST.test(text) ? feastsIn(text, document.dates({ dmy: true, timezone: 'UTC' })) : [],
-    };
+  const { lexicon } = (nlp.model() as LexiconModel).one;
+  return {
+    read(text) {
+      const document = withDates(text);
+      return {
+        people: spansOf(text, document.people()),
+        places: spansOf(text, document.places()),
+        organisations: spansOf(text, document.organizations()),
+        feasts: FEAST.test(text) ? feastsIn(text, document.dates({ dmy: true, timezone: 'UTC' })) : [],
+      };
+    },
+    isFirstName(word) {
+      if (FIRST_NAMES.has(word)) return true;
+      const key = word.toLowerCase();
+      return Object.hasOwn(lexicon, key) && FIRST_NAME_TAGS.has(String(lexicon[key]));
+    },
   };
 }
+
+/** The part of compromise's model that is read; a word has one tag or several. */
+interface LexiconModel {
+  readonly one: { readonly lexicon: Readonly<Record<string, unknown>> };
+}
+const FIRST_NAME_TAGS = new Set(['FirstName', 'MaleName', 'FemaleName']);
 
 const FEAST =
   /\b(?:Christmas|Boxing Day|New Year's|Easter|Good Friday|Valentine's|Halloween|Pentecost|Palm Sunday|Ash Wednesday)\b/;

@@ -1,5 +1,6 @@
 /** Organisations: by what their names end or begin with, by our list, and, where neither speaks, as compromise reads them. */
 import { type Candidate, onOneLine } from './entity.js';
+import { type IsFirstName, namesByEnding } from './organisation-chain.js';
 import { AMBIGUOUS_KNOWN, BEGINNINGS_WITH_OF, ENDINGS, KNOWN } from './organisation-names.js';
 import {
   beginsSentence,
@@ -13,37 +14,34 @@ import {
   withoutLeadingNoNames,
 } from './words.js';
 
-const escaped = (word: string): string => word.replaceAll('.', '\\.');
-const alternatives = (words: readonly string[]): string =>
-  [...words]
-    .sort((a, b) => b.length - a.length)
-    .map(escaped)
-    .join('|');
-
-/** "and" joins two names only at the front (Harbour and Finch LLP); later it is more often a list. */
-const BY_ENDING = new RegExp(
-  `${WORD_START}${CAPITALISED}(?: and ${CAPITALISED})?(?: (?:& |of the |of |for |upon |on |in )?${CAPITALISED}){0,7} (?:${alternatives(ENDINGS)})${WORD_END}`,
-  'gu',
-);
+const OF_WHOM = BEGINNINGS_WITH_OF.join('|');
 const BY_BEGINNING = new RegExp(
-  `${WORD_START}(?:${CAPITALISED} )?(?:${alternatives(BEGINNINGS_WITH_OF)}) of (?:the )?${CAPITALISED}(?: of ${CAPITALISED})?(?: ${CAPITALISED}){0,2}`,
+  `${WORD_START}(?:${CAPITALISED} )?(?:${OF_WHOM}) of (?:the )?${CAPITALISED}(?: of ${CAPITALISED})?(?: ${CAPITALISED}){0,2}`,
   'gu',
 );
+const SUBJECT = `${CAPITALISED}(?: ${CAPITALISED}){0,2}`;
+/** Department for Environment, Food and Rural Affairs. What "and" adds is no other name: "and Marks and Spencer plc". */
 const DEPARTMENT = new RegExp(
-  `${WORD_START}(?:Department|Ministry|Office) (?:for|of) ${CAPITALISED}(?:,? (?:and |& )?${CAPITALISED}){0,5}`,
+  `${WORD_START}(?:Department|Ministry|Office) (?:for|of) ${SUBJECT}(?:(?:, ${SUBJECT}){0,3} (?:and|&) ${SUBJECT}${WORD_END}(?! (?:and |& |Ltd|plc|LLP)))?`,
   'gu',
 );
+/** Candidates of this rank are known or bear a mark of organisations. */
+export const KNOWN_RANK = 80;
 const TITLE = /(?:^|\s)(?:Mr|Mrs|Ms|Miss|Dr|Prof|Sir|Dame|Lord|Lady|Cllr)\.?(?=\s|$)/;
 
 /** Organisations in masked text. `read` are the spans that compromise takes for some. */
-export function findOrganisations(text: string, read: readonly Span[]): Candidate[] {
+export function findOrganisations(text: string, read: readonly Span[], isFirstName: IsFirstName): Candidate[] {
+  const byBeginning = [BY_BEGINNING, DEPARTMENT].flatMap((form) =>
+    [...text.matchAll(form)].map((match) => ({
+      start: match.index ?? 0,
+      end: (match.index ?? 0) + match[0].length,
+    })),
+  );
   return [
-    ...[BY_ENDING, BY_BEGINNING, DEPARTMENT].flatMap((form) =>
-      [...text.matchAll(form)].flatMap((match) => byForm(text, match)),
-    ),
-    ...findListed(text, (name) => KNOWN.has(name))
+    ...[...namesByEnding(text, isFirstName), ...byBeginning].flatMap((span) => byForm(text, span)),
+    ...findListed(text, (name) => knownName(name) !== undefined)
       .filter((span) => !(AMBIGUOUS_KNOWN.has(text.slice(span.start, span.end)) && beginsSentence(text, span.start)))
-      .map((span) => candidate(text, span, 70)),
+      .map((span) => candidate(text, span, KNOWN_RANK)),
     ...read
       .map((span) => trimmed(text, span))
       .filter((span) => isPlausible(text, span))
@@ -51,20 +49,24 @@ export function findOrganisations(text: string, read: readonly Span[]): Candidat
   ];
 }
 
-function byForm(text: string, match: RegExpMatchArray): Candidate[] {
-  const start = match.index ?? 0;
-  const span = withoutLeadingNoNames(text, { start: start + knownAndLength(match[0]), end: start + match[0].length });
+function byForm(text: string, match: Span): Candidate[] {
+  const span = withoutLeadingNoNames(text, match);
   if (!span) return [];
   const inner = text.slice(span.start, span.end);
-  // "The Council" names none, and "Mrs Whitfield of Harbour Ltd" is two names.
+  // "The Council" names none.
   if (ENDINGS.includes(inner) || BEGINNINGS_WITH_OF.includes(inner) || TITLE.test(inner)) return [];
-  return [candidate(text, trimmed(text, span), 80)];
+  return [candidate(text, trimmed(text, span), KNOWN_RANK)];
 }
 
-/** "Google and Microsoft Corporation" are two: how much of it the first takes. */
-function knownAndLength(name: string): number {
-  const at = name.indexOf(' and ');
-  return at > 0 && KNOWN.has(name.slice(0, at)) ? at + ' and '.length : 0;
+/** The listed name; headings shout, and only there a name of several words may: HIGH COURT OF JUSTICE. */
+function knownName(name: string): string | undefined {
+  const known = KNOWN.get(name);
+  if (known !== undefined || !/^[\p{Lu}' ]+ [\p{Lu}' ]+$/u.test(name)) return known;
+  const quiet = name
+    .toLowerCase()
+    .replace(/(?<=^|\s)\p{L}/gu, (letter) => letter.toUpperCase())
+    .replace(/ (?:Of|And|The|For) /g, (word) => word.toLowerCase());
+  return KNOWN.get(quiet);
 }
 
 function isPlausible(text: string, span: Span): boolean {
@@ -81,5 +83,5 @@ function candidate(text: string, span: Span, rank: number): Candidate {
 /** One form for each: the listed name, `Ltd` and `plc` for their longer and louder spellings. */
 function canonical(name: string): string {
   const line = onOneLine(name);
-  return KNOWN.get(line) ?? line.replace(/ Limited$/, ' Ltd').replace(/ (?:PLC|Plc)$/, ' plc');
+  return knownName(line) ?? line.replace(/ Limited$/, ' Ltd').replace(/ (?:PLC|Plc)$/, ' plc');
 }

@@ -1,7 +1,8 @@
 /** People: by a title, by what stands around a name in letters and reports, and as compromise reads them. */
 import { type Candidate, onOneLine } from './entity.js';
 import { FIRST_NAMES } from './first-names.js';
-import { ENDINGS, KNOWN } from './organisation-names.js';
+import { ENDINGS, INSTITUTIONS, KNOWN } from './organisation-names.js';
+import { KNOWN_RANK } from './organisations.js';
 import { PLACES } from './place-names.js';
 import {
   ADJECTIVES,
@@ -37,6 +38,13 @@ const APPOSITION = new RegExp(
   `${WORD_START}(${FULL_NAME}), (?:the |a |an |our |its |their )?(?:\\p{L}+ ){0,3}(?:director|chair|chairman|chairwoman|chief executive|executive|manager|secretary|partner|solicitor|surveyor|engineer|teacher|headteacher|doctor|nurse|spokesman|spokeswoman|minister|leader|founder|owner|author|professor|researcher|scientist|editor|treasurer|trustee|accountant|architect)\\b`,
   'gu',
 );
+const AFFILIATED = new RegExp(`${WORD_START}(${FULL_NAME}),? (?:of|at|from)(?: the)? $`, 'u');
+/** What people are or hold in organisations, and what comes from them. */
+const FUNCTIONS = new Set(
+  'Acting Annual Article Articles Associate Board Branch Chief Deputy Employee Employees Executive Finance Financial Founder General Governor Head Headquarters Joint Junior Lead Legal Letter Managing Marketing Meeting Memorandum New News Notice Office Officer Operating Operations Owner Part Quotation Records Representative Sales Senior Services Staff State Team Technical Terms Trustee Vice Visiting Witness'.split(
+    ' ',
+  ),
+);
 const NOBODY = new Set(
   'Sir Madam All Customer Customers Colleague Colleagues Resident Residents Neighbour Team Member Members Parent Parents Applicant Sirs Everyone Tenant Friend Friends'.split(
     ' ',
@@ -53,8 +61,8 @@ const SURNAME = new RegExp(`(?: \\p{Lu}\\.?(?= ))?(?: ${NAME}){1,2}`, 'uy');
 const NAME_PART = /^\p{Lu}|^(?:van|von|der|den|de|la|di|da|del|al|el|bin|ibn)$/u;
 const ENDS_IN_NAME = new RegExp(`(?:${CAPITALISED} |[\\p{L}\\d-])$`, 'u');
 
-/** People in masked text. `read` are the spans that compromise takes for some. */
-export function findPeople(text: string, read: readonly Span[]): Candidate[] {
+/** People in masked text. `read` are the spans that compromise takes for some; organisations tell of people beside them. */
+export function findPeople(text: string, read: readonly Span[], organisations: readonly Candidate[]): Candidate[] {
   return [
     ...[...text.matchAll(TITLED)]
       .map((match) => ({ start: match.index ?? 0, end: (match.index ?? 0) + match[0].length }))
@@ -65,15 +73,32 @@ export function findPeople(text: string, read: readonly Span[]): Candidate[] {
     ...[...text.matchAll(DEAR_FIRST_NAME)]
       .filter((match) => !NOBODY.has(match[1] ?? ''))
       .flatMap((match) => named(text, groupSpan(match), 55)),
+    ...organisations
+      .filter((organisation) => organisation.rank >= KNOWN_RANK)
+      .flatMap((organisation) => affiliated(text, organisation.start)),
     ...findListed(text, (name) => FIRST_NAMES.has(name)).flatMap((span) => named(text, withSurname(text, span), 60)),
     ...read.filter((span) => isPlausible(text, span)).flatMap((span) => named(text, withSurname(text, span), 60)),
   ];
+}
+
+/** "Desta Hailu of Acme Ltd": two names or three that are no function and no institution. */
+function affiliated(text: string, organisationStart: number): Candidate[] {
+  const from = Math.max(0, organisationStart - 80);
+  const match = AFFILIATED.exec(text.slice(from, organisationStart));
+  const name = match?.[1];
+  if (!match || name === undefined || name.split(' ').some((word) => FUNCTIONS.has(word) || INSTITUTIONS.has(word)))
+    return [];
+  const start = from + match.index;
+  return named(text, { start, end: start + name.length }, 55);
 }
 
 function groupSpan(match: RegExpMatchArray): Span {
   const start = (match.index ?? 0) + match[0].lastIndexOf(match[1] ?? '');
   return { start, end: start + (match[1] ?? '').length };
 }
+
+/** Rose Cottage. Endings that are surnames as well (House, Hill) are not among these. */
+const BUILDING = / (?:Cottage|Cottages|Farm|Farmhouse|Lodge|Buildings?|Mansions|Barn|Villas?)$/;
 
 /** A person, cut before the first word that ends a name: a place in an address line, an organisation's ending, a month. */
 function named(text: string, wide: Span, rank: number): Candidate[] {
@@ -97,7 +122,7 @@ function named(text: string, wide: Span, rank: number): Candidate[] {
   const whole = onOneLine(text.slice(start, end));
   const name = whole.replace(LEADING_TITLE, '');
   if (name === '' || KNOWN.has(whole) || PLACES.has(whole)) return [];
-  if (title === '' && /^[\p{Lu}\d&]+$/u.test(name)) return [];
+  if (title === '' && (/^[\p{Lu}\d&]+$/u.test(name) || BUILDING.test(name))) return [];
   return [{ type: 'person', start, end, normal: name.includes(' ') ? name : whole, rank }];
 }
 

@@ -27,6 +27,10 @@ export const PLACES: ReadonlySet<string> = new Set([
   ...list(
     'Africa|Asia|Europe|North America|South America|Argentina|Australia|Austria|Bangladesh|Belgium|Brazil|Bulgaria|Canada|China|Croatia|Cyprus|Czech Republic|Denmark|Egypt|Estonia|Ethiopia|Finland|France|Germany|Ghana|Greece|Hungary|Iceland|India|Indonesia|Iran|Iraq|Israel|Italy|Jamaica|Japan|Kenya|Kuwait|Latvia|Lithuania|Luxembourg|Malaysia|Malta|Mexico|Morocco|Nepal|Netherlands|New Zealand|Nigeria|Norway|Pakistan|Philippines|Poland|Portugal|Qatar|Romania|Russia|Saudi Arabia|Serbia|Singapore|Slovakia|Slovenia|South Africa|South Korea|Spain|Sri Lanka|Sweden|Switzerland|Syria|Taiwan|Thailand|Tunisia|Uganda|Ukraine|United Arab Emirates|United States|United States of America|USA|Vietnam|Zimbabwe|Amsterdam|Athens|Barcelona|Beijing|Berlin|Boston|Brussels|Budapest|Cairo|Chicago|Copenhagen|Cork|Delhi|Dubai|Dublin|Frankfurt|Galway|Geneva|Hamburg|Helsinki|Hong Kong|Istanbul|Johannesburg|Lagos|Lisbon|Los Angeles|Lyon|Madrid|Melbourne|Milan|Montreal|Moscow|Mumbai|Munich|Nairobi|New Delhi|New York|New York City|Oslo|Paris|Prague|Rome|Rotterdam|San Francisco|Seoul|Shanghai|Stockholm|Sydney|Tokyo|Toronto|Vancouver|Venice|Vienna|Warsaw|Washington|Zurich',
   ),
+  // Capitals
+  ...list(
+    'Abu Dhabi|Abuja|Accra|Addis Ababa|Algiers|Ankara|Baghdad|Bangkok|Beirut|Belgrade|Bern|Bogotá|Bratislava|Bucharest|Buenos Aires|Canberra|Cape Town|Caracas|Colombo|Dakar|Damascus|Dar es Salaam|Dhaka|Doha|Freetown|Hanoi|Harare|Havana|Islamabad|Jakarta|Jerusalem|Kabul|Kampala|Karachi|Kathmandu|Khartoum|Kigali|Kinshasa|Kolkata|Kuala Lumpur|Kyiv|Lahore|Ljubljana|Luanda|Lusaka|Manila|Mogadishu|Montevideo|Nicosia|Ottawa|Pretoria|Pristina|Pyongyang|Reykjavik|Riga|Riyadh|Sarajevo|Skopje|Taipei|Tallinn|Tbilisi|Tehran|Tirana|Tripoli|Tunis|Valletta|Vilnius|Windhoek|Yerevan|Zagreb',
+  ),
 ]);
 
 /** Words first, places second: places only behind a preposition of place, or in an address. */

@@ -21,6 +21,13 @@ const NUMBERED = new RegExp(
   `(?<=\\d{1,4}[a-zA-Z]?,? )(?:${CAPITALISED} ){1,3}(?:St|Rd|Ave|Lane|Close|Gardens|Grove|Place|Hill|Row|Way|Walk|Parade|Quay|Wharf|Embankment|Mount|Rise|Green|Court|Park|View|Drive|Road|Street)${WORD_END}`,
   'gu',
 );
+/** The last name before a postcode: "Bridge Street, Kingsbridge TQ7 1DE". */
+const POST_TOWN = new RegExp(
+  `(?<=, ?|\\n *)${CAPITALISED}(?: (?:(?:upon|on|under|le|St) )?${CAPITALISED}){0,2}${WORD_END}(?=,? ?\\n? *[A-Z]{1,2}\\d[A-Z\\d]? ?\\d[A-Z]{2}\\b)`,
+  'gu',
+);
+const BUILDING =
+  /(?:House|Court|Building|Buildings|Flat|Floor|Park|Estate|Centre|Mill|Wharf|Works|Lodge|Farm|Cottage|Street|Road|Lane|Avenue|Drive|Close|Way|Place|Gardens|Square|Terrace)$/;
 const PREPOSITION =
   /\b(?:in|at|to|from|near|of|for|around|outside|towards|via|between|and|through|into|visit|visits|visited|visiting|leave|left|leaving|reach|reached)\s+(?:the\s+)?$/i;
 const IN_ADDRESS_BEFORE = /(?:^|\n)[^\S\n]*$|,\s*$/;
@@ -40,11 +47,16 @@ export function findPlaces(text: string, read: readonly Span[]): Candidate[] {
       (span) => !AMBIGUOUS_PLACES.has(listedName(text.slice(span.start, span.end)) ?? '') || standsAsPlace(text, span),
     )
     .map((span) => candidate(text, span, 50));
+  const postTowns = [...text.matchAll(POST_TOWN)].flatMap((match) => {
+    const start = match.index ?? 0;
+    const isBuilding = BUILDING.test(match[0]) || match[0].split(' ').some((word) => NO_NAMES.has(word));
+    return isBuilding ? [] : [candidate(text, { start, end: start + match[0].length }, 45)];
+  });
   const others = read
     .map((span) => trimmed(text, span))
     .filter((span) => isPlausible(text, span))
     .map((span) => candidate(text, span, 40));
-  return [...streets, ...listed, ...others];
+  return [...streets, ...listed, ...postTowns, ...others];
 }
 
 /** Headings and addresses shout: BRISTOL. */

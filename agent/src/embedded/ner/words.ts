@@ -24,6 +24,11 @@ export const ADJECTIVES: ReadonlySet<string> = new Set(
   ),
 );
 
+/** Of these, the ones that begin an organisation's name as well where no sentence begins: Deposit Guarantee Company. */
+const ALSO_NAMES = new Set(
+  'Account Budget Deposit King Mobile Phone President Prince Princess Property Purchase Queen Reserve Total'.split(' '),
+);
+
 /** A span of the text. */
 export interface Span {
   readonly start: number;
@@ -36,6 +41,7 @@ export function withoutLeadingNoNames(text: string, span: Span): Span | undefine
   for (;;) {
     const word = /^[\p{L}\d'-]+/u.exec(text.slice(start, span.end))?.[0];
     if (word === undefined || !NO_NAMES.has(word)) break;
+    if (ALSO_NAMES.has(word) && !beginsSentence(text, start)) break;
     start += word.length;
     start += /^[\s&]*(?:(?:of|and|for|the)\s+)*/.exec(text.slice(start, span.end))?.[0].length ?? 0;
   }
