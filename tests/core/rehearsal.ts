@@ -199,6 +199,8 @@ export class Rehearsal {
   #acknowledged(agent: AgentModel, sent: Sent): void {
     for (const { task, attempt } of sent.acknowledgedResults) {
       const [row] = this.pool.store.fetch([task]);
+      // What was forged before this attempt began was void.
+      if (!agent.outbox.has(`${task}#${attempt}`)) continue;
       const counts = row?.state === 'running' && row.attempt === attempt && row.worker === agent.id;
       expect(counts, `the result of ${task}#${attempt} is acknowledged and not on disk`).toBe(false);
     }
