@@ -28,7 +28,7 @@ export type BlobOwner = (blob: string) => string | undefined;
 export class Streams {
   readonly #inbound = new Map<number, Inbound>();
   readonly #outbound = new Map<number, Outbound>();
-  /** Being opened, so that a number is not taken twice meanwhile. */
+  /** Being opened; one that is given up meanwhile is not opened. */
   readonly #opening = new Set<number>();
   #highest = 0;
   #closed = false;
@@ -54,7 +54,7 @@ export class Streams {
         return;
       }
       const upload = await this.blobs.upload(owner, blob, size, this.connection.role === 'worker');
-      if (this.#closed) return void (await upload.abandon());
+      if (this.#closed || !this.#opening.has(stream)) return void (await upload.abandon());
       this.#inbound.set(stream, { upload, blob, credit: LIMITS.streamWindowBytes });
       this.#send({ type: 'blob.ready', stream, offset: upload.offset, credit: LIMITS.streamWindowBytes });
     } catch (error) {
@@ -72,7 +72,7 @@ export class Streams {
       if (!found) throw new ProtocolError('not_found', `there is no blob ${blob}`);
       if (offset > found.size) throw new ProtocolError('invalid', `the blob has ${found.size} bytes`, '/offset');
       const file = await this.blobs.open(blob);
-      if (this.#closed) return void (await file.close());
+      if (this.#closed || !this.#opening.has(stream)) return void (await file.close());
       const outbound: Outbound = { file, size: found.size, offset, credit, sending: false, closed: false };
       this.#outbound.set(stream, outbound);
       this.#send({ type: 'blob.head', stream, size: found.size });
@@ -87,7 +87,7 @@ export class Streams {
   data(stream: number, bytes: Uint8Array): void {
     const inbound = this.#inbound.get(stream);
     // What is still on its way after an abort is dropped.
-    if (!inbound) return;
+    if (!inbound || bytes.length === 0) return;
     if (bytes.length > LIMITS.streamFrameBytes || bytes.length > inbound.credit) {
       const limit =
         bytes.length > inbound.credit ? 'its credit' : `${LIMITS.streamFrameBytes} bytes (streamFrameBytes)`;
@@ -126,6 +126,7 @@ export class Streams {
 
   /** The peer gave a stream up. */
   drop(stream: number): void {
+    this.#opening.delete(stream);
     this.#release(stream);
   }
 
