@@ -80,16 +80,18 @@ export class ClientModel {
   }
 
   receive(sent: Sent): void {
-    for (const id of sent.accepted) {
-      expect(this.#pool.store.fetch([id]), `${id} is accepted and not on disk`).toHaveLength(1);
-      this.#accepted.add(id);
-      this.unanswered.delete(id);
-    }
+    // Within one turn a task may be refused, and then accepted when it is sent again: the order of these is not told.
     for (const { task, error } of sent.refused) {
       expect(['queue_full', 'not_found'], error.message).toContain(error.kind);
       expect(this.#accepted.has(task), `${task} was accepted, and then: ${error.message}`).toBe(false);
       this.unanswered.delete(task);
-      this.#watches.delete(task);
+      if (sent.accepted.includes(task)) this.#ends.set(task, Number.NEGATIVE_INFINITY);
+      else this.#watches.delete(task);
+    }
+    for (const id of sent.accepted) {
+      expect(this.#pool.store.fetch([id]), `${id} is accepted and not on disk`).toHaveLength(1);
+      this.#accepted.add(id);
+      this.unanswered.delete(id);
     }
     for (const { task } of sent.ended) {
       const ends = (this.#ends.get(task) ?? 0) + 1;
