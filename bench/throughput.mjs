@@ -137,7 +137,8 @@ function cpuSeconds() {
   for (const { pid, spawnargs } of running) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
     ticks += Number(stat[11]) + Number(stat[12]);
-    if (process.env.BENCH_DEBUG) process.stderr.write(`${spawnargs.slice(1, 3).join(' ').slice(-50)} user ${stat[11]} sys ${stat[12]}\n`);
+    if (process.env.BENCH_DEBUG)
+      process.stderr.write(`${spawnargs.slice(1, 3).join(' ').slice(-50)} user ${stat[11]} sys ${stat[12]}\n`);
   }
   return ticks / 100;
 }

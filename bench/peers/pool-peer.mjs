@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { decodeDown, encodeUp } from '@rma/protocol/codec';
+import { packPayload } from '@rma/protocol/payload';
 import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import { runProducer } from './producer.mjs';
 
@@ -64,7 +65,9 @@ socket.on('message', (data) => {
       else {
         runProducer({
           submit: (id, input) => {
-            gather({ id, kind: 'noop', input }, (tasks) => send({ type: 'submit', tasks, watch: true }));
+            gather({ id, kind: 'noop', input: packPayload(input) }, (tasks) =>
+              send({ type: 'submit', tasks, watch: true }),
+            );
           },
           onEnded: (listener) => {
             onEnded = listener;

@@ -115,23 +115,27 @@ export function makeEffects(): Effects {
   };
 }
 
+export function makeOutgoing(): Outgoing {
+  return {
+    errors: [],
+    replies: [],
+    accepted: [],
+    refused: [],
+    acknowledgedResults: [],
+    acknowledgedChunks: new Map(),
+    stops: [],
+    dispatches: [],
+    changed: [],
+    chunks: [],
+    ended: [],
+    replays: [],
+  };
+}
+
 export function outgoingOf(effects: Effects, session: number): Outgoing {
   let outgoing = effects.outgoing.get(session);
   if (!outgoing) {
-    outgoing = {
-      errors: [],
-      replies: [],
-      accepted: [],
-      refused: [],
-      acknowledgedResults: [],
-      acknowledgedChunks: new Map(),
-      stops: [],
-      dispatches: [],
-      changed: [],
-      chunks: [],
-      ended: [],
-      replays: [],
-    };
+    outgoing = makeOutgoing();
     effects.outgoing.set(session, outgoing);
   }
   return outgoing;

@@ -9,11 +9,12 @@ import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
+import type { AttemptRef } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
 import { PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
-import type { Effects } from '../core/effects.js';
+import { type Effects, makeOutgoing, type Outgoing } from '../core/effects.js';
 import type { HelloInput, Input } from '../core/inputs.js';
 import type { State } from '../core/state.js';
 import type { Tokens } from '../identity/tokens.js';
@@ -21,7 +22,7 @@ import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
 import { Connection } from './connection.js';
-import { deliver, type ReadChunks } from './deliver.js';
+import { deliver, isPatient, isUrgent, type ReadChunks } from './deliver.js';
 import { Streams } from './streams.js';
 import { Subscriptions } from './subscriptions.js';
 import type { RequestHead, Socket, Transport, UpgradeVerdict } from './transport.js';
@@ -58,6 +59,9 @@ export interface ConnectionsOptions {
 
 const MAX_TYPE_LENGTH = 64;
 
+/** How long an acknowledged result may wait for company. */
+const RECEIPT_MS = 3;
+
 interface Entry {
   readonly connection: Connection;
   readonly streams: Streams;
@@ -70,6 +74,9 @@ export class Connections {
   readonly subscriptions: Subscriptions;
   readonly #timer: NodeJS.Timeout;
   #lookedAtMs: number;
+  /** Acknowledged results that wait for something to leave with. */
+  readonly #receipts = new Map<number, AttemptRef[]>();
+  #receiptTimer: NodeJS.Timeout | undefined;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
@@ -167,6 +174,7 @@ export class Connections {
     if (!entry) return;
     const { connection, streams } = entry;
     this.#entries.delete(socket.id);
+    this.#receipts.delete(socket.id);
     if (connection.role === null) this.#greeted(connection);
     connection.phase = 'closing';
     streams.close();
@@ -174,34 +182,69 @@ export class Connections {
     this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
   }
 
-  /** After the commit: everything that the step sends, then the events to their subscribers. */
+  /** After the commit: everything that the step sends, what somebody waits for first, then the events. */
   perform(effects: Effects): void {
-    const { clock, readChunks, query, log } = this.#options;
-    const nowMs = clock.nowMs();
-    for (const [id, outgoing] of effects.outgoing) {
-      const entry = this.#entries.get(id);
-      if (!entry || entry.connection.phase === 'closing') continue;
-      const { connection } = entry;
-      if (outgoing.welcome) {
-        connection.phase = 'open';
-        connection.role = outgoing.welcome.role;
-        connection.subject = outgoing.welcome.subject;
-        outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
-        this.#greeted(connection);
-      }
-      try {
-        deliver(connection, outgoing, nowMs, readChunks);
-      } catch (error) {
-        // What one peer cannot be told must not keep all others from hearing anything.
-        log.error({ err: error, connection: connection.id }, 'a message could not be sent; its connection ends');
-        connection.goodbye('restart', 'a message to this peer could not be made; dial again', nowMs, 1_000);
-      }
-    }
+    const { outgoing } = effects;
+    if (outgoing.size > 1) for (const [id, its] of outgoing) if (isUrgent(its)) this.#tell(id, its);
+    for (const [id, its] of outgoing) if (outgoing.size === 1 || !isUrgent(its)) this.#tell(id, its);
     this.subscriptions.publish(effects.persist.events);
+  }
+
+  #tell(id: number, outgoing: Outgoing): void {
+    const { clock, readChunks, query, log } = this.#options;
+    const connection = this.#entries.get(id)?.connection;
+    if (!connection || connection.phase === 'closing') return;
+    if (isPatient(outgoing)) {
+      this.#keepReceipts(id, outgoing.acknowledgedResults);
+      return;
+    }
+    const kept = this.#receipts.get(id);
+    if (kept) {
+      outgoing.acknowledgedResults.unshift(...kept);
+      this.#receipts.delete(id);
+    }
+    if (outgoing.welcome) {
+      connection.phase = 'open';
+      connection.role = outgoing.welcome.role;
+      connection.subject = outgoing.welcome.subject;
+      outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
+      this.#greeted(connection);
+    }
+    const nowMs = clock.nowMs();
+    try {
+      deliver(connection, outgoing, nowMs, readChunks);
+    } catch (error) {
+      // What one peer cannot be told must not keep all others from hearing anything.
+      log.error({ err: error, connection: connection.id }, 'a message could not be sent; its connection ends');
+      connection.goodbye('restart', 'a message to this peer could not be made; dial again', nowMs, 1_000);
+    }
+  }
+
+  /** Waking a worker only to tell it that a result arrived costs more than all the rest; the next dispatch tells it too. */
+  #keepReceipts(id: number, receipts: readonly AttemptRef[]): void {
+    const kept = this.#receipts.get(id);
+    if (kept) kept.push(...receipts);
+    else this.#receipts.set(id, [...receipts]);
+    this.#receiptTimer ??= setTimeout(() => this.#sendReceipts(), RECEIPT_MS);
+  }
+
+  #sendReceipts(): void {
+    clearTimeout(this.#receiptTimer);
+    this.#receiptTimer = undefined;
+    const { clock, readChunks } = this.#options;
+    for (const [id, receipts] of this.#receipts) {
+      const connection = this.#entries.get(id)?.connection;
+      if (!connection || connection.phase === 'closing') continue;
+      const outgoing = makeOutgoing();
+      outgoing.acknowledgedResults.push(...receipts);
+      deliver(connection, outgoing, clock.nowMs(), readChunks);
+    }
+    this.#receipts.clear();
   }
 
   /** Ends every connection, each told why and when to come back; at most `spreadMs` later, so that not all come at once. */
   closeAll(reason: CloseName, message: string, spreadMs: number): void {
+    this.#sendReceipts();
     const nowMs = this.#options.clock.nowMs();
     for (const { connection } of this.#entries.values()) {
       connection.goodbye(reason, message, nowMs, Math.floor(Math.random() * spreadMs));
