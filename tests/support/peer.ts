@@ -192,6 +192,12 @@ export class Peer {
     });
   }
 
+  /** Reads nothing more, as a process that hangs. */
+  pause(): void {
+    clearInterval(this.#timer);
+    this.#socket.pause();
+  }
+
   /** Ends the connection in order. */
   async close(): Promise<Closed> {
     clearInterval(this.#timer);
