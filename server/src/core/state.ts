@@ -113,6 +113,8 @@ export function newLane(state: State, kind: string, constraints: Constraints | u
 /** A worker may have room for these kinds: their lanes are worth another look. */
 export function capacityGrew(state: State, worker: Worker, kinds: readonly string[]): void {
   for (const kind of kinds) {
+    // An unknown kind has no tasks, and whatever a worker claims to offer beyond its due is not kept.
+    if (!state.knownKinds.has(kind)) continue;
     kindState(state, kind).free.add(worker);
     state.freed.add(kind);
   }
