@@ -210,4 +210,14 @@ describe('a lost attempt', () => {
     expect(other.dispatched()).toMatchObject({ attempt: 2 });
     expect([...pool.state.running][0]?.lost).toBe(1);
   });
+
+  it('that is refused again and again waits longer and longer', () => {
+    const { pool, alice, worker } = setUp();
+    alice.submitWatched();
+    worker.fail(worker.dispatched(), 'refused');
+    worker.fail(worker.dispatched(), 'refused');
+    expect(pool.state.scheduled).toBe(1);
+    pool.advance(1_000);
+    expect(worker.dispatched()).toMatchObject({ attempt: 3 });
+  });
 });

@@ -8,6 +8,9 @@ import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } fr
 import { countLane, countOwner, emitTask, forget, type Turn, tellChanged, tellEnded, touch } from './turn.js';
 import { attemptKey, type LiveService, type Worker } from './worker.js';
 
+/** The wait after a task was refused a second time; it doubles. */
+const REFUSED_MS = 500;
+
 /** The lane of a stored task; every open task's lane is alive. */
 export function laneOf(state: State, task: Task): Lane {
   const lane = state.lanes.get(task.lane);
@@ -195,14 +198,17 @@ function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number, mayRe
 export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: boolean, mayReturn = false): void {
   if (counts) task.lost++;
   if (task.lost < MAX_LOST) {
-    giveBack(turn, task, error, 0, mayReturn);
+    // Another worker may take it at once; where all refuse, they would again.
+    const again = error.code === 'refused' && task.lost > 1;
+    const delayMs = again ? retryDelayMs(task.lost - 1, REFUSED_MS, turn.batch.random) : 0;
+    giveBack(turn, task, error, delayMs, mayReturn);
     return;
   }
   recordAttempt(turn, task, error);
   endTask(turn, task, 'failed', {
     error: {
       code: 'poison',
-      message: `${task.lost} workers were lost while they ran this task (last: ${error.message}); it is not tried again`,
+      message: `${task.lost} attempts were lost with their workers or refused (last: ${error.message}); it is not tried again`,
     },
   });
 }
