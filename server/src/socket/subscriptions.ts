@@ -52,10 +52,11 @@ export class Subscriptions {
     connection.send({ type: 'reply', ref, result: { last } }, this.nowMs());
     let at = since ?? last;
     while (at < this.lastEvent()) {
+      const asked = this.lastEvent();
       const page = await this.reader.events(at, PAGE);
       if (abort.signal.aborted) return;
-      // What was pruned leaves a gap: go on from what is kept.
-      at = page.events.length === 0 ? this.lastEvent() : page.last;
+      // What was pruned leaves a gap: go on from what there was when it was asked for.
+      at = page.events.length === 0 ? asked : page.last;
       const events = page.events.flatMap((event) => visibleEvent(event, this.#asker(connection)) ?? []);
       if (events.length > 0) connection.send({ type: 'events', events }, this.nowMs());
       while (connection.socket.bufferedBytes > BACKLOG_BYTES && !abort.signal.aborted) {
