@@ -37,7 +37,8 @@ export interface Job extends SubmitOptions {
 }
 
 const specCheck = new Check<TaskSpec>(TaskSpec, 'task');
-const LATER: Payload = new Uint8Array(0);
+/** Stands for an input that is uploaded first. */
+const LATER: Payload = packPayload(null);
 
 /** @throws ProtocolError of kind `invalid` naming the field and what was expected */
 export function taskSpec(kind: string, input: Payload | undefined, options: SubmitOptions): TaskSpec {
