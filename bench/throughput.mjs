@@ -134,11 +134,9 @@ const systems = {
 function cpuSeconds() {
   let ticks = 0;
   if (process.platform !== 'linux') return 0;
-  for (const { pid, spawnargs } of running) {
+  for (const { pid } of running) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
     ticks += Number(stat[11]) + Number(stat[12]);
-    if (process.env.BENCH_DEBUG)
-      process.stderr.write(`${spawnargs.slice(1, 3).join(' ').slice(-50)} user ${stat[11]} sys ${stat[12]}\n`);
   }
   return ticks / 100;
 }

@@ -114,7 +114,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     version: options.version,
     transport: chosen.name,
     uptimeSeconds: () => Math.floor((clock.nowMs() - startedMs) / 1_000),
-    storageBytes: () => statSync(file).size,
+    storageBytes: () => sizeOf(file) + sizeOf(`${file}-wal`),
   };
   const inner = new InnerSessions((input) => loop.push(input));
   const connections = new Connections({
@@ -222,6 +222,10 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     }),
     stop,
   };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 async function settled(done: () => boolean, timeoutMs: number): Promise<void> {

@@ -37,7 +37,7 @@ export function act(turn: Turn, session: Session, message: Act, minted?: { id: s
       else if (action.do === 'worker.drain') drain(turn, session, worker, action.draining);
       else revokeWorker(turn, session, worker);
       turn.effects.persist.workers.add(worker.record);
-      sendReply(turn, session.id, ref, viewWorker(worker, true));
+      sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
     }
   }
 }

@@ -13,7 +13,7 @@ export function stateOf(worker: Worker): WorkerState {
 }
 
 /** `full` adds what only an admin sees. */
-export function viewWorker(worker: Worker, full: boolean): WorkerView {
+export function viewWorker(worker: Worker, full: boolean, wallMs: number): WorkerView {
   const { record } = worker;
   return {
     id: record.id,
@@ -28,7 +28,7 @@ export function viewWorker(worker: Worker, full: boolean): WorkerView {
     running: worker.running.size,
     ...(worker.load === null ? {} : { load: worker.load }),
     joinedAt: record.joinedAt,
-    lastSeenAt: record.lastSeenAt,
+    lastSeenAt: worker.session === 0 ? record.lastSeenAt : wallMs,
     ...(full ? { owner: record.owner, address: worker.address, hardware: record.hardware } : {}),
   };
 }

@@ -32,7 +32,7 @@ export async function answerQuery(source: QuerySource, asker: Asker, query: Quer
     case 'stats':
       return statsOf(source);
     case 'workers':
-      return [...source.state().workers.values()].map((worker) => viewWorker(worker, admin));
+      return [...source.state().workers.values()].map((worker) => viewWorker(worker, admin, source.wallMs()));
     case 'tokens':
       return [...source.state().tokens.values()].filter(({ role }) => role !== 'worker').map(viewToken);
     case 'tasks': {
