@@ -12,9 +12,7 @@ export interface Failure {
   readonly retryable: boolean;
 }
 
-export type Outcome =
-  | { readonly ok: true; readonly output: unknown }
-  | { readonly ok: false; readonly error: Failure };
+export type Outcome = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: Failure };
 
 /** One execution of a task: plain values in, bytes as `Uint8Array`. */
 export interface Job {
