@@ -89,8 +89,8 @@ export class BlobStore {
     const parts = join(this.#directory, 'parts');
     for (const name of await readdir(parts)) {
       const file = join(parts, name);
-      const { mtimeMs } = await stat(file);
-      if (mtimeMs < this.#wallMs() - PART_MAX_AGE_MS) rmSync(file, { force: true });
+      const found = await stat(file).catch(goneIsFine);
+      if (found && found.mtimeMs < this.#wallMs() - PART_MAX_AGE_MS) rmSync(file, { force: true });
     }
   }
 
@@ -161,6 +161,11 @@ export class Upload {
     this.#closed = true;
     await this.file.close();
   }
+}
+
+/** An upload may become whole between being listed and being looked at. */
+function goneIsFine(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException | null)?.code !== 'ENOENT') throw error;
 }
 
 async function hashOf(path: string): Promise<string> {
