@@ -20,17 +20,19 @@ let tokens: Tokens;
 
 beforeAll(async () => {
   host = await FuzzHost.start();
-  const workers = await Promise.all([1, 2].map(() => Peer.worker(host.url, host.tokens.join, workerHello())));
+  const workers = await Promise.all([1, 2, 3].map(() => Peer.worker(host.url, host.tokens.join, workerHello())));
   await Promise.all(workers.map(({ peer }) => peer.close()));
   const admin = await Peer.client(host.url, host.tokens.admin);
   const action = { do: 'token.create', role: 'join', name: 'fuzz', uses: 150 } as const;
   const { token } = (await admin.ask({ type: 'act', action })) as { token: string };
   await admin.close();
+  const credentials = workers.map(({ credential }) => credential);
   tokens = {
     admin: [host.tokens.admin],
     client: [host.tokens.client],
-    worker: workers.map(({ credential }) => credential),
-    join: [token, token, token, host.tokens.client, workers[0]?.credential ?? ''],
+    worker: credentials.slice(0, 2),
+    // The third worker is known to those who revoke.
+    join: [token, token, token, host.tokens.client, ...credentials.slice(2)],
   };
 });
 
