@@ -40,7 +40,7 @@ describe('a worker', () => {
     expect(address).toMatch(/127\.0\.0\.1$/);
     expect(hardware).toBeDefined();
     expect(owner).toBeDefined();
-    expect(await viewOf(client, id)).toEqual(rest);
+    expect(await viewOf(client, id)).toEqual({ ...rest, lastSeenAt: expect.any(Number) });
   });
 
   it('is pinned to a tier at once, keeps it over a reconnect, and is freed again', async () => {
