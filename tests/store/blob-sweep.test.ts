@@ -10,7 +10,12 @@ it('removes old parts, leaves young ones, and goes on where one vanishes while i
   const directory = mkdtempSync(join(tmpdir(), 'rma-sweep-'));
   const store = openSqliteStore(join(directory, 'pool.db'), 'NORMAL');
   try {
-    const blobs = new BlobStore(directory, store, () => Date.now());
+    const blobs = new BlobStore(
+      directory,
+      store,
+      () => Date.now(),
+      () => false,
+    );
     const part = (name: string) => join(directory, 'parts', name);
     // Listed, but not there to be looked at.
     symlinkSync(part('nowhere'), part('a.part'));
