@@ -7,7 +7,7 @@ export const EVENT_TYPES = {
   'coordinator.started': 'the coordinator serves; data: version, transport',
   'coordinator.stopped': 'the coordinator stops in order',
   'worker.joined': 'a machine joined for the first time; data: name, tier, reasons, owner, trust',
-  'worker.online': 'a worker has a session; data: session',
+  'worker.online': 'a worker has a session; data: name, tier',
   'worker.offline': 'a worker lost its session; data: reason',
   'worker.lost': 'the grace of an absent worker is over; its attempts are requeued; data: attempts',
   'worker.assigned': 'tier and workloads were assigned; data: tier, reasons, workloads',
