@@ -111,13 +111,18 @@ async function startPool(data, producer) {
     : forkReady(peer('pool-peer.mjs'), ['producer', port, token]);
 }
 
+async function startRelay(args) {
+  const server = start(
+    spawn(process.execPath, [peer('relay-server.mjs'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
+  );
+  const port = await lineOf(server);
+  await forkReady(peer('relay-peer.mjs'), ['worker', port]);
+  return forkReady(peer('relay-peer.mjs'), ['producer', port]);
+}
+
 const systems = {
-  relay: async () => {
-    const server = start(spawn(process.execPath, [peer('relay-server.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] }));
-    const port = await lineOf(server);
-    await forkReady(peer('relay-peer.mjs'), ['worker', port]);
-    return forkReady(peer('relay-peer.mjs'), ['producer', port]);
-  },
+  relay: () => startRelay([]),
+  'relay+sync': (data) => startRelay([join(data, 'journal')]),
   pool: (data) => startPool(data, 'lean'),
   sdk: (data) => startPool(data, 'sdk'),
   bullmq: async (data) => {
@@ -195,13 +200,13 @@ else {
     `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}; 100-byte payloads, medians of ${rounds} rounds of ${tasks} tasks\n`,
   );
   process.stdout.write(
-    'system   tasks/s (64 in flight)  of the limit   CPU a task, µs   p50 / p99 at 1, ms   p50 of the limit\n',
+    'system     tasks/s (64 in flight)  of the limit   CPU a task, µs   p50 / p99 at 1, ms   p50 of the limit\n',
   );
   for (const row of rows) {
     const ratio = row.ofLimit === null ? '-' : row.ofLimit.toFixed(2);
     const p50 = row.p50OfLimit === null ? '-' : row.p50OfLimit.toFixed(2);
     process.stdout.write(
-      `${row.system.padEnd(9)}${Math.round(row.tasksPerSecond).toLocaleString('en').padStart(22)}${ratio.padStart(14)}${row.cpuMicros.toFixed(0).padStart(17)}${`${row.p50Ms.toFixed(2)} / ${row.p99Ms.toFixed(2)}`.padStart(21)}${p50.padStart(19)}\n`,
+      `${row.system.padEnd(11)}${Math.round(row.tasksPerSecond).toLocaleString('en').padStart(22)}${ratio.padStart(14)}${row.cpuMicros.toFixed(0).padStart(17)}${`${row.p50Ms.toFixed(2)} / ${row.p99Ms.toFixed(2)}`.padStart(21)}${p50.padStart(19)}\n`,
     );
   }
 }

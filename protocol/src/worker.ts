@@ -3,7 +3,9 @@ import { type Static, Type } from 'typebox';
 import { Hardware } from './hardware.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
+import { plainText } from './plain-text.js';
 import { AttemptRef, Kind, Labels, Name } from './task.js';
+import { ContainerSpec, DonorPolicy, Engine } from './workload.js';
 
 export const Tier = Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3), Type.Null()], {
   description: '1 GPU, 2 service, 3 data; null: below tier 3, embedded kinds and own handlers only',
@@ -19,6 +21,16 @@ export const Service = Type.Object({
   kinds: Type.Array(Kind, { maxItems: 64 }),
   slots: Type.Integer({ minimum: 0, maximum: 4096, description: 'tasks that it takes at once' }),
   reason: Type.Optional(Type.String({ maxLength: LIMITS.maxTextLength })),
+  workload: Type.Optional(Type.Unsafe<string>({ ...Name, description: 'the catalogue entry that it runs' })),
+  pull: Type.Optional(
+    Type.Object(
+      { bytes: Type.Integer({ minimum: 0 }), totalBytes: Type.Optional(Type.Integer({ minimum: 0 })) },
+      { description: 'of the image that is being pulled' },
+    ),
+  ),
+  models: Type.Optional(
+    Type.Array(plainText(256, 1), { maxItems: 64, description: 'of an LLM service; a task may ask for one of them' }),
+  ),
 });
 export type Service = Static<typeof Service>;
 
@@ -36,7 +48,15 @@ export const Assignment = Type.Object({
   tier: Tier,
   pinned: Type.Boolean({ description: 'an admin chose the tier' }),
   reasons: Type.Array(Type.String()),
-  workloads: Type.Array(Type.Object({ workload: Name, reason: Type.String() })),
+  workloads: Type.Array(
+    Type.Object({
+      workload: Name,
+      reason: Type.String(),
+      container: Type.Optional(
+        Type.Unsafe<ContainerSpec>({ ...ContainerSpec, description: 'run it in this container; absent: embedded' }),
+      ),
+    }),
+  ),
   declined: Type.Array(Type.Object({ workload: Name, reason: Type.String() })),
 });
 export type Assignment = Static<typeof Assignment>;
@@ -56,6 +76,8 @@ export const WorkerHello = Type.Object({
   labels: Type.Optional(Labels),
   hardware: Hardware,
   available: Type.Array(Available, { maxItems: 64 }),
+  engine: Type.Optional(Engine),
+  policy: Type.Optional(DonorPolicy),
   services: Type.Array(Service, { maxItems: 64 }),
   running: Type.Array(AttemptRef, { maxItems: 10_000, description: 'attempts that run now' }),
   finished: Type.Array(AttemptRef, { maxItems: 10_000, description: 'attempts whose result is not acknowledged' }),
