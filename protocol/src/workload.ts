@@ -16,7 +16,7 @@ export const ImageName = Type.String({
   description: 'an image by name and tag, such as postgres:17',
 });
 
-const Path = Type.String({ pattern: '^/[^\\u0000-\\u001f\\u007f]{0,254}$' });
+const Path = Type.String({ pattern: '^/[!-~]{0,254}$' });
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
 const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
 
