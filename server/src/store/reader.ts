@@ -1,6 +1,7 @@
 /**
  * Questions about the past, answered in a thread of their own, so that no page view delays a dispatch. A question that
- * takes longer than a second is ended with its thread: a long read would keep the WAL from being reused.
+ * takes longer than a second is ended: the thread itself looks at the clock between two short reads, so that none keeps
+ * the WAL from being reused, and is replaced where it does not answer at all.
  */
 import { Worker } from 'node:worker_threads';
 import { ProtocolError } from '@rma/protocol/error';
@@ -8,7 +9,9 @@ import type { Constraints, TaskState } from '@rma/protocol/task';
 import type { AttemptView, TaskView } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
 
-const TIMEOUT_MS = 1_000;
+const DEADLINE_MS = 1_000;
+/** How long a thread that should have given up may still take to say so. */
+const SILENCE_MS = 5_000;
 const MAX_WAITING = 256;
 
 export type Question =
@@ -48,6 +51,7 @@ interface Waiting {
 
 export class Reader {
   readonly #file: string;
+  readonly #deadlineMs: number;
   #thread: Worker | undefined;
   #ready = false;
   #waiting = new Map<number, Waiting>();
@@ -57,8 +61,10 @@ export class Reader {
   #nextId = 1;
   #closed = false;
 
-  constructor(file: string) {
+  /** @param deadlineMs that a question may take */
+  constructor(file: string, deadlineMs = DEADLINE_MS) {
     this.#file = file;
+    this.#deadlineMs = deadlineMs;
   }
 
   tasks(filter: Omit<Extract<Question, { what: 'tasks' }>, 'what'>): Promise<StoredTask[]> {
@@ -114,15 +120,17 @@ export class Reader {
   #limit(id: number): void {
     const giveUp = () => {
       if (this.#active !== id) return;
-      this.#settle({ id, ok: false, message: `the query took longer than ${TIMEOUT_MS} ms; narrow it` });
+      this.#settle({ id, ok: false, message: 'the query thread does not answer' });
       void this.#end();
     };
-    this.#timer = setTimeout(() => setImmediate(giveUp), TIMEOUT_MS);
+    this.#timer = setTimeout(() => setImmediate(giveUp), this.#deadlineMs + SILENCE_MS);
   }
 
   #start(): Worker {
     if (this.#thread) return this.#thread;
-    const thread = new Worker(new URL('./reader-thread.js', import.meta.url), { workerData: { file: this.#file } });
+    const thread = new Worker(new URL('./reader-thread.js', import.meta.url), {
+      workerData: { file: this.#file, deadlineMs: this.#deadlineMs },
+    });
     thread.unref();
     thread.on('message', (said: Said) => {
       if (said !== 'ready') this.#settle(said);
