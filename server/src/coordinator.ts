@@ -93,7 +93,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   undo.push(() => store.close());
   const tokens = Tokens.open(data);
   const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, clock.wallMs());
-  const reader = new Reader(file);
+  const reader = new Reader(file, () => store.settle());
   undo.push(() => reader.close());
   const blobs = new BlobStore(
     join(data, 'blobs'),

@@ -9,7 +9,7 @@ import { event, makeTask, NOW, persistOf, tasksOf, testDirectory, theLane } from
 function open(): { file: string; store: SqliteStore; reader: Reader } {
   const file = join(testDirectory(), 'pool.db');
   const store = openSqliteStore(file);
-  const reader = new Reader(file);
+  const reader = new Reader(file, () => store.settle());
   onTestFinished(async () => {
     await reader.close();
     store.close();
@@ -106,7 +106,7 @@ describe('among very many tasks', () => {
     );
     database.exec(`WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 50000)
       INSERT INTO tasks SELECT ${values} FROM many`);
-    const reader = new Reader(file, deadlineMs);
+    const reader = new Reader(file, () => undefined, deadlineMs);
     onTestFinished(async () => {
       await reader.close();
       database.close();
@@ -146,7 +146,7 @@ it('says what is wrong with a question that fails, and answers the next', async 
 });
 
 it('says so when there is no database to ask', async () => {
-  const reader = new Reader(join(testDirectory(), 'none.db'));
+  const reader = new Reader(join(testDirectory(), 'none.db'), () => undefined);
   onTestFinished(() => reader.close());
   for (let i = 0; i < 2; i++) {
     await expect(reader.events(0, 1)).rejects.toMatchObject({

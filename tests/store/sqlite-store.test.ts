@@ -109,7 +109,7 @@ describe('commit', () => {
       laneDeltas: new Map([[1, { queued: 2, open: 2 }]]),
       events: [event(1)],
     });
-    expect(() => store.commit(turn, NOW)).toThrow('UNIQUE');
+    expect(() => store.commit(turn, NOW)).toThrow(`invariant: the task ${twin.id} is there already`);
     expect(store.load()).toEqual(before);
     expect(store.fetch([makeTask(2).id])).toEqual([]);
     expect([...turn.tasks].map(({ stored }) => stored)).toEqual([null, null]);
@@ -125,14 +125,15 @@ describe('commit', () => {
     store.commit(tasksOf(task), NOW);
     Object.assign(task, { state: 'cancelled', endedAt: NOW, stored });
     const turn = tasksOf(makeTask(2), task);
-    expect(() => store.commit(turn, NOW)).toThrow(`invariant: the update of task ${task.id}`);
+    expect(() => store.commit(turn, NOW)).toThrow(`invariant: the task ${task.id} is queued, attempt 0 on disk`);
+    store.load();
     expect(store.fetch([task.id])).toMatchObject([{ state: 'queued', attempt: 0, endedAt: 0 }]);
     expect(store.fetch([makeTask(2).id])).toEqual([]);
   });
 
   it('stops at a count for a lane that is not there', () => {
     const turn = persistOf({ laneDeltas: new Map([[9, { queued: 1, open: 1 }]]) });
-    expect(() => store.commit(turn, NOW)).toThrow('invariant: the update of lane 9 matched 0 rows');
+    expect(() => store.commit(turn, NOW)).toThrow('invariant: there is no lane 9');
   });
 
   it('never drops a lane that has open tasks', () => {

@@ -92,7 +92,7 @@ export class Loop {
     setImmediate(() => {
       this.#scheduled = false;
       this.#turning = true;
-      this.#turn().then(
+      this.#guardedTurn().then(
         () => {
           this.#turning = false;
           if (this.#inbox.length > 0 || this.#claimed.length > 0) this.#schedule();
@@ -104,6 +104,17 @@ export class Loop {
         },
       );
     });
+  }
+
+  /** A disk that takes nothing shows at any reading, too: what is pending has to be written first. */
+  async #guardedTurn(): Promise<void> {
+    try {
+      await this.#turn();
+    } catch (error) {
+      if (!(error instanceof StorageFull)) throw error;
+      this.#options.reserve.release();
+      await this.#rebuild(error.message);
+    }
   }
 
   async #turn(): Promise<void> {
@@ -131,7 +142,7 @@ export class Loop {
     const blobsHeld = await this.#blobsHeld(inputs, fetched);
     const batch: Batch = { nowMs, wallMs, random: Math.random(), inputs, fetched, blobsHeld };
     const effects = step(this.#state, batch);
-    if (!(await this.#commit(effects, wallMs))) return;
+    await this.#commit(effects, wallMs);
     this.#options.perform(effects, this.#state);
     for (const { lane: id, tasks, bytes } of effects.claims) {
       const lane = this.#state.lanes.get(id);
@@ -161,20 +172,10 @@ export class Loop {
     return held;
   }
 
-  /** False when the disk took nothing and the state was rebuilt. */
-  async #commit(effects: Effects, wallMs: number): Promise<boolean> {
-    if (!persists(effects.persist)) return true;
-    const { store, reserve } = this.#options;
-    try {
-      const done = store.commit(effects.persist, wallMs);
-      if (done instanceof Promise) await done;
-      return true;
-    } catch (error) {
-      if (!(error instanceof StorageFull)) throw error;
-      reserve.release();
-      await this.#rebuild(error.message);
-      return false;
-    }
+  async #commit(effects: Effects, wallMs: number): Promise<void> {
+    if (!persists(effects.persist)) return;
+    const done = this.#options.store.commit(effects.persist, wallMs);
+    if (done instanceof Promise) await done;
   }
 
   async #rebuild(reason: string): Promise<void> {

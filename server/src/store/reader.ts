@@ -51,6 +51,7 @@ interface Waiting {
 
 export class Reader {
   readonly #file: string;
+  readonly #settleStore: () => void;
   readonly #deadlineMs: number;
   #thread: Worker | undefined;
   #ready = false;
@@ -61,9 +62,13 @@ export class Reader {
   #nextId = 1;
   #closed = false;
 
-  /** @param deadlineMs that a question may take */
-  constructor(file: string, deadlineMs = DEADLINE_MS) {
+  /**
+   * @param settle brings the file up to date before it is read
+   * @param deadlineMs that a question may take
+   */
+  constructor(file: string, settle: () => void, deadlineMs = DEADLINE_MS) {
     this.#file = file;
+    this.#settleStore = settle;
     this.#deadlineMs = deadlineMs;
   }
 
@@ -111,6 +116,12 @@ export class Reader {
     if (id === undefined || this.#active !== undefined) return;
     this.#active = id;
     const { question } = this.#waiting.get(id)!;
+    try {
+      this.#settleStore();
+    } catch (error) {
+      this.#settle({ id, ok: false, message: error instanceof Error ? error.message : String(error) });
+      return;
+    }
     const thread = this.#start();
     if (this.#ready) this.#limit(id);
     thread.postMessage({ id, question });

@@ -2,6 +2,9 @@
 
 export const MIGRATIONS: readonly string[] = [
   `
+  -- Commits that are on disk but not yet in the tables; operations.ts tells what is in a row.
+  CREATE TABLE journal (n INTEGER PRIMARY KEY, operations BLOB NOT NULL) STRICT;
+
   CREATE TABLE lanes (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,

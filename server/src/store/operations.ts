@@ -1,0 +1,131 @@
+/**
+ * What a commit writes, as a list of operations: a statement's number and its values. In the journal they are kept as
+ * MessagePack until the tables have them, and so may be run by a later version of this program: numbers are appended,
+ * never reused, and a statement keeps its meaning.
+ */
+import { Packr } from 'msgpackr';
+import type { Persist } from '../core/effects.js';
+import type { Task } from '../core/task.js';
+import { packEvents } from './event-log.js';
+import { insertValues, isPlain, plainValues, STATE_CODE, tokenValues, workerValues } from './rows.js';
+import type { StatementName, Statements } from './statements.js';
+
+/** A number's place is what the journal holds. */
+const NAMES = [
+  'insertTask',
+  'insertPlainTask',
+  'finishTask',
+  'updateTask',
+  'endTask',
+  'insertLane',
+  'countLane',
+  'dropLane',
+  'countOwner',
+  'count',
+  'insertAttempt',
+  'dropChunks',
+  'insertChunk',
+  'upsertWorker',
+  'upsertToken',
+  'insertKind',
+  'dropKinds',
+  'insertBlobRef',
+  'insertEvents',
+] as const satisfies readonly StatementName[];
+
+export type OperationName = (typeof NAMES)[number];
+const CODE = Object.fromEntries(NAMES.map((name, code) => [name, code])) as Record<OperationName, number>;
+/** An update that matches no row is a defect: memory and disk disagree. */
+const MATCHES_ONE = new Set<OperationName>(['finishTask', 'updateTask', 'endTask', 'countLane']);
+
+export type Operation = readonly [code: number, values: readonly unknown[]];
+
+const operation = (name: OperationName, ...values: unknown[]): Operation => [CODE[name], values];
+
+/** Brings a task's row from what the tables hold of it (null: no row) to what it is now. */
+export function taskOperation(task: Task, held: Task['stored']): Operation {
+  if (!held) {
+    return isPlain(task) ? [CODE.insertPlainTask, plainValues(task)] : [CODE.insertTask, insertValues(task)];
+  }
+  if (held.state === 'running' && task.state === 'succeeded' && held.attempt === task.attempt && !task.outputBlobs) {
+    return operation('finishTask', task.endedAt, task.output, task.seq, held.attempt);
+  }
+  const expected = [task.seq, STATE_CODE[held.state], held.attempt];
+  const { attempt, failures, lost, worker, startedAt } = task;
+  const state = STATE_CODE[task.state];
+  if (task.endedAt === 0) {
+    return operation('updateTask', state, attempt, failures, lost, worker, startedAt, task.dueAt || null, ...expected);
+  }
+  return operation(
+    'endTask',
+    state,
+    attempt,
+    failures,
+    lost,
+    worker,
+    startedAt,
+    task.endedAt,
+    task.output,
+    task.outputBlobs === null ? null : JSON.stringify(task.outputBlobs),
+    task.error === null ? null : JSON.stringify(task.error),
+    ...expected,
+  );
+}
+
+export function lanesOperations({ newLanes }: Pick<Persist, 'newLanes'>): Operation[] {
+  return newLanes.map(({ id, key, kind, constraints, owner }) =>
+    operation('insertLane', id, key, kind, JSON.stringify(constraints), owner),
+  );
+}
+
+/** Changes of the maintained counts. */
+export function countOperations(counts: Pick<Persist, 'laneDeltas' | 'ownerDeltas' | 'endedDeltas'>): Operation[] {
+  const operations: Operation[] = [];
+  for (const [lane, { queued, open }] of counts.laneDeltas) {
+    if (queued !== 0 || open !== 0) operations.push(operation('countLane', queued, open, lane));
+  }
+  for (const [owner, by] of counts.ownerDeltas) if (by !== 0) operations.push(operation('countOwner', owner, by));
+  for (const [state, by] of counts.endedDeltas) operations.push(operation('count', `ended.${state}`, by));
+  return operations;
+}
+
+/** All else, in an order that is right when it follows the tasks and the counts. */
+export function otherOperations(persist: Persist, wallMs: number): Operation[] {
+  const operations: Operation[] = [];
+  const add = (name: OperationName, ...values: unknown[]) => void operations.push(operation(name, ...values));
+  for (const a of persist.attempts) {
+    add('insertAttempt', a.seq, a.attempt, a.worker, a.startedAt, a.endedAt, a.error.code, a.error.message);
+  }
+  for (const seq of persist.dropChunks) add('dropChunks', seq);
+  for (const c of persist.chunks) add('insertChunk', c.seq, c.attempt, c.chunk, c.data);
+  for (const record of persist.workers) add('upsertWorker', workerValues(record));
+  for (const record of persist.tokens) add('upsertToken', tokenValues(record));
+  for (const { kind, worker } of persist.kinds) add('insertKind', kind, worker);
+  for (const worker of persist.dropKindsOf) add('dropKinds', worker);
+  for (const { owner, blob, seq } of persist.blobRefs) add('insertBlobRef', owner, blob, seq);
+  for (const lane of persist.droppedLanes) add('dropLane', lane);
+  const { events } = persist;
+  if (events.length > 0) {
+    add('insertEvents', events[0]!.seq, events[events.length - 1]!.seq, wallMs, packEvents(events));
+  }
+  return operations;
+}
+
+/** Inside a transaction. @throws Error for an update that matches no row */
+export function run(statements: Statements, operations: readonly Operation[]): void {
+  for (const [code, values] of operations) {
+    const name = NAMES[code];
+    if (name === undefined) throw new Error(`the journal holds the operation ${code}, which a later version wrote`);
+    const { changes } = statements[name].run(...values);
+    if (changes !== 1 && MATCHES_ONE.has(name)) {
+      throw new Error(
+        `invariant: ${name} (${values.filter((v) => typeof v === 'number').join(', ')}) matched ${changes} rows`,
+      );
+    }
+  }
+}
+
+const packr = new Packr({ useRecords: false });
+
+export const packOperations = (operations: readonly Operation[]): Uint8Array => packr.pack(operations);
+export const unpackOperations = (bytes: Uint8Array): readonly Operation[] => packr.unpack(bytes) as Operation[];

@@ -1,0 +1,119 @@
+/** What is committed is in the journal at once and in the tables later; whoever reads, and whoever starts after a crash, sees all. */
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Task } from '@rma/server/core/task';
+import { openReader } from '@rma/server/store/sqlite';
+import { openSqliteStore, type SqliteStore } from '@rma/server/store/sqlite-store';
+import fc from 'fast-check';
+import { beforeEach, expect, it, onTestFinished } from 'vitest';
+import { event, makeTask, NOW, persistOf, tasksOf, testDirectory, theLane } from './records.js';
+
+let file: string;
+let store: SqliteStore;
+beforeEach(() => {
+  file = join(testDirectory(), 'pool.db');
+  store = openSqliteStore(file);
+  onTestFinished(() => store.close());
+});
+
+const opened = <T extends { close(): unknown }>(closable: T): T => {
+  onTestFinished(() => void closable.close());
+  return closable;
+};
+/** What a process finds that starts where this one was killed. */
+function afterCrash(): SqliteStore {
+  const copy = join(testDirectory(), 'pool.db');
+  for (const end of ['', '-wal']) copyFileSync(`${file}${end}`, `${copy}${end}`);
+  return opened(openSqliteStore(copy));
+}
+/** Rows in a table, seen from beside. */
+const rows = (table: string): unknown[] => opened(openReader(file)).prepare(`SELECT * FROM ${table}`).all();
+const plain = ({ input, output, ...task }: Task) => ({ ...task, input: [...input], output: output && [...output] });
+
+function run(task: Task): void {
+  Object.assign(task, { state: 'running', attempt: task.attempt + 1, worker: 'w-1', startedAt: NOW });
+}
+function end(task: Task): void {
+  Object.assign(task, { state: 'succeeded', endedAt: NOW + 5, output: Uint8Array.of(1, 2) });
+}
+
+it('a task that came, ran and ended between two settlings is one insert', () => {
+  store.commit(persistOf({ newLanes: [theLane()] }), NOW);
+  const task = makeTask(1);
+  for (const change of [() => undefined, () => run(task), () => end(task)]) {
+    change();
+    store.commit(tasksOf(task), NOW);
+    expect(rows('tasks')).toEqual([]);
+  }
+  expect(rows('journal')).toHaveLength(4);
+  store.settle();
+  expect(rows('tasks')).toMatchObject([{ seq: 1, state: 3, attempt: 1, ended_at: NOW + 5 }]);
+  expect(rows('journal')).toEqual([]);
+});
+
+it('a reader of tables sees what was committed: claims, due times and the pruning settle first', () => {
+  store.commit(persistOf({ newLanes: [theLane()], tasks: new Set([makeTask(1), makeTask(2)]) }), NOW);
+  expect(store.claim(1, null, 10, 1_000_000).map(({ seq }) => seq)).toEqual([1, 2]);
+  store.commit(tasksOf(makeTask(3, { state: 'scheduled', dueAt: NOW - 1 })), NOW);
+  expect(store.due(NOW, 10).map(({ seq }) => seq)).toEqual([3]);
+  store.commit(tasksOf(makeTask(4, { state: 'failed', attempt: 1, endedAt: NOW - 9 })), NOW);
+  store.prune({ endedBefore: NOW, eventsBefore: 0, maxEvents: 1_000, limit: 10 });
+  expect(store.fetch([makeTask(4).id])).toEqual([]);
+});
+
+it('a commit of much payload goes to the tables at once, and takes what was pending along', () => {
+  store.commit(tasksOf(makeTask(1)), NOW);
+  store.commit(tasksOf(makeTask(2, { input: new Uint8Array(200_000) })), NOW);
+  expect(rows('journal')).toEqual([]);
+  expect(rows('tasks')).toHaveLength(2);
+});
+
+it('a lane that goes makes room for one of the same key', () => {
+  store.commit(persistOf({ newLanes: [theLane(1)] }), NOW);
+  store.commit(persistOf({ droppedLanes: [1] }), NOW);
+  store.commit(persistOf({ newLanes: [{ ...theLane(2), key: theLane(1).key }] }), NOW);
+  store.settle();
+  expect(rows('lanes')).toMatchObject([{ id: 2 }]);
+});
+
+it('much that is pending reaches the tables by itself', () => {
+  for (let seq = 1; seq <= 40; seq++) store.commit(tasksOf(makeTask(seq, { input: new Uint8Array(20_000) })), NOW);
+  expect(rows('tasks').length).toBeGreaterThan(20);
+});
+
+it('a process that starts after a crash finds every commit, whenever the tables were brought up to date', () => {
+  const turns = fc.array(
+    fc.record({ what: fc.constantFrom('new', 'run', 'end', 'settle'), which: fc.nat(30) } as const),
+    { minLength: 1, maxLength: 40 },
+  );
+  let seq = 0;
+  let lane = 0;
+  let events = 0;
+  fc.assert(
+    fc.property(turns, (steps) => {
+      const mine = theLane(++lane);
+      const tasks: Task[] = [];
+      store.commit(persistOf({ newLanes: [mine] }), NOW);
+      for (const { what, which } of steps) {
+        const open = tasks.filter(({ endedAt }) => endedAt === 0);
+        const task = what === 'new' ? makeTask(++seq, { lane }) : open[which % Math.max(1, open.length)];
+        if (what === 'settle') store.settle();
+        if (what === 'settle' || !task) continue;
+        if (what === 'new') tasks.push(task);
+        else if (task.state === 'queued') run(task);
+        else if (what === 'end') end(task);
+        else continue;
+        const delta = { queued: what === 'new' ? 1 : 0, open: what === 'end' ? -1 : 1 };
+        const changes = { laneDeltas: new Map([[lane, delta]]), events: [event(++events)] };
+        store.commit(persistOf({ tasks: new Set([task]), ...changes }), NOW);
+      }
+      const ids = tasks.map(({ id }) => id);
+      const crashed = afterCrash();
+      const loaded = crashed.load();
+      expect(crashed.fetch(ids).map(plain)).toEqual(store.fetch(ids).map(plain));
+      expect(loaded).toEqual(store.load());
+      crashed.close();
+    }),
+    { numRuns: 25 },
+  );
+});
