@@ -136,6 +136,14 @@ describe('making a token', () => {
     expect(greet(pool, result.view.id).welcome).toMatchObject({ subject: 'new' });
   });
 
+  it('of a client cannot take the name under which the admins own', () => {
+    const { pool, errors } = make({ name: 'admin' });
+    expect(errors).toMatchObject([
+      { error: { kind: 'invalid', message: expect.stringContaining("'admin' is taken") } },
+    ]);
+    expect(pool.memory.tables.tokens.size).toBe(1);
+  });
+
   it('for a trusted worker is for one use', () => {
     expect(make({ role: 'join', trust: 'trusted' }).replies).toMatchObject([{ result: { view: { usesLeft: 1 } } }]);
     expect(make({ role: 'join', trust: 'trusted', uses: 2 }).errors).toMatchObject([{ error: { kind: 'invalid' } }]);

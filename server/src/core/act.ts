@@ -72,6 +72,9 @@ function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
   if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
 }
 
+/** All admins are one owner; a client owns by its token's name. */
+const ADMIN_SUBJECT = 'admin';
+
 function createToken(
   turn: Turn,
   session: Session,
@@ -94,11 +97,16 @@ function createToken(
     sendError(turn, session.id, 'invalid', message, { ref, about: 'act' });
     return;
   }
+  if (action.role === 'client' && action.name === ADMIN_SUBJECT) {
+    const message = `the name '${ADMIN_SUBJECT}' is taken: a client of that name would own the admins' tasks; choose another`;
+    sendError(turn, session.id, 'invalid', message, { ref, about: 'act' });
+    return;
+  }
   const record: TokenRecord = {
     id: minted.id,
     role: action.role,
     name: action.name,
-    subject: action.role === 'admin' ? 'admin' : action.name,
+    subject: action.role === 'admin' ? ADMIN_SUBJECT : action.name,
     owner: action.owner ?? action.name,
     trust,
     createdAt: batch.wallMs,
