@@ -7,13 +7,15 @@ import os from 'node:os';
 import { type Hardware, hardwareLimits, type LoadSample } from '@rma/protocol/hardware';
 import type { Labels } from '@rma/protocol/task';
 import type { Assignment, Available } from '@rma/protocol/worker';
+import { type AgentEnd, Announcements, type Teller } from './announcements.js';
 import { AssignedRuntimes } from './assigned-runtimes.js';
+import { Credential } from './credential.js';
 import { createEmbeddedRuntime } from './embedded/runtime.js';
-import { EMBEDDED_WORKLOADS, HANDLERS_SERVICE, isEmbeddedWorkload } from './embedded/workloads.js';
+import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from './embedded/workloads.js';
 import { parseEndpoint } from './endpoint.js';
-import { AgentFault, EXIT, type ExitStatus } from './fault.js';
+import { AgentFault, EXIT } from './fault.js';
 import { Link, type LinkEvents } from './link/link.js';
-import type { SessionEffect, SessionEnd } from './link/session.js';
+import type { SessionEnd } from './link/session.js';
 import { type AgentLog, silentLog, TaskLines } from './log.js';
 import { BlobFiles } from './outbox/blob-files.js';
 import { Outbox } from './outbox/outbox.js';
@@ -58,13 +60,6 @@ export interface AgentOptions {
   readonly sample?: (() => Promise<LoadSample>) | false | undefined;
 }
 
-/** How and why an agent ended. */
-export interface AgentEnd {
-  readonly exitStatus: ExitStatus;
-  /** What happened and what to do, where it was not asked to end. */
-  readonly message?: string;
-}
-
 export interface Agent {
   /** Resolves once it dials. @throws AgentFault when it cannot start: wrong options, a state directory in use */
   start(): Promise<void>;
@@ -91,6 +86,7 @@ class LocalAgent implements Agent {
   readonly #options: AgentOptions;
   readonly #log: AgentLog;
   readonly #taskLines: TaskLines;
+  readonly #announcements: Announcements;
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
   #state: StateDir | undefined;
   #outbox: Outbox | undefined;
@@ -99,16 +95,14 @@ class LocalAgent implements Agent {
   #ending: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   readonly #instance = randomBytes(12).toString('base64url');
-  #identityUrl = '';
-  #usedStored = false;
-  #lossTold = '';
+  #credential: Credential | undefined;
   #joinedBefore = false;
-  readonly #serviceStates = new Map<string, string>();
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLog();
     this.#taskLines = new TaskLines(this.#log, options.people === true);
+    this.#announcements = new Announcements(this.#log, this.#teller());
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -133,19 +127,20 @@ class LocalAgent implements Agent {
     const available = this.#available();
     const state = new StateDir(this.#options.stateDir ?? defaultStateDir(), this.#log);
     this.#state = state;
-    this.#identityUrl = endpoint.identity;
     try {
-      this.#checkIdentity(state);
+      const { token } = this.#options;
+      const credential = new Credential(state, { token, url: endpoint.identity, log: this.#log });
+      this.#credential = credential;
       const outbox = new Outbox(state.path, this.#log);
       this.#outbox = outbox;
-      const blobs = new BlobFiles(state.path, (error) => this.#tellDiskFailed(error));
+      const blobs = new BlobFiles(state.path, (error) => this.#announcements.diskFailed(error));
       const hardware = this.#options.hardware ?? (await probeHardware({ stateDir: state.path }));
       if (this.#ending !== undefined) return;
       const name = this.#options.name ?? os.hostname();
       const { labels } = this.#options;
       const link = new Link({
         url: endpoint.socketUrl,
-        token: () => this.#token(),
+        token: () => credential.present(),
         describe: () => ({
           key: state.key,
           instance: this.#instance,
@@ -226,35 +221,6 @@ class LocalAgent implements Agent {
     this.#resolveEnded(end);
   }
 
-  #token(): string {
-    const stored = this.#state?.identity?.credential;
-    this.#usedStored = stored !== undefined;
-    return stored ?? this.#options.token ?? '';
-  }
-
-  /** The stored credential comes first, but never goes to another coordinator than its own. */
-  #checkIdentity(state: StateDir): void {
-    const { identity } = state;
-    const { token } = this.#options;
-    if (identity === undefined) {
-      if (token !== undefined && token !== '') return;
-      throw new AgentFault(
-        `no token: the first start needs a join token. Give --token-file FILE, --token TOKEN or RMA_TOKEN; the pool's admin has one (join.token in the coordinator's data directory).`,
-      );
-    }
-    if (identity.url === this.#identityUrl) return;
-    if (token === undefined || token === '') {
-      throw new AgentFault(
-        `${state.path} belongs to ${identity.id} at ${identity.url}, not to ${this.#identityUrl}. Give --url ${identity.url}, or another --state DIR, or --token to join the other pool from here; if the pool has moved, correct "url" in worker.json.`,
-      );
-    }
-    const aside = state.retireIdentity();
-    this.#log.warn(
-      { worker: identity.id, file: aside },
-      `this state directory belonged to ${identity.id} at ${identity.url}; joining ${this.#identityUrl} with the given token instead. The old identity is kept in ${aside}`,
-    );
-  }
-
   #available(): Available[] {
     if (this.#options.runtimes !== undefined) return [];
     const { only } = this.#options;
@@ -284,7 +250,7 @@ class LocalAgent implements Agent {
       create: (workload) => createEmbeddedRuntime({ workloads: [workload], scratch, log }),
       changed: () => {
         link.setRuntimes(assigned.list);
-        this.#tellServices(assigned.list);
+        this.#announcements.services(assigned.list);
       },
       idle: (runtime, timeoutMs) => link.until(() => !link.isBusy(runtime), timeoutMs),
       log,
@@ -292,17 +258,27 @@ class LocalAgent implements Agent {
     return assigned;
   }
 
+  #teller(): Teller {
+    const agent = this;
+    return {
+      url: this.#options.url,
+      get worker() {
+        return agent.worker;
+      },
+      get statePath() {
+        return agent.#state?.path;
+      },
+      get usedStored() {
+        return agent.#credential?.usedStored === true;
+      },
+    };
+  }
+
   #events(): LinkEvents {
     return {
-      joined: (worker) => {
-        if (worker.credential !== undefined) {
-          const { id, name, credential } = worker;
-          this.#state?.saveIdentity({ id, credential, url: this.#identityUrl, name });
-          this.#usedStored = true;
-        }
-      },
+      joined: (worker) => this.#credential?.joined(worker),
       assigned: (assignment) => this.#assigned(assignment),
-      lost: (lost) => this.#tellLost(lost),
+      lost: (lost) => this.#announcements.lost(lost),
       ended: (end) => this.#sessionEnded(end),
       failed: (error) => this.#failed(error),
       started: (attempt) => this.#taskLines.started(attempt.dispatch?.kind ?? '', attempt.task),
@@ -310,57 +286,12 @@ class LocalAgent implements Agent {
   }
 
   #assigned(assignment: Assignment): void {
-    const { tier, reasons, workloads } = assignment;
-    const worker = this.worker;
-    const names = workloads.map(({ workload }) => workload);
-    const what = tier === null ? 'below tier 3' : `tier ${tier}`;
-    const summary = { worker: worker?.id, tier, reasons, workloads: names };
-    const told = JSON.stringify(summary);
-    if (!this.#joinedBefore)
-      this.#log.info(summary, `joined as ${worker?.id} "${worker?.name}", ${what} (${reasons.join('; ')})`);
-    else if (this.#lossTold !== '') this.#log.info({ worker: worker?.id }, `back on line as ${worker?.id}`);
-    else if (told !== this.#assignmentTold) this.#log.info(summary, `now ${what} (${reasons.join('; ')})`);
-    this.#assignmentTold = told;
     this.#joinedBefore = true;
-    this.#lossTold = '';
+    this.#announcements.assigned(assignment);
     if (this.#options.runtimes !== undefined) return;
     const { only } = this.#options;
+    const names = assignment.workloads.map(({ workload }) => workload);
     this.#runtimes?.apply(names.filter((workload) => only === undefined || only.includes(workload)));
-  }
-  #assignmentTold = '';
-
-  #tellServices(runtimes: readonly Runtime[]): void {
-    for (const { name, state, kinds, slots, reason } of runtimes.flatMap((runtime) => runtime.services())) {
-      const told = `${state} ${reason ?? ''}`;
-      if (this.#serviceStates.get(name) === told) continue;
-      this.#serviceStates.set(name, told);
-      if (state === 'healthy')
-        this.#log.info({ service: name, kinds, slots }, `${name} is ready: ${kinds.join(', ')}, ${slots} at once`);
-      else if (state === 'unhealthy') {
-        const what = name === HANDLERS_SERVICE ? 'your own handlers cannot be used' : `${name} does not work`;
-        this.#log.error({ service: name, reason }, `${what}: ${reason ?? 'no reason given'}`);
-      }
-    }
-  }
-
-  #tellLost({ wasOnline, why, afterMs, close }: Extract<SessionEffect, { do: 'lost' }>): void {
-    const text =
-      close === 'replaced'
-        ? `another agent connected with this worker's identity; waiting ${Math.round(afterMs / 1_000)} s. Does a copy of ${this.#state?.path} run elsewhere?`
-        : `${wasOnline ? 'lost the connection' : `cannot reach ${this.#options.url}`}: ${why}; trying again for as long as it takes`;
-    const fields = { afterMs };
-    // Once for each new reason: an agent may well be off line for days.
-    if (text === this.#lossTold) this.#log.debug(fields, text);
-    else this.#log.warn(fields, text);
-    this.#lossTold = text;
-  }
-
-  #tellDiskFailed(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.#log.error(
-      { error: why },
-      `cannot write an output to ${this.#state?.path} (${why}): it is kept in memory only. Make room on that disk.`,
-    );
   }
 
   #sessionEnded(end: SessionEnd): void {
@@ -368,30 +299,7 @@ class LocalAgent implements Agent {
       this.#resolveLeft();
       return;
     }
-    void this.#finish(this.#explain(end));
-  }
-
-  #explain(end: Extract<SessionEnd, { cause: 'refused' }>): AgentEnd {
-    const url = this.#options.url;
-    const file = `${this.#state?.path}/worker.json`;
-    const rejoin = `remove ${file} and start again with a new join token (--token)`;
-    if (end.close === 'unsupported_version') {
-      return {
-        exitStatus: EXIT.version,
-        message: `the coordinator at ${url} speaks another version of the protocol (${end.message}). Install the rma-worker that belongs to it.`,
-      };
-    }
-    if (end.close === 'revoked') {
-      const who = this.#usedStored ? `this worker (${this.worker?.id})` : 'the join token';
-      return {
-        exitStatus: EXIT.refused,
-        message: `${who} was revoked at ${url} (${end.message}). Ask the pool's admin; to join anew, ${rejoin}.`,
-      };
-    }
-    const message = this.#usedStored
-      ? `the coordinator at ${url} does not accept the stored credential of ${this.worker?.id} (${end.message}). Was it set up anew? To join again, ${rejoin}.`
-      : `the coordinator at ${url} does not accept the token (${end.message}). Ask the pool's admin for a join token: \`rma token create join\`, or join.token in the coordinator's data directory.`;
-    return { exitStatus: EXIT.refused, message };
+    void this.#finish(this.#announcements.explain(end));
   }
 
   #failed(error: unknown): void {

@@ -1,6 +1,6 @@
 /**
- * The shell around the machines of this folder: owns the connection, the clock and the timers, runs what the attempts
- * ask for, and sends once a turn everything that came up in it, after it is in the outbox, in one write.
+ * The shell around the machines of this folder: owns the connection, the clock and the timers, hands on what comes in,
+ * and has once a turn everything sent that came up in it.
  */
 import { checkDown } from '@rma/protocol/check';
 import { decodeDown } from '@rma/protocol/codec';
@@ -11,7 +11,7 @@ import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Up } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
 import type { Assignment, WorkerHello } from '@rma/protocol/worker';
-import { encodeChunks, encodeFrame, encodeResults } from '../frames.js';
+import { encodeChunks, encodeResults } from '../frames.js';
 import type { AgentLog } from '../log.js';
 import type { BlobFiles } from '../outbox/blob-files.js';
 import type { Outbox } from '../outbox/outbox.js';
@@ -20,13 +20,13 @@ import type { Attempt } from './attempt.js';
 import { Attempts } from './attempts.js';
 import { BlobTransfers } from './blob-transfers.js';
 import { Executions } from './executions.js';
+import { Sender } from './sender.js';
 import { Services } from './services.js';
 import { Session, type SessionEffect, type SessionEnd } from './session.js';
 import { type Connection, dial } from './socket.js';
+import { Waiters } from './waiters.js';
 
 const SAMPLE_EVERY_MS = 5_000;
-/** Bulk data waits while so much is buffered, so that control messages need not. */
-const BULK_BUFFER_BYTES = 65_536;
 /** The most attempts that `hello` may name. */
 const MAX_NAMED = 10_000;
 
@@ -65,26 +65,34 @@ export class Link {
   readonly #attempts = new Attempts(this.#services);
   readonly #transfers = new BlobTransfers();
   readonly #executions: Executions;
+  readonly #sender: Sender;
+  readonly #waiters = new Waiters();
   #runtimes: readonly Runtime[] = [];
   #connection: Connection | undefined;
-  #control: Uint8Array[] = [];
-  #servicesChanged = false;
   #draining = false;
-  #turnDue = false;
-  #bulkWritten = true;
   #dialTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #tickedAtMs = 0;
   #sampledAtMs = Number.NEGATIVE_INFINITY;
-  #waiters: { readonly met: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(options: LinkOptions) {
     this.#options = options;
     const { blobs, outbox, log, events } = options;
     this.#executions = new Executions(this.#attempts, this.#transfers, blobs, log, {
-      turn: () => this.#scheduleTurn(),
+      turn: () => this.#sender.schedule(),
       failed: (error) => events.failed(error),
       started: (attempt) => events.started(attempt),
+    });
+    this.#sender = new Sender({
+      attempts: this.#attempts,
+      executions: this.#executions,
+      transfers: this.#transfers,
+      services: this.#services,
+      outbox,
+      connection: () => this.#connection,
+      state: () => this.#session.state,
+      sent: (nowMs) => this.#session.sent(nowMs),
+      turn: () => this.#guard(() => this.#turn()),
     });
     this.#attempts.restore(outbox.restored.results, outbox.restored.chunks);
     blobs.restore(outbox.restored.results.flatMap((result) => result.blobs ?? []));
@@ -120,7 +128,7 @@ export class Link {
   }
 
   servicesChanged(): void {
-    this.#servicesChanged = true;
+    this.#sender.servicesChanged();
     this.#services.update(this.#runtimes);
     this.#attempts.servicesChanged(performance.now());
     this.#work();
@@ -157,20 +165,12 @@ export class Link {
     clearTimeout(this.#dialTimer);
     this.#connection?.abandon(1000, 'done');
     this.#connection = undefined;
-    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    this.#waiters.release();
   }
 
   /** Resolves once a condition of this link is met, or after a time; with whether it was met. */
-  async until(met: () => boolean, timeoutMs: number): Promise<boolean> {
-    if (met() || timeoutMs <= 0) return met();
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-      this.#waiters.push({ met, resolve });
-    });
-    clearTimeout(timer);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.met !== met);
-    return met();
+  until(met: () => boolean, timeoutMs: number): Promise<boolean> {
+    return this.#waiters.until(met, timeoutMs);
   }
 
   #perform(effects: readonly SessionEffect[]): void {
@@ -232,7 +232,7 @@ export class Link {
     const { running, finished } = this.#attempts.lists();
     const services = this.#services.list();
     this.#services.announced(services);
-    this.#servicesChanged = false;
+    this.#sender.greeted();
     const worker: WorkerHello = {
       ...describe(),
       services,
@@ -261,8 +261,7 @@ export class Link {
   }
 
   #offline(): void {
-    this.#control = [];
-    this.#bulkWritten = true;
+    this.#sender.offline();
     this.#attempts.offline();
     this.#transfers.offline();
     this.#work();
@@ -356,79 +355,16 @@ export class Link {
   }
 
   #send(message: Up): void {
-    this.#control.push(encodeFrame(message));
-    this.#scheduleTurn();
+    this.#sender.send(message);
   }
 
-  /** Does what the machines ask for; what they want to send goes with the turn. */
   #work(): void {
-    for (const message of this.#executions.work()) this.#control.push(encodeFrame(message));
-    this.#scheduleTurn();
+    this.#sender.work();
   }
 
-  #scheduleTurn(): void {
-    if (this.#turnDue) return;
-    this.#turnDue = true;
-    setImmediate(() => this.#guard(() => this.#turn()));
-  }
-
-  /** Everything of one turn: to the outbox first, then out in one write. */
   #turn(): void {
-    this.#turnDue = false;
-    for (const message of this.#executions.work()) this.#control.push(encodeFrame(message));
-    const out = this.#attempts.takeOutgoing();
-    const fresh = encodeResults(out.fresh.map(resultOf));
-    if (out.fresh.length > 0 || out.held.length > 0) {
-      const chunks = [...out.fresh, ...out.held].flatMap((attempt) => attempt.chunks);
-      const held = encodeResults(out.held.map(resultOf));
-      this.#options.outbox.record([...encodeChunks(chunks), ...fresh, ...held], performance.now());
-    }
-    const { state } = this.#session;
-    const connection = this.#connection;
-    if (connection !== undefined && (state === 'online' || state === 'greeting')) {
-      const frames = this.#control;
-      this.#control = [];
-      if (state === 'online') {
-        if (this.#servicesChanged) frames.push(...this.#announcement());
-        frames.push(...encodeChunks(out.chunks));
-        for (const progress of out.progress) frames.push(encodeFrame({ type: 'progress', ...progress }));
-        frames.push(...fresh, ...encodeResults(out.again.map(resultOf)));
-      }
-      const bulk = state === 'online' ? this.#bulk(connection) : [];
-      if (frames.length > 0 || bulk.length > 0) this.#write(connection, frames, bulk);
-    }
-    if (this.#waiters.length > 0) for (const waiter of this.#waiters) if (waiter.met()) waiter.resolve();
-  }
-
-  #announcement(): Uint8Array[] {
-    this.#servicesChanged = false;
-    const services = this.#services.unannounced();
-    return services === undefined ? [] : [encodeFrame({ type: 'services', services })];
-  }
-
-  #bulk(connection: Connection): Uint8Array[] {
-    if (this.#transfers.size === 0 || !this.#bulkWritten) return [];
-    const frames = this.#transfers.takeData(BULK_BUFFER_BYTES - connection.bufferedBytes, performance.now());
-    // An upload that could not be read says so now.
-    for (const message of this.#executions.work()) frames.push(encodeFrame(message));
-    frames.push(...this.#transfers.takeEnds().map(encodeFrame));
-    return frames;
-  }
-
-  #write(connection: Connection, frames: readonly Uint8Array[], bulk: readonly Uint8Array[]): void {
-    connection.cork(() => {
-      for (const frame of frames) connection.send(frame);
-      for (const frame of bulk.slice(0, -1)) connection.send(frame);
-      const last = bulk.at(-1);
-      if (last === undefined) return;
-      this.#bulkWritten = false;
-      connection.send(last, () => {
-        if (connection !== this.#connection) return;
-        this.#bulkWritten = true;
-        this.#scheduleTurn();
-      });
-    });
-    this.#session.sent(performance.now());
+    this.#sender.turn();
+    this.#waiters.look();
   }
 
   /** A defect must not pass unseen, nor leave the agent half alive. */
@@ -439,9 +375,4 @@ export class Link {
       this.#options.events.failed(error);
     }
   }
-}
-
-function resultOf(attempt: Attempt) {
-  if (attempt.state.name !== 'finished') throw new Error(`attempt ${attempt.key} has no result`);
-  return attempt.state.result;
 }
