@@ -23,6 +23,7 @@ export const EVENT_TYPES = {
   'token.revoked': 'a token was revoked; data: by',
   'storage.full': 'the coordinator cannot persist and refuses submits',
   'storage.recovered': 'the coordinator persists again',
+  'worker.left': 'a worker left the pool for good, as its donor asked; its credential is revoked',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 

@@ -17,6 +17,8 @@ export const MESSAGE_ROLES: Readonly<Record<UpType, readonly Role[]>> = {
   services: ['worker'],
   sample: ['worker'],
   drain: ['worker'],
+  policy: ['worker'],
+  leave: ['worker'],
   progress: ['worker'],
   chunks: ['worker'],
   results: ['worker'],

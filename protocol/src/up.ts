@@ -19,6 +19,7 @@ import {
 } from './task.js';
 import { TokenRole } from './view.js';
 import { Service, WorkerHello } from './worker.js';
+import { DonorPolicy } from './workload.js';
 
 const { maxItems } = LIMITS;
 const Ref = Type.Integer({
@@ -163,6 +164,16 @@ export const Drain = Type.Object(
   { description: 'the worker takes no new tasks (or takes them again); what runs goes on' },
 );
 
+export const PolicyMessage = Type.Object(
+  { type: Type.Literal('policy'), policy: DonorPolicy },
+  { description: 'the terms on which the machine is lent changed' },
+);
+
+export const Leave = Type.Object(
+  { type: Type.Literal('leave') },
+  { description: 'the worker leaves the pool for good: its credential is revoked, its attempts are requeued' },
+);
+
 export const Progress = Type.Object(
   {
     type: Type.Literal('progress'),
@@ -224,6 +235,8 @@ export const UP = {
   services: Services,
   sample: Sample,
   drain: Drain,
+  policy: PolicyMessage,
+  leave: Leave,
   progress: Progress,
   chunks: Chunks,
   results: Results,

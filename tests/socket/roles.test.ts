@@ -28,6 +28,8 @@ const MESSAGES: { readonly [T in UpType]: () => UpOf<T> } = {
   services: () => ({ type: 'services', services: [] }),
   sample: () => ({ type: 'sample', load: { cpu: 0.5, memoryUsedMiB: 100, gpus: [] } }),
   drain: () => ({ type: 'drain', draining: false }),
+  policy: () => ({ type: 'policy', policy: { paused: false } }),
+  leave: () => ({ type: 'leave' }),
   progress: () => ({ type: 'progress', task, attempt: 1, fraction: 0.5 }),
   chunks: () => ({ type: 'chunks', chunks: [{ task, attempt: 1, chunk: 1, data: new Uint8Array([0xc0]) }] }),
   results: () => ({ type: 'results', results: [{ task, attempt: 1, output: new Uint8Array([0xc0]) }] }),

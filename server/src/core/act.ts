@@ -1,4 +1,4 @@
-/** An admin's actions. Each is answered once it is on disk. */
+/** An admin's actions, each answered once it is on disk, and the one that a donor has: to leave. */
 import type { UpOf } from '@rma/protocol/up';
 import { assign } from './assign.js';
 import { outgoingOf } from './effects.js';
@@ -59,6 +59,21 @@ function drain(turn: Turn, session: Session, worker: Worker, draining: boolean):
 }
 
 function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
+  retire(turn, worker, 'was revoked');
+  emit(turn, 'worker.revoked', worker.record.id, '', { by: session.subject });
+  if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
+}
+
+/** A donor takes the machine out of the pool for good. That the session closes tells the agent that this is on disk. */
+export function leave(turn: Turn, worker: Worker): void {
+  retire(turn, worker, 'left the pool');
+  turn.effects.persist.workers.add(worker.record);
+  emit(turn, 'worker.left', worker.record.id, '');
+  closeSession(turn, worker.session, 'revoked', 'this worker left the pool, as it asked');
+}
+
+/** Its credential ends, and with it all that it serves and runs. */
+function retire(turn: Turn, worker: Worker, why: string): void {
   const { state, batch, effects } = turn;
   worker.record.revokedAt = batch.wallMs;
   for (const token of state.tokens.values()) {
@@ -67,9 +82,7 @@ function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
     effects.persist.tokens.add(token);
   }
   forgetKinds(turn, worker);
-  giveUp(turn, worker, 'was revoked');
-  emit(turn, 'worker.revoked', worker.record.id, '', { by: session.subject });
-  if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
+  giveUp(turn, worker, why);
 }
 
 /** All admins are one owner; a client owns by its token's name. */

@@ -1,5 +1,5 @@
 /** The core's one entrance: everything that a turn collected goes in, everything that must happen comes out. */
-import { act } from './act.js';
+import { act, leave } from './act.js';
 import { chunks, progress, results } from './attempts.js';
 import { cancel } from './cancel.js';
 import { type Effects, makeEffects } from './effects.js';
@@ -110,6 +110,9 @@ function takeMessage(
       return;
     case 'sample':
       worker.load = message.load;
+      return;
+    case 'leave':
+      leave(turn, worker);
       return;
     case 'drain':
       worker.leaving = message.draining;
