@@ -49,6 +49,7 @@ const DOORS = {
   'better-sqlite3-node20': ['server/src/store/sqlite.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
   jose: ['server/src/identity/**'],
+  yaml: ['server/src/**', 'agent/src/policy/yaml-reader.ts'],
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */

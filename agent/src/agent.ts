@@ -14,11 +14,20 @@ import { createEmbeddedRuntime } from './embedded/runtime.js';
 import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from './embedded/workloads.js';
 import { parseEndpoint } from './endpoint.js';
 import { AgentFault, EXIT } from './fault.js';
-import { Link, type LinkEvents } from './link/link.js';
+import { Link } from './link/link.js';
+import type { LinkEvents } from './link/link-options.js';
 import type { SessionEnd } from './link/session.js';
 import { type AgentLog, silentLog, TaskLines } from './log.js';
 import { BlobFiles } from './outbox/blob-files.js';
 import { Outbox } from './outbox/outbox.js';
+import { admitted, allowedKinds, refusal } from './policy/allow-list.js';
+import { type ControlOrders, ControlServer, type DepartOptions, type Departure } from './policy/control-server.js';
+import { DeclinedWorkload } from './policy/declined-workload.js';
+import { Donor, type DonorSources } from './policy/donor.js';
+import { Lender } from './policy/lender.js';
+import { type AgentStatus, describeAgent } from './policy/status.js';
+import { capHardware } from './policy/terms.js';
+import type { AllowLists } from './policy/worker-file.js';
 import { sampleLoad } from './probe/load.js';
 import { probeHardware } from './probe/probe.js';
 import type { Runtime } from './runtime/runtime.js';
@@ -30,6 +39,8 @@ const GRACE_MS = 5_000;
 const CANCEL_MS = 3_000;
 /** How long acknowledgements of the last results are waited for; unacknowledged ones stay in the outbox. */
 const ACKNOWLEDGE_MS = 2_000;
+/** How long a coordinator is waited for that shall be told of a departure. */
+const REACH_MS = 10_000;
 /** The limit at which a process is killed is more than twice what it holds in the usual case. */
 const USUAL_SHARE = 0.4;
 
@@ -49,6 +60,12 @@ export interface AgentOptions {
   readonly only?: readonly string[] | undefined;
   /** Allows an address without encryption that is not this machine. */
   readonly insecure?: boolean | undefined;
+  /** The donor's `worker.yaml`, watched; none: lent always and wholly. */
+  readonly configFile?: string | undefined;
+  /** Take orders from `rma-worker pause` and the like; default: no. */
+  readonly control?: boolean | undefined;
+  /** Where the facts for the donor's terms come from, in place of the machine. */
+  readonly donorSources?: Partial<DonorSources> | undefined;
   readonly log?: AgentLog | undefined;
   /** Whether a person reads the log as it comes: then each task gets a line. */
   readonly people?: boolean | undefined;
@@ -65,6 +82,9 @@ export interface Agent {
   start(): Promise<void>;
   /** Takes no new tasks, lets running ones end for `graceMs` (default 5,000), cancels the rest, tells all results, leaves. */
   drain(graceMs?: number): Promise<void>;
+  /** Leaves the pool for good: drains, has the credential revoked, and removes what the worker kept on this machine. */
+  depart(options: DepartOptions): Promise<Departure>;
+  status(): AgentStatus;
   /** Leaves at once; unacknowledged results stay in the outbox. */
   stop(): Promise<void>;
   /** Resolves when it has ended, with everything that it had started. */
@@ -74,6 +94,13 @@ export interface Agent {
   readonly worker: { readonly id: string; readonly name: string } | undefined;
   /** Results that the coordinator has not acknowledged. */
   readonly unacknowledged: number;
+}
+
+function offered(available: readonly Available[], allow: AllowLists): Available[] {
+  return available
+    .filter(({ workload }) => refusal(allow, workload, undefined) === undefined)
+    .map((one) => ({ ...one, kinds: allowedKinds(one.kinds, allow) }))
+    .filter(({ kinds }) => kinds.length > 0);
 }
 
 /** Makes an agent; nothing happens before `start`. */
@@ -97,6 +124,13 @@ class LocalAgent implements Agent {
   readonly #instance = randomBytes(12).toString('base64url');
   #credential: Credential | undefined;
   #joinedBefore = false;
+  #assignment: Assignment | undefined;
+  readonly #refusals = new Map<string, string | undefined>();
+  #onlineSinceMs: number | undefined;
+  #donor: Donor | undefined;
+  #lender: Lender | undefined;
+  #control: ControlServer | undefined;
+  #departing = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -131,6 +165,14 @@ class LocalAgent implements Agent {
       const { token } = this.#options;
       const credential = new Credential(state, { token, url: endpoint.identity, log: this.#log });
       this.#credential = credential;
+      const donor = new Donor({
+        stateDir: state.path,
+        configFile: this.#options.configFile,
+        log: this.#log,
+        changed: () => this.#termsChanged(),
+        sources: this.#options.donorSources,
+      });
+      this.#donor = donor;
       const outbox = new Outbox(state.path, this.#log);
       this.#outbox = outbox;
       const blobs = new BlobFiles(state.path, (error) => this.#announcements.diskFailed(error));
@@ -138,7 +180,7 @@ class LocalAgent implements Agent {
       if (this.#ending !== undefined) return;
       const name = this.#options.name ?? os.hostname();
       const { labels } = this.#options;
-      const link = new Link({
+      const link: Link = new Link({
         url: endpoint.socketUrl,
         token: () => credential.present(),
         describe: () => ({
@@ -146,9 +188,11 @@ class LocalAgent implements Agent {
           instance: this.#instance,
           name: name.slice(0, hardwareLimits.nameLength),
           ...(labels === undefined ? {} : { labels }),
-          hardware,
-          available,
+          hardware: capHardware(hardware, donor.policy.caps),
+          available: offered(available, donor.policy.allow),
+          policy: lender.policy,
         }),
+        admit: (status) => admitted(status, donor.policy.allow),
         version: VERSION,
         outbox,
         blobs,
@@ -157,10 +201,18 @@ class LocalAgent implements Agent {
         events: this.#events(),
       });
       this.#link = link;
+      const lender: Lender = new Lender({ donor, link, log: this.#log, closed: () => this.#runtimes?.apply([]) });
+      this.#lender = lender;
       this.#runtimes = this.#createRuntimes(link, state);
       this.#runtimes.startFixed();
       link.setRuntimes(this.#runtimes.list);
-      link.start();
+      if (this.#options.control === true) this.#control = await ControlServer.listen(state, this.#orders(), this.#log);
+      if (this.#ending !== undefined) {
+        await this.#control?.close();
+        return;
+      }
+      donor.start();
+      lender.start();
     } catch (error) {
       await this.#finish({ exitStatus: error instanceof AgentFault ? error.exitStatus : EXIT.setup });
       throw error;
@@ -172,6 +224,59 @@ class LocalAgent implements Agent {
     return this.#draining;
   }
 
+  async depart({ purge, graceMs = GRACE_MS }: DepartOptions): Promise<Departure> {
+    const link = this.#link;
+    const worker = this.worker;
+    if (link === undefined || this.#ending !== undefined || this.#draining !== undefined)
+      throw new AgentFault('the agent is ending already; try again once it has ended');
+    this.#lender?.stop();
+    this.#departing = true;
+    let left = false;
+    void this.#left.then(() => {
+      left = true;
+      link.nudge();
+    });
+    link.wake();
+    await link.until(() => this.online || left, REACH_MS);
+    await this.#finishTasks(link, graceMs);
+    link.tell({ type: 'leave' });
+    const told = await link.until(() => left, link.online ? REACH_MS : 0);
+    this.#purge = purge;
+    const end = { exitStatus: EXIT.done };
+    if (told) this.#log.info({ worker: worker?.id }, `${worker?.id ?? 'the worker'} left the pool for good`);
+    else
+      this.#log.warn(
+        { worker: worker?.id },
+        `the coordinator at ${this.#options.url} could not be told that ${worker?.id ?? 'this worker'} left; its admin can revoke it`,
+      );
+    void this.#finish(end);
+    await this.#removed;
+    return { worker: worker?.id, told };
+  }
+  /** Set once the worker has left for good: also the data of services? */
+  #purge: boolean | undefined;
+  #resolveRemoved: () => void = () => undefined;
+  readonly #removed = new Promise<void>((resolve) => {
+    this.#resolveRemoved = resolve;
+  });
+
+  status(): AgentStatus {
+    const { donor, link } = { donor: this.#donor, link: this.#link };
+    return describeAgent({
+      url: this.#options.url,
+      stateDir: this.#state?.path ?? '',
+      configFile: this.#options.configFile,
+      worker: this.worker,
+      online: this.online,
+      onlineSinceMs: this.#onlineSinceMs,
+      assignment: this.#assignment,
+      services: link?.services ?? [],
+      tasks: link?.unfinished ?? 0,
+      unacknowledged: this.unacknowledged,
+      donor,
+    });
+  }
+
   async stop(): Promise<void> {
     this.#link?.leave();
     await this.#finish({ exitStatus: EXIT.done });
@@ -180,27 +285,32 @@ class LocalAgent implements Agent {
   async #drain(graceMs: number): Promise<void> {
     const link = this.#link;
     if (link !== undefined && this.#ending === undefined) {
-      link.drain();
-      const tasks = link.unfinished;
-      this.#log.info(
-        { tasks },
-        tasks === 0
-          ? 'leaving'
-          : `leaving: ${tasks} running ${tasks === 1 ? 'task gets' : 'tasks get'} ${graceMs / 1_000} s to finish`,
-      );
-      if (!(await link.until(() => link.unfinished === 0, graceMs))) {
-        this.#log.warn(
-          { tasks: link.unfinished },
-          `cancelled ${link.unfinished} tasks that did not finish in time; other workers will do them`,
-        );
-        link.cancelAll();
-        await link.until(() => link.unfinished === 0, CANCEL_MS);
-      }
-      await link.until(() => link.unacknowledged === 0 || !link.online, ACKNOWLEDGE_MS);
+      this.#lender?.stop();
+      await this.#finishTasks(link, graceMs);
       link.leave();
       await Promise.race([this.#left, new Promise((resolve) => setTimeout(resolve, 1_500).unref())]);
     }
     await this.#finish({ exitStatus: EXIT.done });
+  }
+
+  async #finishTasks(link: Link, graceMs: number): Promise<void> {
+    link.drain();
+    const tasks = link.unfinished;
+    this.#log.info(
+      { tasks },
+      tasks === 0
+        ? 'leaving'
+        : `leaving: ${tasks} running ${tasks === 1 ? 'task gets' : 'tasks get'} ${graceMs / 1_000} s to finish`,
+    );
+    if (!(await link.until(() => link.unfinished === 0, graceMs))) {
+      this.#log.warn(
+        { tasks: link.unfinished },
+        `cancelled ${link.unfinished} tasks that did not finish in time; other workers will do them`,
+      );
+      link.cancelAll();
+      await link.until(() => link.unfinished === 0, CANCEL_MS);
+    }
+    await link.until(() => link.unacknowledged === 0 || !link.online, ACKNOWLEDGE_MS);
   }
 
   #resolveLeft: () => void = () => undefined;
@@ -214,9 +324,15 @@ class LocalAgent implements Agent {
   }
 
   async #close(end: AgentEnd): Promise<void> {
+    this.#lender?.stop();
+    this.#donor?.stop();
     await this.#runtimes?.stop();
+    if (this.#purge !== undefined) await this.#runtimes?.purge({ volumes: this.#purge });
     this.#link?.close();
     this.#outbox?.close();
+    if (this.#purge !== undefined) this.#state?.forget(this.#purge);
+    this.#resolveRemoved();
+    await this.#control?.close();
     this.#state?.release();
     this.#resolveEnded(end);
   }
@@ -247,7 +363,13 @@ class LocalAgent implements Agent {
     const own =
       handlersFile === undefined ? [] : [createEmbeddedRuntime({ workloads: [], handlersFile, scratch, log })];
     const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own], {
-      create: (workload) => createEmbeddedRuntime({ workloads: [workload], scratch, log }),
+      create: (workload) => {
+        const container = this.#assignment?.workloads.find((one) => one.workload === workload)?.container;
+        const why = this.#refusals.get(workload);
+        if (why !== undefined)
+          return new DeclinedWorkload(workload, container === undefined ? 'embedded' : 'docker', why);
+        return createEmbeddedRuntime({ workloads: [workload], scratch, log });
+      },
       changed: () => {
         link.setRuntimes(assigned.list);
         this.#announcements.services(assigned.list);
@@ -278,7 +400,10 @@ class LocalAgent implements Agent {
     return {
       joined: (worker) => this.#credential?.joined(worker),
       assigned: (assignment) => this.#assigned(assignment),
-      lost: (lost) => this.#announcements.lost(lost),
+      lost: (lost) => {
+        this.#onlineSinceMs = undefined;
+        this.#announcements.lost(lost);
+      },
       ended: (end) => this.#sessionEnded(end),
       failed: (error) => this.#failed(error),
       started: (attempt) => this.#taskLines.started(attempt.dispatch?.kind ?? '', attempt.task),
@@ -287,15 +412,46 @@ class LocalAgent implements Agent {
 
   #assigned(assignment: Assignment): void {
     this.#joinedBefore = true;
+    this.#onlineSinceMs ??= Date.now();
+    this.#assignment = assignment;
     this.#announcements.assigned(assignment);
-    if (this.#options.runtimes !== undefined) return;
+    this.#runAssigned();
+  }
+
+  /** Runs what is assigned and allowed; what is not allowed says so among the services. */
+  #runAssigned(): void {
+    if (this.#options.runtimes !== undefined || this.#donor?.lending.state === 'closed') return;
     const { only } = this.#options;
-    const names = assignment.workloads.map(({ workload }) => workload);
-    this.#runtimes?.apply(names.filter((workload) => only === undefined || only.includes(workload)));
+    const allow = this.#donor?.policy.allow ?? {};
+    const workloads = (this.#assignment?.workloads ?? []).filter(
+      ({ workload }) => only === undefined || only.includes(workload),
+    );
+    const names = workloads.map(({ workload }) => workload);
+    const before = new Map(this.#refusals);
+    for (const { workload, container } of workloads)
+      this.#refusals.set(workload, refusal(allow, workload, container?.image));
+    const same = names.filter((name) => !before.has(name) || before.get(name) === this.#refusals.get(name));
+    if (same.length < names.length) this.#runtimes?.apply(same);
+    this.#runtimes?.apply(names);
+  }
+
+  #termsChanged(): void {
+    this.#lender?.changed();
+    this.#link?.servicesChanged();
+    if (this.online) this.#runAssigned();
+  }
+
+  #orders(): ControlOrders {
+    return {
+      status: () => this.status(),
+      pause: (untilMs) => this.#donor?.setPause({ untilMs }),
+      resume: () => this.#donor?.setPause(undefined),
+      leave: (options) => this.depart(options),
+    };
   }
 
   #sessionEnded(end: SessionEnd): void {
-    if (end.cause === 'left') {
+    if (end.cause === 'left' || (this.#departing && end.close !== 'unsupported_version')) {
       this.#resolveLeft();
       return;
     }

@@ -3,7 +3,7 @@
  * changes. What is withdrawn gets no more tasks at once and is stopped when its last one ended.
  */
 import type { AgentLog } from './log.js';
-import type { Runtime } from './runtime/runtime.js';
+import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 
 /** How long tasks of a withdrawn workload may go on. */
 const WITHDRAW_MS = 15 * 60_000;
@@ -67,6 +67,17 @@ export class AssignedRuntimes {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.list, ...this.#withdrawn].map((runtime) => this.#stopOne(runtime)));
+  }
+
+  /** After `stop`: removes what the runtimes left on the machine. */
+  async purge(options: PurgeOptions): Promise<void> {
+    for (const runtime of [...this.list, ...this.#withdrawn]) {
+      try {
+        await runtime.purge?.(options);
+      } catch (error) {
+        this.#options.log.error({}, `something could not be removed from this machine: ${textOf(error)}`);
+      }
+    }
   }
 
   #start(runtime: Runtime, workload: string): void {

@@ -3,6 +3,7 @@ import { createAgent } from './agent.js';
 import { AgentFault, EXIT } from './fault.js';
 import { createLog } from './log.js';
 import { readOptions, type WorkerOptions } from './options.js';
+import { isDonorCommand, runDonorCommand, writeTemplate } from './policy/commands.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -10,6 +11,9 @@ async function run(options: WorkerOptions): Promise<number> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
   const people = options.logFormat === 'pretty' || (options.logFormat === 'auto' && process.stderr.isTTY === true);
   const agent = createAgent({ ...options.agent, log, people });
+  const { configFile } = options.agent;
+  if (configFile !== undefined && writeTemplate(configFile))
+    log.info({ file: configFile }, `wrote ${configFile}: say there when and how much this machine is lent`);
   let signals = 0;
   for (const signal of SIGNALS) {
     process.on(signal, () => {
@@ -27,7 +31,9 @@ async function run(options: WorkerOptions): Promise<number> {
 }
 
 try {
-  const exitStatus = await run(readOptions(process.argv, process.env));
+  const exitStatus = isDonorCommand(process.argv)
+    ? await runDonorCommand(process.argv, process.env)
+    : await run(readOptions(process.argv, process.env));
   process.exit(exitStatus);
 } catch (error) {
   const told =

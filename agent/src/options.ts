@@ -1,5 +1,6 @@
 /** The command line and environment of `rma-worker`. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Check } from '@rma/protocol/check';
 import { Labels, Name } from '@rma/protocol/task';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -7,6 +8,8 @@ import type { AgentOptions } from './agent.js';
 import { EMBEDDED_WORKLOADS } from './embedded/workloads.js';
 import { AgentFault } from './fault.js';
 import type { LogFormat } from './log.js';
+import { COMMANDS_HELP } from './policy/commands.js';
+import { complaintLines, parseWorkerFile, type WorkerSettings } from './policy/worker-file.js';
 import { defaultStateDir } from './state-dir.js';
 import { VERSION } from './version.js';
 
@@ -28,6 +31,7 @@ interface Flags {
   readonly handlers?: string;
   readonly only?: string[];
   readonly insecure?: true;
+  readonly config?: string;
   readonly grace: number;
   readonly logLevel: string;
   readonly logFormat: LogFormat;
@@ -62,6 +66,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       `run no workloads but these, separated by commas: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}`,
       list,
     )
+    .option('--config <FILE>', 'the terms on which this machine is lent (default: worker.yaml in the state directory)')
     .option('--insecure', 'allow an unencrypted address that is not on this machine')
     .option('--grace <SECONDS>', 'how long running tasks may go on after Ctrl-C', seconds, 5)
     .addOption(new Option('--log-level <LEVEL>', 'how much to tell').choices(LEVELS).default('info'))
@@ -74,21 +79,26 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
     .showHelpAfterError('(--help tells all options)')
     .addHelpText(
       'after',
-      '\nExit status: 0 left as asked, 1 cannot start, 2 another protocol version, 3 token refused or worker revoked.',
+      `${COMMANDS_HELP}\n\nExit status: 0 left as asked, 1 cannot start, 2 another protocol version, 3 token refused or worker revoked.`,
     );
   command.parse([...argv]);
   const flags = command.opts<Flags>();
 
-  const url = flags.url ?? env.RMA_URL ?? env.COORDINATOR_URL;
+  const configFile = flags.config ?? join(flags.state, 'worker.yaml');
+  const { labels, name, tokenFile, url: fileUrl } = readSettings(configFile, flags.config !== undefined);
+  const url = flags.url ?? env.RMA_URL ?? env.COORDINATOR_URL ?? fileUrl;
   if (url === undefined || url === '') {
     throw new AgentFault(
-      'no coordinator given. Use --url http(s)://HOST:PORT or RMA_URL, for example --url http://127.0.0.1:8080',
+      'no coordinator given. Use --url http(s)://HOST:PORT, RMA_URL, or url in worker.yaml, for example --url http://127.0.0.1:8080',
     );
   }
   if (flags.token !== undefined && flags.tokenFile !== undefined) {
     throw new AgentFault('--token and --token-file were both given; one is enough.');
   }
-  const token = flags.token ?? (flags.tokenFile === undefined ? env.RMA_TOKEN : readToken(flags.tokenFile));
+  const file = flags.tokenFile ?? (env.RMA_TOKEN === undefined ? tokenFile : undefined);
+  // A token is for the first start only: its file may be gone since.
+  const needed = flags.tokenFile !== undefined || !existsSync(join(flags.state, 'worker.json'));
+  const token = flags.token ?? (file === undefined || !needed ? env.RMA_TOKEN : readToken(file));
   if (flags.label !== undefined) checked(new Check(Labels, '--label'), flags.label);
   if (flags.name !== undefined) checked(new Check(Name, '--name'), flags.name);
   return {
@@ -96,8 +106,10 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       url,
       token: token?.trim(),
       stateDir: flags.state,
-      name: flags.name,
-      labels: flags.label,
+      name: flags.name ?? name,
+      labels: flags.label ?? labels,
+      configFile,
+      control: true,
       handlersFile: flags.handlers,
       only: flags.only,
       insecure: flags.insecure,
@@ -130,6 +142,22 @@ function seconds(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value) || value < 0)
     throw new InvalidArgumentError('Give a number of seconds, such as 5.');
   return value;
+}
+
+/** @param required it was named, so it has to be there */
+function readSettings(path: string, required: boolean): WorkerSettings {
+  if (!required && !existsSync(path)) return {};
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new AgentFault(
+      `cannot read ${path}: ${error instanceof Error ? error.message : error}. \`rma-worker init --config ${path}\` writes one to edit.`,
+    );
+  }
+  const parsed = parseWorkerFile(text);
+  if (!parsed.ok) throw new AgentFault(complaintLines(path, parsed.complaints).join('\n'));
+  return parsed.file.settings;
 }
 
 function readToken(file: string): string {

@@ -3,7 +3,17 @@
  * place of the outbox. Secrets are files of mode 0600, written in one step and synced before they are used.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { AgentFault } from './fault.js';
@@ -29,6 +39,12 @@ export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, platform: 
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'rma-worker');
   if (platform === 'win32') return join(env.LOCALAPPDATA ?? join(home, 'AppData', 'Local'), 'rma-worker');
   return join(env.XDG_STATE_HOME ?? join(home, '.local', 'state'), 'rma-worker');
+}
+
+/** Who the worker of a state directory is, whether or not an agent runs on it. */
+export function readIdentity(path: string): Identity | undefined {
+  const text = readIfThere(join(path, 'worker.json'));
+  return text === undefined ? undefined : parseIdentity(text);
 }
 
 export class StateDir {
@@ -85,6 +101,15 @@ export class StateDir {
     renameSync(join(this.path, 'worker.json'), aside);
     this.#identity = undefined;
     return aside;
+  }
+
+  /** This machine is no worker any more: the next start joins anew. `all`: nothing is kept but the donor's own file. */
+  forget(all: boolean): void {
+    const mine = ['worker.json', 'key', 'pause.json', 'outbox', 'scratch'];
+    const kept = ['lock', 'worker.yaml', 'control.sock'];
+    const names = all ? readdirSync(this.path).filter((name) => !kept.includes(name)) : mine;
+    for (const name of names) rmSync(join(this.path, name), { recursive: true, force: true });
+    this.#identity = undefined;
   }
 
   /** Gives the directory back. */

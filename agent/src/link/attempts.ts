@@ -74,8 +74,9 @@ export class Attempts {
     return this.#book.chunksOfResults();
   }
 
-  drain(): void {
-    this.#draining = true;
+  /** Takes no new ones, or takes them again. */
+  drain(draining: boolean): void {
+    this.#draining = draining;
   }
 
   /** The session ended: what was to be sent is told in the next `hello` instead. */
@@ -129,13 +130,9 @@ export class Attempts {
     }
   }
 
-  /** Ends everything that has not ended, because the agent goes. Another worker may do these. */
-  cancelAll(nowMs: number): void {
-    const failure: Failure = {
-      code: 'cancelled',
-      message: 'the worker left before the task was done',
-      retryable: true,
-    };
+  /** Ends everything that has not ended: another worker may do these. */
+  cancelAll(message: string, nowMs: number): void {
+    const failure: Failure = { code: 'cancelled', message, retryable: true };
     for (const attempt of this.#book.list()) this.#cancel(attempt, failure, nowMs);
   }
 
@@ -257,7 +254,9 @@ export class Attempts {
   }
 
   #refuse(attempt: Attempt, nowMs: number): void {
-    const why = this.#draining ? 'this worker is leaving' : `this worker serves no ${attempt.dispatch?.kind} now`;
+    const why = this.#draining
+      ? 'this worker takes no new tasks now'
+      : `this worker serves no ${attempt.dispatch?.kind} now`;
     this.ended(attempt, { ok: false, error: { code: 'refused', message: why, retryable: true } }, nowMs);
   }
 

@@ -5,71 +5,44 @@
 import { checkDown } from '@rma/protocol/check';
 import { decodeDown } from '@rma/protocol/codec';
 import type { Down, DownOf } from '@rma/protocol/down';
-import type { LoadSample } from '@rma/protocol/hardware';
 import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Up } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
-import type { Assignment, WorkerHello } from '@rma/protocol/worker';
+import type { Service, WorkerHello } from '@rma/protocol/worker';
 import { encodeChunks, encodeResults } from '../frames.js';
-import type { AgentLog } from '../log.js';
-import type { BlobFiles } from '../outbox/blob-files.js';
-import type { Outbox } from '../outbox/outbox.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { Attempt } from './attempt.js';
 import { Attempts } from './attempts.js';
 import { BlobTransfers } from './blob-transfers.js';
 import { Executions } from './executions.js';
+import type { LinkOptions } from './link-options.js';
 import { Sender } from './sender.js';
 import { Services } from './services.js';
-import { Session, type SessionEffect, type SessionEnd } from './session.js';
+import { Session, type SessionEffect } from './session.js';
 import { type Connection, dial } from './socket.js';
+import { TokenBucket } from './token-bucket.js';
 import { Waiters } from './waiters.js';
 
 const SAMPLE_EVERY_MS = 5_000;
 /** The most attempts that `hello` may name. */
 const MAX_NAMED = 10_000;
 
-export interface LinkOptions {
-  /** The coordinator's WebSocket endpoint. */
-  readonly url: string;
-  /** The token to present now. */
-  token(): string;
-  /** What this worker says of itself. */
-  describe(): Omit<WorkerHello, 'services' | 'running' | 'finished' | 'draining'>;
-  readonly version: string;
-  readonly outbox: Outbox;
-  readonly blobs: BlobFiles;
-  readonly log: AgentLog;
-  /** The machine's load; none is sent without. */
-  readonly sample?: (() => Promise<LoadSample>) | undefined;
-  readonly events: LinkEvents;
-}
-
-export interface LinkEvents {
-  /** The first thing that happens after a welcome: where the credential is kept. What it throws ends the agent. */
-  joined(worker: NonNullable<DownOf<'welcome'>['worker']>, welcome: DownOf<'welcome'>): void;
-  assigned(assignment: Assignment): void;
-  /** The connection is gone, or could not be opened. */
-  lost(lost: Extract<SessionEffect, { do: 'lost' }>): void;
-  ended(end: SessionEnd): void;
-  /** A defect, or a disk that fails where it must not. */
-  failed(error: unknown): void;
-  started(attempt: Attempt): void;
-}
-
 export class Link {
   readonly #options: LinkOptions;
-  readonly #session = new Session();
-  readonly #services = new Services();
-  readonly #attempts = new Attempts(this.#services);
-  readonly #transfers = new BlobTransfers();
+  #session = new Session();
+  readonly #services: Services;
+  readonly #attempts: Attempts;
+  readonly #down = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
+  readonly #up = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
+  readonly #transfers = new BlobTransfers(this.#down);
   readonly #executions: Executions;
   readonly #sender: Sender;
   readonly #waiters = new Waiters();
   #runtimes: readonly Runtime[] = [];
   #connection: Connection | undefined;
   #draining = false;
+  #resting = false;
+  #leaving = false;
   #dialTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #tickedAtMs = 0;
@@ -77,7 +50,9 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    const { blobs, outbox, log, events } = options;
+    const { admit, blobs, outbox, log, events } = options;
+    this.#services = new Services(admit);
+    this.#attempts = new Attempts(this.#services);
     this.#executions = new Executions(this.#attempts, this.#transfers, blobs, log, {
       turn: () => this.#sender.schedule(),
       failed: (error) => events.failed(error),
@@ -89,6 +64,7 @@ export class Link {
       transfers: this.#transfers,
       services: this.#services,
       outbox,
+      up: this.#up,
       connection: () => this.#connection,
       state: () => this.#session.state,
       sent: (nowMs) => this.#session.sent(nowMs),
@@ -114,11 +90,43 @@ export class Link {
     return this.#attempts.unacknowledged;
   }
 
-  start(): void {
+  /** @param resting not to dial before `wake` */
+  start(resting = false): void {
     const now = performance.now();
+    this.#resting = resting;
     this.#tickedAtMs = now;
     this.#tickTimer = setInterval(() => this.#guard(() => this.#tick()), LIVENESS_TICK_MS);
-    this.#perform(this.#session.start(now));
+    if (!resting) this.#perform(this.#session.start(now));
+  }
+
+  /** Ends the session, but not the link: `wake` begins another. */
+  rest(): void {
+    if (this.#resting || this.#leaving) return;
+    this.#resting = true;
+    this.#turn();
+    this.#perform(this.#session.leave(performance.now()));
+  }
+
+  /** Dials again. */
+  wake(): void {
+    if (!this.#resting || this.#leaving) return;
+    this.#resting = false;
+    if (this.#session.state === 'ended') this.#session = new Session();
+    if (this.#session.state === 'new') this.#perform(this.#session.start(performance.now()));
+  }
+
+  /** Bulk data may take so much, each way. */
+  limitBandwidth(bytesPerSecond: number): void {
+    const now = performance.now();
+    this.#up.setRate(bytesPerSecond, now);
+    this.#down.setRate(bytesPerSecond, now);
+    this.#work();
+  }
+
+  /** A message of the agent's own, if anybody hears it now. */
+  tell(message: Extract<Up, { type: 'policy' | 'leave' }>): void {
+    if (this.online) this.#send(message);
+    else this.#work();
   }
 
   /** What runs tasks from now on. */
@@ -134,29 +142,41 @@ export class Link {
     this.#work();
   }
 
+  /** As the coordinator is told them. */
+  get services(): Service[] {
+    return this.#services.list();
+  }
+
+  /** Has those who wait look again. */
+  nudge(): void {
+    this.#sender.schedule();
+  }
+
   /** Whether tasks run on it. */
   isBusy(runtime: Runtime): boolean {
     return this.#services.isBusy(runtime);
   }
 
-  /** Takes no new tasks. */
-  drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    this.#attempts.drain();
-    if (this.online) this.#send({ type: 'drain', draining: true });
+  /** Takes no new tasks, or takes them again. */
+  drain(draining = true): void {
+    if (this.#draining === draining) return;
+    this.#draining = draining;
+    this.#attempts.drain(draining);
+    if (this.online) this.#send({ type: 'drain', draining });
   }
 
   /** Cancels what runs; each attempt still ends on its own. */
-  cancelAll(): void {
-    this.#attempts.cancelAll(performance.now());
+  cancelAll(why = 'the worker left before the task was done'): void {
+    this.#attempts.cancelAll(why, performance.now());
     this.#work();
   }
 
   /** Ends the session with 1000; `ended` follows. */
   leave(): void {
     this.#turn();
-    this.#perform(this.#session.leave(performance.now()));
+    this.#leaving = true;
+    if (this.#session.state === 'ended') this.#options.events.ended({ cause: 'left' });
+    else this.#perform(this.#session.leave(performance.now()));
   }
 
   /** Ends all timers. The outbox stays the caller's. */
@@ -165,6 +185,7 @@ export class Link {
     clearTimeout(this.#dialTimer);
     this.#connection?.abandon(1000, 'done');
     this.#connection = undefined;
+    this.#sender.offline();
     this.#waiters.release();
   }
 
@@ -205,7 +226,12 @@ export class Link {
       case 'end':
         this.#offline();
         clearTimeout(this.#dialTimer);
-        this.#options.events.ended(effect.end);
+        if (effect.end.cause === 'refused' || this.#leaving) this.#options.events.ended(effect.end);
+        else if (!this.#resting) {
+          // Woken while it was leaving.
+          this.#session = new Session();
+          this.#perform(this.#session.start(performance.now()));
+        }
     }
   }
 
@@ -248,6 +274,7 @@ export class Link {
     const { worker } = welcome;
     if (worker === undefined) {
       const message = `the token is one of role ${welcome.role}, which cannot lend a machine`;
+      this.#resting = true;
       this.#perform(this.#session.leave(performance.now()));
       this.#options.events.ended({ cause: 'refused', close: 'unauthenticated', message });
       return;
@@ -335,6 +362,7 @@ export class Link {
     this.#perform(this.#session.tick(now, lagMs, Math.random()));
     this.#attempts.tick(now);
     this.#transfers.tick(now);
+    this.#transfers.pace(now);
     this.#executions.tick(now);
     this.#options.outbox.tick(now);
     this.#sample(now);

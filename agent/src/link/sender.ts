@@ -12,9 +12,12 @@ import type { Executions } from './executions.js';
 import type { Services } from './services.js';
 import type { SessionStateName } from './session.js';
 import type { Connection } from './socket.js';
+import type { TokenBucket } from './token-bucket.js';
 
 /** Bulk data waits while so much is buffered, so that control messages need not. */
 const BULK_BUFFER_BYTES = 65_536;
+/** How often bulk data goes on while its rate is limited. */
+const PACE_MS = 50;
 
 export interface SenderOptions {
   readonly attempts: Attempts;
@@ -22,6 +25,8 @@ export interface SenderOptions {
   readonly transfers: BlobTransfers;
   readonly services: Services;
   readonly outbox: Outbox;
+  /** The rate of bulk data that leaves. */
+  readonly up: TokenBucket;
   /** The connection now, if there is one. */
   connection(): Connection | undefined;
   state(): SessionStateName;
@@ -37,6 +42,7 @@ export class Sender {
   #servicesChanged = false;
   #turnDue = false;
   #bulkWritten = true;
+  #paceTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -62,6 +68,8 @@ export class Sender {
   offline(): void {
     this.#control = [];
     this.#bulkWritten = true;
+    clearTimeout(this.#paceTimer);
+    this.#paceTimer = undefined;
   }
 
   /** Does what the machines ask for; what they want to send goes with the turn. */
@@ -78,8 +86,9 @@ export class Sender {
 
   /** Everything of one turn: to the outbox first, then out in one write. */
   turn(): void {
-    const { attempts, executions, outbox } = this.#options;
+    const { attempts, executions, outbox, transfers, up } = this.#options;
     this.#turnDue = false;
+    if (up.limited) transfers.pace(performance.now());
     for (const message of executions.work()) this.#control.push(encodeFrame(message));
     const out = attempts.takeOutgoing();
     const fresh = encodeResults(out.fresh.map(resultOf));
@@ -110,13 +119,25 @@ export class Sender {
   }
 
   #bulk(connection: Connection): Uint8Array[] {
-    const { executions, transfers } = this.#options;
-    if (transfers.size === 0 || !this.#bulkWritten) return [];
-    const frames = transfers.takeData(BULK_BUFFER_BYTES - connection.bufferedBytes, performance.now());
+    const { executions, transfers, up } = this.#options;
+    if (transfers.size === 0) return [];
+    if (up.limited) this.#pace();
+    if (!this.#bulkWritten) return [];
+    const now = performance.now();
+    const frames = transfers.takeData(Math.min(BULK_BUFFER_BYTES - connection.bufferedBytes, up.available(now)), now);
+    for (const { length } of frames) up.take(length, now);
     // An upload that could not be read says so now.
     for (const message of executions.work()) frames.push(encodeFrame(message));
     frames.push(...transfers.takeEnds().map(encodeFrame));
     return frames;
+  }
+
+  /** Until all transfers are done, the limit lets a little pass at a time, each way. */
+  #pace(): void {
+    this.#paceTimer ??= setTimeout(() => {
+      this.#paceTimer = undefined;
+      this.#options.turn();
+    }, PACE_MS);
   }
 
   #write(connection: Connection, frames: readonly Uint8Array[], bulk: readonly Uint8Array[]): void {

@@ -21,6 +21,12 @@ export class Services {
   /** Of runtimes that are not used any more, while tasks still run on them. */
   #withdrawn: Served[] = [];
   #announced = '';
+  readonly #admit: (status: ServiceStatus) => ServiceStatus;
+
+  /** @param admit what is left of a service on the donor's terms */
+  constructor(admit: (status: ServiceStatus) => ServiceStatus = (status) => status) {
+    this.#admit = admit;
+  }
 
   /** Takes over what the runtimes say now. */
   update(runtimes: readonly Runtime[]): void {
@@ -34,7 +40,8 @@ export class Services {
     for (const runtime of runtimes) {
       const known = this.#byRuntime.get(runtime) ?? new Map<string, Served>();
       const now = new Map<string, Served>();
-      for (const status of runtime.services()) {
+      for (const told of runtime.services()) {
+        const status = this.#admit(told);
         const served = known.get(status.name) ?? { runtime, status, taken: 0 };
         served.status = status;
         now.set(status.name, served);

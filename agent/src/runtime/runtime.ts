@@ -59,6 +59,13 @@ export interface Runtime {
   execute(job: Job, listener: JobListener): Execution;
   /** Ends every execution and process; resolves when none is left. */
   stop(): Promise<void>;
+  /** The machine leaves the pool: after `stop`, removes all that the runtime ever put on it, of earlier runs, too. */
+  purge?(options: PurgeOptions): Promise<void>;
+}
+
+export interface PurgeOptions {
+  /** The data of stateful services, too. */
+  readonly volumes: boolean;
 }
 
 /** What a handler gets beside its input. */
