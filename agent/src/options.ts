@@ -8,7 +8,7 @@ import type { AgentOptions } from './agent.js';
 import { EMBEDDED_WORKLOADS } from './embedded/workloads.js';
 import { AgentFault } from './fault.js';
 import type { LogFormat } from './log.js';
-import { COMMANDS_HELP } from './policy/commands.js';
+import { COMMANDS_HELP } from './policy/command-names.js';
 import { complaintLines, parseWorkerFile, type WorkerSettings } from './policy/worker-file.js';
 import { defaultStateDir } from './state-dir.js';
 import { VERSION } from './version.js';

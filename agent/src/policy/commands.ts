@@ -1,41 +1,25 @@
 /** `rma-worker pause | resume | status | leave | init`: for a running agent by its control socket, or without one on disk. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
-import { createAgent } from '../agent.js';
 import { AgentFault } from '../fault.js';
 import { createLog } from '../log.js';
 import { defaultStateDir, readIdentity } from '../state-dir.js';
+import type { DonorCommand } from './command-names.js';
 import { order } from './control-client.js';
 import type { Departure } from './control-server.js';
 import { timeText } from './lender.js';
 import { readPause, writePause } from './pause-file.js';
 import { localTimeZone } from './schedule.js';
 import { type AgentStatus, statusText } from './status.js';
-import { workerTemplate } from './template.js';
+import { writeTemplate } from './template.js';
 import { parseDuration, parseUntil } from './until.js';
-
-const NAMES = ['pause', 'resume', 'status', 'leave', 'init'] as const;
-
-/** For the help of `rma-worker` itself. */
-export const COMMANDS_HELP = `
-Commands for a machine that is lent (each with --help and --state DIR):
-  rma-worker pause [--for 2h | --until 18:00]   no more tasks, disconnected, until then or until resume
-  rma-worker resume                             ends a pause
-  rma-worker status [--json]                    what it does, when it is lent
-  rma-worker leave [--purge]                    leaves the pool for good; --purge: with the data of services
-  rma-worker init                               writes a commented worker.yaml: hours, limits, allow-lists`;
-
-/** Whether a command line is one of these. */
-export function isDonorCommand(argv: readonly string[]): boolean {
-  return NAMES.some((name) => name === argv[2]);
-}
 
 /** @returns the exit status @throws AgentFault */
 export async function runDonorCommand(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   let status = 0;
   const program = new Command('rma-worker');
-  const command = (name: (typeof NAMES)[number], description: string): Command =>
+  const command = (name: DonorCommand, description: string): Command =>
     program
       .command(name)
       .description(description)
@@ -143,6 +127,8 @@ async function leave({ state, purge = false, grace }: Omit<LeaveFlags, 'purge'> 
 async function leaveAlone(stateDir: string, purge: boolean): Promise<Departure> {
   const identity = readIdentity(stateDir);
   if (identity === undefined) throw new AgentFault(`${stateDir} belongs to no worker: there is nothing to leave.`);
+  // Here, because it takes a while, and the other commands need none of it.
+  const { createAgent } = await import('../agent.js');
   const log = createLog({ level: 'error', format: 'auto' });
   // An address that was good enough to join is good enough to leave.
   const agent = createAgent({ url: identity.url, stateDir, insecure: true, only: [], sample: false, log });
@@ -164,18 +150,6 @@ function init({ state, config = join(state, 'worker.yaml'), url, tokenFile, name
   if (!writeTemplate(config, { url, tokenFile, name }))
     throw new AgentFault(`${config} is there already; edit it, or remove it first.`);
   say(`wrote ${config}: edit it to say when and how much this machine is lent`);
-}
-
-/** Whether there was none. @throws AgentFault when it cannot be written */
-export function writeTemplate(path: string, settings: Parameters<typeof workerTemplate>[0] = {}): boolean {
-  if (existsSync(path)) return false;
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, workerTemplate(settings), { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    throw new AgentFault(`cannot write ${path}: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 function say(text: string): void {

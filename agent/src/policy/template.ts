@@ -1,4 +1,7 @@
 /** The `worker.yaml` that a donor finds at first: every setting, explained and commented out. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { AgentFault } from '../fault.js';
 import type { WorkerSettings } from './worker-file.js';
 
 /** @param settings these are written as they are, not as comments */
@@ -50,4 +53,16 @@ ${setting('name', name, 'attic-pc')}
 #   kinds: [ocr.read, ner.extract]
 #   images: ["postgres:*", "ghcr.io/example/*"]
 `;
+}
+
+/** Whether there was none. @throws AgentFault when it cannot be written */
+export function writeTemplate(path: string, settings: WorkerSettings = {}): boolean {
+  if (existsSync(path)) return false;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, workerTemplate(settings), { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    throw new AgentFault(`cannot write ${path}: ${error instanceof Error ? error.message : error}`);
+  }
 }

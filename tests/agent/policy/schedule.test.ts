@@ -104,7 +104,10 @@ describe('over a change to daylight saving time', () => {
   });
 
   it('knows zones that change by half an hour, and days that a place skipped', () => {
-    const lordHowe: Schedule = { windows: [{ days: DAYS, from: '02:00', to: '03:00' }], timeZone: 'Australia/Lord_Howe' };
+    const lordHowe: Schedule = {
+      windows: [{ days: DAYS, from: '02:00', to: '03:00' }],
+      timeZone: 'Australia/Lord_Howe',
+    };
     expect(changes(lordHowe, '2026-10-03T12:00Z', '2026-10-04T12:00Z')).toEqual([
       '2026-10-03T15:30 opens', // 02:30, which follows 01:59
       '2026-10-03T16:00 closes',
@@ -130,18 +133,23 @@ describe('the next change', () => {
 
   it('is when it really changes, and not before', () => {
     fc.assert(
-      fc.property(schedule, instant, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 }), (s, now, parts) => {
-        const open = isOpen(s, now);
-        const change = nextChange(s, now);
-        const end = change?.atMs ?? now + 8 * 86_400_000;
-        expect(end).toBeGreaterThan(now);
-        if (change) {
-          expect(change.open).toBe(!open);
-          expect(isOpen(s, change.atMs)).toBe(change.open);
-          expect(isOpen(s, change.atMs - 1)).toBe(open);
-        }
-        for (const part of parts) expect(isOpen(s, now + Math.floor(part * (end - now - 1)))).toBe(open);
-      }),
+      fc.property(
+        schedule,
+        instant,
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 }),
+        (s, now, parts) => {
+          const open = isOpen(s, now);
+          const change = nextChange(s, now);
+          const end = change?.atMs ?? now + 8 * 86_400_000;
+          expect(end).toBeGreaterThan(now);
+          if (change) {
+            expect(change.open).toBe(!open);
+            expect(isOpen(s, change.atMs)).toBe(change.open);
+            expect(isOpen(s, change.atMs - 1)).toBe(open);
+          }
+          for (const part of parts) expect(isOpen(s, now + Math.floor(part * (end - now - 1)))).toBe(open);
+        },
+      ),
       { numRuns: 150 },
     );
   });
