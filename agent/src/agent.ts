@@ -26,7 +26,7 @@ import { DeclinedWorkload } from './policy/declined-workload.js';
 import { Donor, type DonorSources } from './policy/donor.js';
 import { Lender } from './policy/lender.js';
 import { type AgentStatus, describeAgent } from './policy/status.js';
-import { capHardware } from './policy/terms.js';
+import { capHardware, embeddedSlots } from './policy/terms.js';
 import type { AllowLists } from './policy/worker-file.js';
 import { sampleLoad } from './probe/load.js';
 import { probeHardware } from './probe/probe.js';
@@ -368,7 +368,9 @@ class LocalAgent implements Agent {
         const why = this.#refusals.get(workload);
         if (why !== undefined)
           return new DeclinedWorkload(workload, container === undefined ? 'embedded' : 'docker', why);
-        return createEmbeddedRuntime({ workloads: [workload], scratch, log });
+        const { cores } = this.#donor?.policy.caps ?? {};
+        const slots = cores === undefined ? {} : { slots: embeddedSlots(cores) };
+        return createEmbeddedRuntime({ workloads: [workload], scratch, log, ...slots });
       },
       changed: () => {
         link.setRuntimes(assigned.list);

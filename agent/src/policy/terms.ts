@@ -1,4 +1,5 @@
 /** A donor's policy as the rest of the agent and the protocol need it. Pure. */
+import { availableParallelism } from 'node:os';
 import type { Hardware } from '@rma/protocol/hardware';
 import type { DonorPolicy } from '@rma/protocol/workload';
 import type { Lending, Terms } from './lending.js';
@@ -59,4 +60,9 @@ export function capHardware(hardware: Hardware, caps: Caps): Hardware {
           })),
     notes: notes.slice(0, 32),
   };
+}
+
+/** Processes of one embedded workload at once: as without a cap half of the cores, but never more than are lent. */
+export function embeddedSlots(cores: number, available: number = availableParallelism()): number {
+  return Math.max(1, Math.min(Math.floor(available / 2), Math.floor(cores)));
 }
