@@ -8,12 +8,13 @@ import { type Hardware, hardwareLimits, type LoadSample } from '@rma/protocol/ha
 import type { Labels } from '@rma/protocol/task';
 import type { Assignment, Available } from '@rma/protocol/worker';
 import { AssignedRuntimes } from './assigned-runtimes.js';
+import { parseCoordinatorAddress } from './coordinator-address.js';
 import { createEmbeddedRuntime } from './embedded/runtime.js';
 import { EMBEDDED_WORKLOADS, HANDLERS_SERVICE, isEmbeddedWorkload } from './embedded/workloads.js';
-import { parseEndpoint } from './endpoint.js';
 import { AgentFault, EXIT, type ExitStatus } from './fault.js';
 import { Link, type LinkEvents } from './link/link.js';
 import type { SessionEffect, SessionEnd } from './link/session.js';
+import { createLlmRuntimes, type LlmOptions } from './llm-runtimes.js';
 import { type AgentLog, silentLog, TaskLines } from './log.js';
 import { BlobFiles } from './outbox/blob-files.js';
 import { Outbox } from './outbox/outbox.js';
@@ -43,6 +44,8 @@ export interface AgentOptions {
   readonly labels?: Labels | undefined;
   /** A JavaScript file with one's own handlers. */
   readonly handlersFile?: string | undefined;
+  /** Servers and GGUF files of the donor's that serve language models; they run whatever is assigned. */
+  readonly llm?: LlmOptions | undefined;
   /** The only workloads that this machine will run; own handlers always run. */
   readonly only?: readonly string[] | undefined;
   /** Allows an address without encryption that is not this machine. */
@@ -129,11 +132,11 @@ class LocalAgent implements Agent {
 
   async start(): Promise<void> {
     if (this.#state !== undefined || this.#ending !== undefined) throw new Error('the agent was started before');
-    const endpoint = parseEndpoint(this.#options.url, this.#options.insecure === true);
+    const address = parseCoordinatorAddress(this.#options.url, this.#options.insecure === true);
     const available = this.#available();
     const state = new StateDir(this.#options.stateDir ?? defaultStateDir(), this.#log);
     this.#state = state;
-    this.#identityUrl = endpoint.identity;
+    this.#identityUrl = address.identity;
     try {
       this.#checkIdentity(state);
       const outbox = new Outbox(state.path, this.#log);
@@ -144,7 +147,7 @@ class LocalAgent implements Agent {
       const name = this.#options.name ?? os.hostname();
       const { labels } = this.#options;
       const link = new Link({
-        url: endpoint.socketUrl,
+        url: address.socketUrl,
         token: () => this.#token(),
         describe: () => ({
           key: state.key,
@@ -275,12 +278,13 @@ class LocalAgent implements Agent {
   }
 
   #createRuntimes(link: Link, state: StateDir): AssignedRuntimes {
-    const { handlersFile, runtimes } = this.#options;
+    const { handlersFile, runtimes, llm } = this.#options;
     const log = this.#log;
     const scratch = state.scratch;
     const own =
       handlersFile === undefined ? [] : [createEmbeddedRuntime({ workloads: [], handlersFile, scratch, log })];
-    const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own], {
+    const models = llm === undefined ? [] : createLlmRuntimes(llm, { stateDir: state.path, scratch, log });
+    const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own, ...models], {
       create: (workload) => createEmbeddedRuntime({ workloads: [workload], scratch, log }),
       changed: () => {
         link.setRuntimes(assigned.list);
@@ -330,12 +334,15 @@ class LocalAgent implements Agent {
   #assignmentTold = '';
 
   #tellServices(runtimes: readonly Runtime[]): void {
-    for (const { name, state, kinds, slots, reason } of runtimes.flatMap((runtime) => runtime.services())) {
-      const told = `${state} ${reason ?? ''}`;
+    for (const { name, state, kinds, slots, reason, models } of runtimes.flatMap((runtime) => runtime.services())) {
+      const told = `${state} ${reason ?? ''} ${models?.join() ?? ''}`;
       if (this.#serviceStates.get(name) === told) continue;
       this.#serviceStates.set(name, told);
       if (state === 'healthy')
-        this.#log.info({ service: name, kinds, slots }, `${name} is ready: ${kinds.join(', ')}, ${slots} at once`);
+        this.#log.info(
+          { service: name, kinds, slots, models },
+          `${name} is ready: ${kinds.join(', ')}, ${slots} at once${models === undefined ? '' : `, with ${models.join(', ')}`}`,
+        );
       else if (state === 'unhealthy') {
         const what = name === HANDLERS_SERVICE ? 'your own handlers cannot be used' : `${name} does not work`;
         this.#log.error({ service: name, reason }, `${what}: ${reason ?? 'no reason given'}`);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEndpoint } from '@rma/agent/endpoint';
+import { parseCoordinatorAddress } from '@rma/agent/coordinator-address';
 import { readOptions } from '@rma/agent/options';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -64,14 +64,14 @@ describe('an address', () => {
     ['https://pool.example/rma', 'wss://pool.example/rma/ws', 'https://pool.example:443/rma'],
     ['http://[::1]:9', 'ws://[::1]:9/ws', 'http://127.0.0.1:9'],
   ])('%s is dialled as %s', (text, socketUrl, identity) => {
-    expect(parseEndpoint(text, false)).toEqual({ socketUrl, identity });
+    expect(parseCoordinatorAddress(text, false)).toEqual({ socketUrl, identity });
   });
 
   it.each(['http://10.0.0.7:8080', 'ws://127.0.0.1.example:80', 'http://localhost.example'])(
     '%s is not encrypted and so refused',
     (text) => {
-      expect(() => parseEndpoint(text, false)).toThrow(/not encrypted.*--insecure/);
-      expect(parseEndpoint(text, true).socketUrl).toMatch(/^ws:/);
+      expect(() => parseCoordinatorAddress(text, false)).toThrow(/not encrypted.*--insecure/);
+      expect(parseCoordinatorAddress(text, true).socketUrl).toMatch(/^ws:/);
     },
   );
 });
