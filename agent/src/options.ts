@@ -124,7 +124,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       name: flags.name,
       labels: flags.label,
       handlersFile: flags.handlers,
-      llm: llmOptions(flags, env),
+      llm: llmOptions(flags, url, env),
       only: flags.only,
       insecure: flags.insecure,
     },
@@ -134,7 +134,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
   };
 }
 
-function llmOptions(flags: Flags, env: NodeJS.ProcessEnv): LlmOptions {
+function llmOptions(flags: Flags, url: string, env: NodeJS.ProcessEnv): LlmOptions {
   const endpoints = flags.endpoint ?? [];
   const key = env[flags.endpointKeyEnv];
   if (flags.endpointKeyEnv !== 'RMA_ENDPOINT_KEY' && (key === undefined || key === '')) {
@@ -147,6 +147,7 @@ function llmOptions(flags: Flags, env: NodeJS.ProcessEnv): LlmOptions {
       slots: flags.endpointSlots,
       // Who lists what may run is not offered anything else.
       detect: flags.detect && flags.only === undefined,
+      coordinator: url,
     }),
     models: ggufSpecs({ models: flags.model ?? [], slots: flags.modelSlots, contextTokens: flags.modelContext }),
   };

@@ -31,6 +31,8 @@ export interface EndpointWishes {
   readonly slots?: number | undefined;
   /** Look for servers on this machine. */
   readonly detect: boolean;
+  /** The coordinator's address, where none is looked for. */
+  readonly coordinator?: string | undefined;
 }
 
 /** @throws AgentFault for what is no endpoint */
@@ -39,6 +41,7 @@ export function endpointSpecs({
   key,
   slots = DEFAULT_ENDPOINT_SLOTS,
   detect,
+  coordinator,
 }: EndpointWishes): EndpointSpec[] {
   const given = endpoints.map((text, index): EndpointSpec => {
     const name = index === 0 ? LLM_WORKLOAD : `${LLM_WORKLOAD}-${index + 1}`;
@@ -47,7 +50,8 @@ export function endpointSpecs({
   const twice = given.find((spec, index) => given.findIndex(({ baseUrl }) => baseUrl === spec.baseUrl) !== index);
   if (twice !== undefined) throw new AgentFault(`--endpoint: ${twice.baseUrl} was given twice; once is enough.`);
   if (!detect) return given;
-  const taken = new Set(given.map(({ baseUrl }) => portHere(baseUrl)));
+  const known = [...given.map(({ baseUrl }) => baseUrl), ...(coordinator === undefined ? [] : [coordinator])];
+  const taken = new Set(known.map(portHere));
   const looked = USUAL.filter(({ port }) => !taken.has(port)).map(
     ({ product, name, port }): EndpointSpec => ({ name, product, slots, baseUrl: `http://127.0.0.1:${port}/v1` }),
   );
@@ -75,8 +79,9 @@ function parseEndpoint(text: string): string {
 }
 
 /** The port of an address on this machine. */
-function portHere(baseUrl: string): number | undefined {
-  const { hostname, port, protocol } = new URL(baseUrl);
+function portHere(address: string): number | undefined {
+  if (!URL.canParse(address)) return undefined;
+  const { hostname, port, protocol } = new URL(address);
   if (!/^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(hostname)) return undefined;
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }

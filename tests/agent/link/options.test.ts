@@ -68,6 +68,8 @@ describe('language models', () => {
     expect(llm(['--no-detect', '--endpoint', 'llm=https://h/v1', '--endpoint-slots', '2'])?.endpoints).toEqual([
       { name: 'llm', baseUrl: 'https://h/v1', key: undefined, slots: 2 },
     ]);
+    const beside = read(['--url', 'http://localhost:8080']).agent.llm?.endpoints;
+    expect(beside?.map(({ name }) => name)).toEqual(['llm-ollama', 'llm-vllm']);
     expect(llm(['--only', 'ocr'])?.endpoints).toEqual([]);
   });
 

@@ -59,7 +59,7 @@ describe('a language model in the pool', needs('llama'), () => {
   }
 
   async function answersInPieces(model: string): Promise<void> {
-    const task = client.submit('llm.chat', { ...QUESTION, model });
+    const task = client.submit('llm.chat', { ...QUESTION, model }, { constraints: { model } });
     const pieces: string[] = [];
     for await (const { data } of task) {
       const { content } = data as { content?: string };
