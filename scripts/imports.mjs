@@ -50,6 +50,8 @@ const DOORS = {
   systeminformation: ['agent/src/probe/system.ts'],
   jose: ['server/src/identity/**'],
   yaml: ['server/src/**', 'agent/src/policy/yaml-reader.ts'],
+  'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],
+  'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
@@ -76,7 +78,8 @@ export async function readImports(root) {
   const declared = {};
   for (const name of Object.keys(PACKAGES)) {
     const manifest = JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8'));
-    declared[name] = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
+    const { dependencies, optionalDependencies, peerDependencies } = manifest;
+    declared[name] = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
     for (const path of readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })) {
       if (!path.endsWith('.ts')) continue;
       const file = `${name}/src/${path.replaceAll('\\', '/')}`;

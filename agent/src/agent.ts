@@ -9,14 +9,15 @@ import type { Labels } from '@rma/protocol/task';
 import type { Assignment, Available } from '@rma/protocol/worker';
 import { type AgentEnd, Announcements, type Teller } from './announcements.js';
 import { AssignedRuntimes } from './assigned-runtimes.js';
+import { parseCoordinatorAddress } from './coordinator-address.js';
 import { Credential } from './credential.js';
 import { createEmbeddedRuntime } from './embedded/runtime.js';
 import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from './embedded/workloads.js';
-import { parseEndpoint } from './endpoint.js';
 import { AgentFault, EXIT } from './fault.js';
 import { Link } from './link/link.js';
 import type { LinkEvents } from './link/link-options.js';
 import type { SessionEnd } from './link/session.js';
+import { createLlmRuntimes, type LlmOptions } from './llm-runtimes.js';
 import { type AgentLog, silentLog, TaskLines } from './log.js';
 import { BlobFiles } from './outbox/blob-files.js';
 import { Outbox } from './outbox/outbox.js';
@@ -56,6 +57,8 @@ export interface AgentOptions {
   readonly labels?: Labels | undefined;
   /** A JavaScript file with one's own handlers. */
   readonly handlersFile?: string | undefined;
+  /** Servers and GGUF files of the donor's that serve language models; they run whatever is assigned. */
+  readonly llm?: LlmOptions | undefined;
   /** The only workloads that this machine will run; own handlers always run. */
   readonly only?: readonly string[] | undefined;
   /** Allows an address without encryption that is not this machine. */
@@ -157,13 +160,13 @@ class LocalAgent implements Agent {
 
   async start(): Promise<void> {
     if (this.#state !== undefined || this.#ending !== undefined) throw new Error('the agent was started before');
-    const endpoint = parseEndpoint(this.#options.url, this.#options.insecure === true);
+    const address = parseCoordinatorAddress(this.#options.url, this.#options.insecure === true);
     const available = this.#available();
     const state = new StateDir(this.#options.stateDir ?? defaultStateDir(), this.#log);
     this.#state = state;
     try {
       const { token } = this.#options;
-      const credential = new Credential(state, { token, url: endpoint.identity, log: this.#log });
+      const credential = new Credential(state, { token, url: address.identity, log: this.#log });
       this.#credential = credential;
       const donor = new Donor({
         stateDir: state.path,
@@ -181,7 +184,7 @@ class LocalAgent implements Agent {
       const name = this.#options.name ?? os.hostname();
       const { labels } = this.#options;
       const link: Link = new Link({
-        url: endpoint.socketUrl,
+        url: address.socketUrl,
         token: () => credential.present(),
         describe: () => ({
           key: state.key,
@@ -357,12 +360,13 @@ class LocalAgent implements Agent {
   }
 
   #createRuntimes(link: Link, state: StateDir): AssignedRuntimes {
-    const { handlersFile, runtimes } = this.#options;
+    const { handlersFile, runtimes, llm } = this.#options;
     const log = this.#log;
     const scratch = state.scratch;
     const own =
       handlersFile === undefined ? [] : [createEmbeddedRuntime({ workloads: [], handlersFile, scratch, log })];
-    const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own], {
+    const models = llm === undefined ? [] : createLlmRuntimes(llm, { stateDir: state.path, scratch, log });
+    const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own, ...models], {
       create: (workload) => {
         const container = this.#assignment?.workloads.find((one) => one.workload === workload)?.container;
         const why = this.#refusals.get(workload);

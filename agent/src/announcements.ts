@@ -50,12 +50,15 @@ export class Announcements {
   }
 
   services(runtimes: readonly Runtime[]): void {
-    for (const { name, state, kinds, slots, reason } of runtimes.flatMap((runtime) => runtime.services())) {
-      const told = `${state} ${reason ?? ''}`;
+    for (const { name, state, kinds, slots, reason, models } of runtimes.flatMap((runtime) => runtime.services())) {
+      const told = `${state} ${reason ?? ''} ${models?.join() ?? ''}`;
       if (this.#serviceStates.get(name) === told) continue;
       this.#serviceStates.set(name, told);
       if (state === 'healthy')
-        this.#log.info({ service: name, kinds, slots }, `${name} is ready: ${kinds.join(', ')}, ${slots} at once`);
+        this.#log.info(
+          { service: name, kinds, slots, models },
+          `${name} is ready: ${kinds.join(', ')}, ${slots} at once${models === undefined ? '' : `, with ${models.join(', ')}`}`,
+        );
       else if (state === 'unhealthy') {
         const what = name === HANDLERS_SERVICE ? 'your own handlers cannot be used' : `${name} does not work`;
         this.#log.error({ service: name, reason }, `${what}: ${reason ?? 'no reason given'}`);

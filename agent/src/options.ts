@@ -6,7 +6,10 @@ import { Labels, Name } from '@rma/protocol/task';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AgentOptions } from './agent.js';
 import { EMBEDDED_WORKLOADS } from './embedded/workloads.js';
+import { endpointSpecs } from './endpoint-runtime/endpoint-spec.js';
 import { AgentFault } from './fault.js';
+import { ggufSpecs } from './gguf-runtime/gguf-spec.js';
+import type { LlmOptions } from './llm-runtimes.js';
 import type { LogFormat } from './log.js';
 import { COMMANDS_HELP } from './policy/command-names.js';
 import { complaintLines, parseWorkerFile, type WorkerSettings } from './policy/worker-file.js';
@@ -30,6 +33,13 @@ interface Flags {
   readonly label?: Record<string, string>;
   readonly handlers?: string;
   readonly only?: string[];
+  readonly endpoint?: string[];
+  readonly endpointKeyEnv: string;
+  readonly endpointSlots?: number;
+  readonly detect: boolean;
+  readonly model?: string[];
+  readonly modelSlots?: number;
+  readonly modelContext?: number;
   readonly insecure?: true;
   readonly config?: string;
   readonly grace: number;
@@ -67,6 +77,21 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       list,
     )
     .option('--config <FILE>', 'the terms on which this machine is lent (default: worker.yaml in the state directory)')
+    .option(
+      '--endpoint <llm=URL>',
+      'an OpenAI-compatible server whose models to offer, such as llm=http://127.0.0.1:11434/v1; may be given several times',
+      several,
+    )
+    .option('--endpoint-key-env <NAME>', "the variable that holds the endpoints' API key", 'RMA_ENDPOINT_KEY')
+    .option('--endpoint-slots <COUNT>', 'tasks at once on each endpoint (default: 4)', count)
+    .option('--no-detect', 'do not look for Ollama, vLLM and llama.cpp on this machine')
+    .option(
+      '--model <FILE>',
+      "a GGUF file to run, or NAME=FILE to give it a name of one's own; may be given several times",
+      several,
+    )
+    .option('--model-slots <COUNT>', 'tasks at once on each GGUF file (default: 1)', count)
+    .option('--model-context <TOKENS>', 'the longest context of a GGUF file (default: 4096)', count)
     .option('--insecure', 'allow an unencrypted address that is not on this machine')
     .option('--grace <SECONDS>', 'how long running tasks may go on after Ctrl-C', seconds, 5)
     .addOption(new Option('--log-level <LEVEL>', 'how much to tell').choices(LEVELS).default('info'))
@@ -111,6 +136,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       configFile,
       control: true,
       handlersFile: flags.handlers,
+      llm: llmOptions(flags, url, env),
       only: flags.only,
       insecure: flags.insecure,
     },
@@ -118,6 +144,36 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   };
+}
+
+function llmOptions(flags: Flags, url: string, env: NodeJS.ProcessEnv): LlmOptions {
+  const endpoints = flags.endpoint ?? [];
+  const key = env[flags.endpointKeyEnv];
+  if (flags.endpointKeyEnv !== 'RMA_ENDPOINT_KEY' && (key === undefined || key === '')) {
+    throw new AgentFault(`--endpoint-key-env: the variable ${flags.endpointKeyEnv} is not set or empty.`);
+  }
+  return {
+    endpoints: endpointSpecs({
+      endpoints,
+      key: key === '' ? undefined : key,
+      slots: flags.endpointSlots,
+      // Who lists what may run is not offered anything else.
+      detect: flags.detect && flags.only === undefined,
+      coordinator: url,
+    }),
+    models: ggufSpecs({ models: flags.model ?? [], slots: flags.modelSlots, contextTokens: flags.modelContext }),
+  };
+}
+
+function several(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_048_576)
+    throw new InvalidArgumentError('Give a whole number from 1.');
+  return value;
 }
 
 function addLabel(text: string, labels: Record<string, string> = {}): Record<string, string> {

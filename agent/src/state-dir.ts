@@ -24,7 +24,7 @@ export interface Identity {
   readonly id: string;
   /** The worker's own token. */
   readonly credential: string;
-  /** Which coordinator it belongs to; see `Endpoint.identity`. */
+  /** Which coordinator it belongs to; see `CoordinatorAddress.identity`. */
   readonly url: string;
   readonly name: string;
 }

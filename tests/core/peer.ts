@@ -122,6 +122,7 @@ export class Client extends Peer {
 export interface WorkerOptions {
   readonly kinds?: readonly string[];
   readonly slots?: number;
+  readonly models?: readonly string[];
   readonly labels?: Labels;
   readonly trust?: Trust;
   readonly hardware?: Hardware;
@@ -156,8 +157,9 @@ export class WorkerPeer extends Peer {
   }
 
   service(changes: Partial<Service> = {}): Service {
-    const { kinds = ['echo'], slots = 1 } = this.options;
-    return { name: 'main', runtime: 'embedded', state: 'healthy', kinds: [...kinds], slots, ...changes };
+    const { kinds = ['echo'], slots = 1, models } = this.options;
+    const listed = models === undefined ? {} : { models: [...models] };
+    return { name: 'main', runtime: 'embedded', state: 'healthy', kinds: [...kinds], slots, ...listed, ...changes };
   }
 
   /** The first hello, with a join token. */

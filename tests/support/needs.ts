@@ -36,6 +36,18 @@ const probes = {
     works: () => succeeds('redis-server', ['--version']),
     remedy: 'apt-get install redis-server',
   },
+  llama: {
+    works: () =>
+      succeeds(
+        process.execPath,
+        [
+          '-e',
+          "import('node-llama-cpp').then(({ getLlama }) => getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false })).then(() => process.exit(0), () => process.exit(1))",
+        ],
+        60_000,
+      ),
+    remedy: "node-llama-cpp's build for this system, which npm installs with the development packages",
+  },
   tmpfs: {
     works: mountsTmpfs,
     remedy: 'Linux, and to run as root with the right to mount',
@@ -78,8 +90,8 @@ function isCi(): boolean {
   return process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
 }
 
-function succeeds(command: string, args: readonly string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore', timeout: 10_000 }).status === 0;
+function succeeds(command: string, args: readonly string[], timeout = 10_000): boolean {
+  return spawnSync(command, args, { stdio: 'ignore', timeout }).status === 0;
 }
 
 function mountsTmpfs(): boolean {

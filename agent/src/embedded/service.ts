@@ -24,6 +24,8 @@ export interface ProcessServiceOptions {
   readonly kinds: readonly string[];
   readonly memoryMiB: number;
   readonly slots: number;
+  /** How long its module may take to load; 30 s, unless given. */
+  readonly loadTimeoutMs?: number;
   /** Scratch directory of its processes. */
   readonly home: string;
   /** Why these kinds may not be served, or undefined. */
@@ -166,9 +168,9 @@ export class ProcessService implements EmbeddedService {
   }
 
   #spawn(): void {
-    const { name: workload, module, memoryMiB, home, output } = this.#options;
+    const { name: workload, module, memoryMiB, home, output, loadTimeoutMs = LOAD_TIMEOUT_MS } = this.#options;
     const process: HandlerProcess = new HandlerProcess(
-      { workload, module, memoryMiB, home, output, loadTimeoutMs: LOAD_TIMEOUT_MS },
+      { workload, module, memoryMiB, home, output, loadTimeoutMs },
       {
         loaded: (kinds) => this.#onLoaded(kinds),
         idle: () => this.#onIdle(process),

@@ -5,7 +5,7 @@
  */
 import type { DownOf } from '@rma/protocol/down';
 import { LIMITS } from '@rma/protocol/limits';
-import type { Payload } from '@rma/protocol/payload';
+import { type Payload, unpackPayload } from '@rma/protocol/payload';
 import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
 import type { Verdict } from '@rma/protocol/worker';
 import type { Execution, Failure } from '../runtime/runtime.js';
@@ -110,7 +110,7 @@ export class Attempts {
       }
       const attempt = newAttempt(dispatch, dispatch, nowMs);
       this.#book.open(attempt);
-      const served = this.#draining ? undefined : this.#services.serving(dispatch.kind);
+      const served = this.#draining ? undefined : this.#services.serving(dispatch.kind, () => modelOf(dispatch));
       if (served === undefined) this.#refuse(attempt, nowMs);
       else if (hasRoom(served)) this.#begin(attempt, served);
       else this.#waiting.push(attempt);
@@ -264,7 +264,8 @@ export class Attempts {
     if (this.#waiting.length === 0) return;
     for (const attempt of this.#waiting.splice(0)) {
       if (!this.#book.has(attempt) || attempt.state.name !== 'waiting') continue;
-      const served = this.#services.serving(attempt.dispatch?.kind ?? '');
+      const { dispatch } = attempt;
+      const served = this.#services.serving(dispatch?.kind ?? '', () => dispatch && modelOf(dispatch));
       if (served === undefined) this.#refuse(attempt, nowMs);
       else if (hasRoom(served)) this.#begin(attempt, served);
       else this.#waiting.push(attempt);
@@ -339,5 +340,16 @@ export class Attempts {
     if (attempt.dispatch === undefined || attempt.dispatch.blobs || hasBlobs(attempt)) {
       this.#effects.push({ do: 'forget', attempt });
     }
+  }
+}
+
+/** The model that a task asks for; an input that cannot be read is the runtime's to refuse. */
+function modelOf(dispatch: Dispatch): string | undefined {
+  try {
+    const input = unpackPayload(dispatch.input);
+    const model = typeof input === 'object' && input !== null && 'model' in input ? input.model : undefined;
+    return typeof model === 'string' ? model : undefined;
+  } catch {
+    return undefined;
   }
 }

