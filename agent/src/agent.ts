@@ -30,7 +30,7 @@ import { capHardware, embeddedSlots } from './policy/terms.js';
 import type { AllowLists } from './policy/worker-file.js';
 import { sampleLoad } from './probe/load.js';
 import { probeHardware } from './probe/probe.js';
-import type { Runtime } from './runtime/runtime.js';
+import type { LlmEndpoint, Runtime } from './runtime/runtime.js';
 import { defaultStateDir, StateDir } from './state-dir.js';
 import { VERSION } from './version.js';
 
@@ -69,6 +69,8 @@ export interface AgentOptions {
   readonly log?: AgentLog | undefined;
   /** Whether a person reads the log as it comes: then each task gets a line. */
   readonly people?: boolean | undefined;
+  /** The LLM that this worker has, as of now; `rag.query` answers with it. */
+  readonly llm?: (() => LlmEndpoint | undefined) | undefined;
   /** Run these, whatever is assigned, in place of the built-in workloads. */
   readonly runtimes?: readonly Runtime[] | undefined;
   /** What to say of the machine, in place of looking. */
@@ -357,7 +359,7 @@ class LocalAgent implements Agent {
   }
 
   #createRuntimes(link: Link, state: StateDir): AssignedRuntimes {
-    const { handlersFile, runtimes } = this.#options;
+    const { handlersFile, runtimes, llm = () => undefined } = this.#options;
     const log = this.#log;
     const scratch = state.scratch;
     const own =
@@ -370,7 +372,7 @@ class LocalAgent implements Agent {
           return new DeclinedWorkload(workload, container === undefined ? 'embedded' : 'docker', why);
         const { cores } = this.#donor?.policy.caps ?? {};
         const slots = cores === undefined ? {} : { slots: embeddedSlots(cores) };
-        return createEmbeddedRuntime({ workloads: [workload], scratch, log, ...slots });
+        return createEmbeddedRuntime({ workloads: [workload], scratch, dataDir: state.data, llm, log, ...slots });
       },
       changed: () => {
         link.setRuntimes(assigned.list);

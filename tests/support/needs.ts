@@ -9,6 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPostgres } from '@rma/agent/embedded/data/programs';
+import { sqliteProblem } from '@rma/agent/embedded/sqlite';
 
 /** Options for `it`, `test` and `describe`. */
 export interface Need {
@@ -35,6 +37,14 @@ const probes = {
   redis: {
     works: () => succeeds('redis-server', ['--version']),
     remedy: 'apt-get install redis-server',
+  },
+  postgres: {
+    works: () => findPostgres().length > 0,
+    remedy: 'apt-get install postgresql',
+  },
+  sqlite: {
+    works: () => sqliteProblem() === undefined,
+    remedy: "Node 22 or later, or the project's setup on Node 20 (npm run build)",
   },
   tmpfs: {
     works: mountsTmpfs,

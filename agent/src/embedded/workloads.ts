@@ -6,18 +6,31 @@
 /** One embedded workload. */
 export interface EmbeddedWorkload {
   readonly kinds: readonly string[];
-  /** File URL of its module of handlers. */
-  readonly module: string;
-  /** Resident memory of one of its processes above which it is killed. */
+  /** File URL of its module of handlers; none where it is a server of its own. */
+  readonly module?: string;
+  /** Resident memory of one of its processes above which it is killed; what a server is set up to use. */
   readonly memoryMiB: number;
   /** `cores`: a process a slot, as many as half of the usable cores; a number: inside the agent, so many at once. */
   readonly slots: 'cores' | number;
   /** Wall time for a task that names none. */
   readonly defaultTimeoutMs: number;
+  /** It keeps data in the agent's state directory, by SQLite. */
+  readonly keepsData?: true;
+  /** It makes use of an LLM, where this worker has one. */
+  readonly usesLlm?: true;
 }
 
 /** The names of the embedded workloads. */
-export type EmbeddedWorkloadName = 'echo' | 'document' | 'ner' | 'embed' | 'ocr';
+export type EmbeddedWorkloadName =
+  | 'echo'
+  | 'document'
+  | 'ner'
+  | 'embed'
+  | 'ocr'
+  | 'rag'
+  | 'vector'
+  | 'postgres'
+  | 'redis';
 
 const handlers = (name: string): string => new URL(`./handlers/${name}.js`, import.meta.url).href;
 
@@ -53,6 +66,25 @@ export const EMBEDDED_WORKLOADS: Readonly<Record<EmbeddedWorkloadName, EmbeddedW
     defaultTimeoutMs: 600_000,
   },
   ocr: { kinds: ['ocr.read'], module: handlers('ocr'), memoryMiB: 1_024, slots: 'cores', defaultTimeoutMs: 180_000 },
+  rag: {
+    kinds: ['rag.ingest', 'rag.query', 'rag.delete', 'rag.collections'],
+    module: handlers('rag'),
+    memoryMiB: 1_280,
+    slots: 'cores',
+    defaultTimeoutMs: 1_200_000,
+    keepsData: true,
+    usesLlm: true,
+  },
+  vector: {
+    kinds: ['vector.upsert', 'vector.search', 'vector.delete', 'vector.collections'],
+    module: handlers('vector'),
+    memoryMiB: 640,
+    slots: 'cores',
+    defaultTimeoutMs: 600_000,
+    keepsData: true,
+  },
+  postgres: { kinds: ['postgres.query'], memoryMiB: 1_024, slots: 8, defaultTimeoutMs: 60_000, keepsData: true },
+  redis: { kinds: ['redis.command'], memoryMiB: 512, slots: 16, defaultTimeoutMs: 60_000, keepsData: true },
 };
 
 /** The service of the donor's own handlers. */
