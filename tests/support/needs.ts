@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findPostgres } from '@rma/agent/embedded/data/programs';
+import { findPostgres } from '@rma/agent/embedded/servers/programs';
 import { sqliteProblem } from '@rma/agent/embedded/sqlite';
 
 /** Options for `it`, `test` and `describe`. */

@@ -46,6 +46,9 @@ const handlers = (name: string): string => new URL(`./handlers/${name}.js`, impo
  *   one-letter lines 514. The slowest, the PDF, took 50 s on a busy core.
  * - ner, idle 109 MiB: 500,000 characters 173; 25 s of a core, 60 s on a busy one.
  * - embed, idle 171 MiB: 1,000 texts of 300 characters 299 (one to five minutes of a core), 100 of 16,000 287.
+ * - rag and vector: not measured at their limits yet; what their parts (document, embed) need, with room for SQLite.
+ * - postgres and redis: what they are set up to use (64 MiB of shared buffers and 40 connections; 256 MiB of data and the
+ *   copy that a rewrite of the log makes). PGlite holds 350 to 870 MiB.
  * - ocr, idle 129 MiB: a scanned A4 page 159, an image of 40 megapixels 432; dense pages take more.
  */
 export const EMBEDDED_WORKLOADS: Readonly<Record<EmbeddedWorkloadName, EmbeddedWorkload>> = {
