@@ -17,7 +17,7 @@ import { AgentFault, EXIT } from './fault.js';
 import { Link } from './link/link.js';
 import type { LinkEvents } from './link/link-options.js';
 import type { SessionEnd } from './link/session.js';
-import { createLlmRuntimes, type LlmOptions } from './llm-runtimes.js';
+import { chatServerOf, createLlmRuntimes, type LlmOptions } from './llm-runtimes.js';
 import { type AgentLog, silentLog, TaskLines } from './log.js';
 import { BlobFiles } from './outbox/blob-files.js';
 import { Outbox } from './outbox/outbox.js';
@@ -374,7 +374,14 @@ class LocalAgent implements Agent {
           return new DeclinedWorkload(workload, container === undefined ? 'embedded' : 'docker', why);
         const { cores } = this.#donor?.policy.caps ?? {};
         const slots = cores === undefined ? {} : { slots: embeddedSlots(cores) };
-        return createEmbeddedRuntime({ workloads: [workload], scratch, log, ...slots });
+        return createEmbeddedRuntime({
+          workloads: [workload],
+          scratch,
+          dataDir: state.data,
+          llm: () => chatServerOf(assigned.list),
+          log,
+          ...slots,
+        });
       },
       changed: () => {
         link.setRuntimes(assigned.list);

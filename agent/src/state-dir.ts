@@ -51,6 +51,8 @@ export class StateDir {
   readonly path: string;
   /** Where handler processes work; empty after `new`, also after an agent that was killed. */
   readonly scratch: string;
+  /** What workloads keep; made by the first that keeps something. */
+  readonly data: string;
   /** Makes the first join idempotent. */
   readonly key: string;
   #identity: Identity | undefined;
@@ -63,6 +65,7 @@ export class StateDir {
   constructor(path: string, log: StateDirLog) {
     this.path = path;
     this.scratch = join(path, 'scratch');
+    this.data = join(path, 'data');
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       this.#unlock = lockState(path);

@@ -9,6 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPostgres } from '@rma/agent/embedded/servers/programs';
+import { sqliteProblem } from '@rma/agent/embedded/sqlite';
 
 /** Options for `it`, `test` and `describe`. */
 export interface Need {
@@ -47,6 +49,14 @@ const probes = {
         60_000,
       ),
     remedy: "node-llama-cpp's build for this system, which npm installs with the development packages",
+  },
+  postgres: {
+    works: () => findPostgres().length > 0,
+    remedy: 'apt-get install postgresql',
+  },
+  sqlite: {
+    works: () => sqliteProblem() === undefined,
+    remedy: "Node 22 or later, or the project's setup on Node 20 (npm run build)",
   },
   tmpfs: {
     works: mountsTmpfs,

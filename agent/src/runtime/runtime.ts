@@ -74,12 +74,23 @@ export interface PurgeOptions {
   readonly volumes: boolean;
 }
 
+/** A server on this machine or its network that speaks the OpenAI API. */
+export interface LlmEndpoint {
+  /** With its path: `http://127.0.0.1:11434/v1`. */
+  readonly baseUrl: string;
+  readonly model: string;
+  /** Sent as a bearer token. */
+  readonly key?: string | undefined;
+}
+
 /** What a handler gets beside its input. */
 export interface TaskContext {
   /** Aborted when the task is cancelled, times out, or the agent stops. */
   readonly signal: AbortSignal;
   progress(fraction: number, note?: string): void;
   chunk(value: unknown): void;
+  /** Where this worker has an LLM, for the built-in handlers that make use of one. */
+  readonly llm?: LlmEndpoint | undefined;
 }
 
 /** The shape of one's own handlers, and of the built-in ones. Throw a `TaskError` to say why a task failed. */
