@@ -2,7 +2,7 @@
  * Whether the agent is on line, as a small file in its state directory, for whoever looks from outside: a container's
  * health check. Only a hint: a failure to write it disturbs nothing.
  */
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface PresenceLog {
@@ -24,7 +24,11 @@ export class Presence {
     const said = `${state} ${why}`;
     if (said === this.#told) return;
     this.#told = said;
-    this.#try(() => writeFileSync(this.#path, `${JSON.stringify({ state, why, since: new Date().toISOString() })}\n`));
+    // In one step: it may be read at any moment.
+    this.#try(() => {
+      writeFileSync(`${this.#path}.new`, `${JSON.stringify({ state, why, since: new Date().toISOString() })}\n`);
+      renameSync(`${this.#path}.new`, this.#path);
+    });
   }
 
   /** The agent has ended. */

@@ -14,6 +14,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+it('both Dockerfiles begin with the same stage, so that an engine builds it once', () => {
+  const stage = (name: string) =>
+    /^FROM[^]+?(?=^FROM|^# The same)/m.exec(readFileSync(join(ROOT, name), 'utf8'))?.[0].trim();
+  expect(stage('Dockerfile.coordinator')).toContain('RUN node scripts/image-build.mjs');
+  expect(stage('Dockerfile.worker')).toBe(stage('Dockerfile.coordinator'));
+});
+
 describe('slimming node_modules', () => {
   const target = { platform: 'linux', arch: 'x64', abi: '137' };
   const put = (...paths: string[]) => {
