@@ -29,6 +29,7 @@ import { Lender } from './policy/lender.js';
 import { type AgentStatus, describeAgent } from './policy/status.js';
 import { capHardware, embeddedSlots } from './policy/terms.js';
 import type { AllowLists } from './policy/worker-file.js';
+import { Presence } from './presence.js';
 import { sampleLoad } from './probe/load.js';
 import { probeHardware } from './probe/probe.js';
 import type { Runtime } from './runtime/runtime.js';
@@ -119,6 +120,7 @@ class LocalAgent implements Agent {
   readonly #announcements: Announcements;
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
   #state: StateDir | undefined;
+  #presence: Presence | undefined;
   #outbox: Outbox | undefined;
   #link: Link | undefined;
   #runtimes: AssignedRuntimes | undefined;
@@ -164,6 +166,7 @@ class LocalAgent implements Agent {
     const available = this.#available();
     const state = new StateDir(this.#options.stateDir ?? defaultStateDir(), this.#log);
     this.#state = state;
+    this.#presence = new Presence(state.path, this.#log);
     try {
       const { token } = this.#options;
       const credential = new Credential(state, { token, url: address.identity, log: this.#log });
@@ -333,6 +336,7 @@ class LocalAgent implements Agent {
     if (this.#purge !== undefined) await this.#runtimes?.purge({ volumes: this.#purge });
     this.#link?.close();
     this.#outbox?.close();
+    this.#presence?.remove();
     if (this.#purge !== undefined) this.#state?.forget(this.#purge);
     this.#resolveRemoved();
     await this.#control?.close();
@@ -415,6 +419,7 @@ class LocalAgent implements Agent {
       assigned: (assignment) => this.#assigned(assignment),
       lost: (lost) => {
         this.#onlineSinceMs = undefined;
+        this.#presence?.tell('offline', `no connection to ${this.#options.url}: ${lost.why}`);
         this.#announcements.lost(lost);
       },
       ended: (end) => this.#sessionEnded(end),
@@ -427,6 +432,7 @@ class LocalAgent implements Agent {
     this.#joinedBefore = true;
     this.#onlineSinceMs ??= Date.now();
     this.#assignment = assignment;
+    this.#presence?.tell('online');
     this.#announcements.assigned(assignment);
     this.#runAssigned();
   }

@@ -65,7 +65,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
     .option('--token <TOKEN>', 'a join token, for the first start; it shows in process lists, so better: (RMA_TOKEN)')
     .option('--token-file <FILE>', 'a file that holds the join token')
     .option('--state <DIR>', "where this worker's identity and unsent results are kept", defaultStateDir(env))
-    .option('--name <NAME>', "what people call this machine (default: the host's name)")
+    .option('--name <NAME>', "what people call this machine (RMA_NAME; default: the host's name)")
     .option('--label <KEY=VALUE>', 'a label that tasks can ask for; may be given several times', addLabel)
     .option(
       '--handlers <FILE>',
@@ -92,7 +92,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
     )
     .option('--model-slots <COUNT>', 'tasks at once on each GGUF file (default: 1)', count)
     .option('--model-context <TOKENS>', 'the longest context of a GGUF file (default: 4096)', count)
-    .option('--insecure', 'allow an unencrypted address that is not on this machine')
+    .option('--insecure', 'allow an unencrypted address that is not on this machine (RMA_INSECURE=true)')
     .option('--grace <SECONDS>', 'how long running tasks may go on after Ctrl-C', seconds, 5)
     .addOption(new Option('--log-level <LEVEL>', 'how much to tell').choices(LEVELS).default('info'))
     .addOption(
@@ -110,7 +110,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
   const flags = command.opts<Flags>();
 
   const configFile = flags.config ?? join(flags.state, 'worker.yaml');
-  const { labels, name, tokenFile, url: fileUrl } = readSettings(configFile, flags.config !== undefined);
+  const { labels, name: fileName, tokenFile, url: fileUrl } = readSettings(configFile, flags.config !== undefined);
   const url = flags.url ?? env.RMA_URL ?? env.COORDINATOR_URL ?? fileUrl;
   if (url === undefined || url === '') {
     throw new AgentFault(
@@ -125,20 +125,21 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
   const needed = flags.tokenFile !== undefined || !existsSync(join(flags.state, 'worker.json'));
   const token = flags.token ?? (file === undefined || !needed ? env.RMA_TOKEN : readToken(file));
   if (flags.label !== undefined) checked(new Check(Labels, '--label'), flags.label);
-  if (flags.name !== undefined) checked(new Check(Name, '--name'), flags.name);
+  const name = flags.name ?? (env.RMA_NAME || undefined);
+  if (name !== undefined) checked(new Check(Name, '--name'), name);
   return {
     agent: {
       url,
       token: token?.trim(),
       stateDir: flags.state,
-      name: flags.name ?? name,
+      name: name ?? fileName,
       labels: flags.label ?? labels,
       configFile,
       control: true,
       handlersFile: flags.handlers,
       llm: llmOptions(flags, url, env),
       only: flags.only,
-      insecure: flags.insecure,
+      insecure: flags.insecure ?? env.RMA_INSECURE === 'true',
     },
     graceMs: flags.grace * 1_000,
     logLevel: flags.logLevel,

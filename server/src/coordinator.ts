@@ -8,6 +8,7 @@ import type { CoreSettings } from './core/settings.js';
 import { InnerSessions } from './http/inner-sessions.js';
 import { makeRequestHandler } from './http/routes.js';
 import { ensureFirstTokens } from './identity/first-tokens.js';
+import { copySecret } from './identity/secret-file.js';
 import { Tokens } from './identity/tokens.js';
 import type { QuerySource } from './query/query.js';
 import { type Clock, systemClock } from './runtime/clock.js';
@@ -40,11 +41,16 @@ export interface CoordinatorOptions {
   readonly transport: TransportChoice;
   readonly synchronous: Synchronous;
   readonly trustProxy: boolean;
+  readonly proxyHeader?: string | undefined;
   readonly reserveBytes: number;
   readonly eventsKept: number;
   readonly eventsKeptMs: number;
   readonly core: Partial<CoreSettings> & { readonly retentionMs: number };
   readonly socket: SocketSettings;
+  /** Where people reach this pool, for the commands that it shows; without a path's end. */
+  readonly publicUrl?: string | undefined;
+  /** A second place for the join token, for workers that share nothing else with this machine. */
+  readonly joinTokenFile?: string | undefined;
   readonly version: string;
   readonly log: Logger;
   /** Called when an invariant broke; the process must end. */
@@ -93,6 +99,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   undo.push(() => store.close());
   const tokens = Tokens.open(data);
   const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, clock.wallMs());
+  if (options.joinTokenFile !== undefined) copySecret(join(data, 'join.token'), options.joinTokenFile);
   const reader = new Reader(file, () => store.settle());
   undo.push(() => reader.close());
   const blobs = new BlobStore(
@@ -156,6 +163,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     state: () => loop.state,
     allowedOrigins: options.socket.allowedOrigins,
     maxBodyBytes: MAX_BODY_BYTES,
+    publicUrl: options.publicUrl,
     log,
   });
   transport = chosen.factory(
@@ -164,6 +172,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
       maxBufferedBytes: MAX_BUFFERED_BYTES,
       maxBodyBytes: MAX_BODY_BYTES,
       trustProxy: options.trustProxy,
+      proxyHeader: options.proxyHeader,
     },
     {
       upgrade: (head, protocols) => connections.upgrade(head, protocols),

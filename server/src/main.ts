@@ -39,7 +39,7 @@ Examples:
 The first start writes admin.token, client.token and join.token into the data directory.`,
     );
   for (const { flag, takes, help, default: fallback } of Object.values(SETTINGS)) {
-    const shown = Array.isArray(fallback) ? 'none' : String(fallback);
+    const shown = Array.isArray(fallback) || fallback === undefined ? 'none' : String(fallback);
     program.addOption(
       new Option(`--${flag}${takes ? ` <${takes}>` : ''}`, takes ? `${help} (default: ${shown})` : help),
     );
@@ -101,6 +101,9 @@ async function serve(config: Config): Promise<void> {
       transport: config.transport,
       synchronous: config.synchronous,
       trustProxy: config.trustProxy,
+      proxyHeader: config.proxyHeader.toLowerCase(),
+      publicUrl: config.publicUrl,
+      joinTokenFile: config.joinTokenFile === undefined ? undefined : resolve(config.joinTokenFile),
       reserveBytes: config.reserveMib * 1_048_576,
       eventsKept: config.events,
       eventsKeptMs: config.eventDays * DAY_MS,

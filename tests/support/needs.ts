@@ -62,6 +62,25 @@ const probes = {
     works: mountsTmpfs,
     remedy: 'Linux, and to run as root with the right to mount',
   },
+  systemd: {
+    works: () => succeeds('systemd-analyze', ['--version']),
+    remedy: 'apt-get install systemd',
+    excused: () => true,
+  },
+  docker: {
+    works: () => succeeds('docker', ['image', 'inspect', 'node:24-trixie-slim']),
+    remedy: 'a Docker engine, and its image node:24-trixie-slim (docker pull node:24-trixie-slim)',
+    excused: () => true,
+  },
+  registry: {
+    works: () => succeeds('npm', ['view', 'ws@8.23.0', 'version']),
+    remedy: 'npm, and its registry within reach',
+  },
+  compose: {
+    works: () => succeeds('docker', ['image', 'inspect', 'node:24-trixie-slim']) && composeCommand() !== undefined,
+    remedy: 'a Docker engine with node:24-trixie-slim, and docker compose or docker-compose 1.29',
+    excused: () => true,
+  },
   uws: {
     works: loadsUws,
     remedy: 'a C library that the prebuilt uWebSockets.js accepts: glibc 2.27 on Node 20, 2.38 on later ones',
@@ -94,6 +113,13 @@ export function needs(tool: Tool): Need {
 /** The Python that has websockets and msgpack: not always the first on the path. Undefined where there is none. */
 export function pythonCommand(): string | undefined {
   return ['python3', '/usr/bin/python3'].find((command) => succeeds(command, ['-c', 'import websockets, msgpack']));
+}
+
+/** The command line of Compose: Debian's own, or Docker's plugin. Undefined where there is none. */
+export function composeCommand(): readonly string[] | undefined {
+  return [['docker-compose'], ['docker', 'compose']].find(([command = '', ...args]) =>
+    succeeds(command, [...args, 'version']),
+  );
 }
 
 function isCi(): boolean {

@@ -6,6 +6,7 @@ import type { State } from '../core/state.js';
 import type { Tokens } from '../identity/tokens.js';
 import { answerQuery, statsOf } from '../query/query.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
+import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
 import { callerOf } from './caller.js';
 import { asProblem, json, problem } from './respond.js';
 import { statusPage } from './status-page.js';
@@ -16,6 +17,8 @@ export interface HttpOptions extends TaskRoutes {
   readonly state: () => State;
   readonly allowedOrigins: readonly string[];
   readonly maxBodyBytes: number;
+  /** Where people reach this pool, where the admin has said so. */
+  readonly publicUrl: string | undefined;
   readonly log: Logger;
 }
 
@@ -25,9 +28,12 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
   const { query, tokens, state } = options;
   const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[]) =>
     callerOf(request, tokens, state, query.wallMs(), roles);
+  const agent = new AgentPackage(AGENT_PACKAGE, query.version);
   const routes: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
-    ['GET', /^\/$/, (request) => statusPage(statsOf(query), request.headers.get('host'))],
+    ['GET', /^\/$/, (request) => statusPage(statsOf(query), options.publicUrl, request.headers.get('host'))],
     ['GET', /^\/health$/, () => json(200, healthOf(options))],
+    ['GET', /^\/agent(-[\w.-]+)?\.tgz$/, (request) => agent.answer(request)],
+    ['GET', /^\/rma-worker\.service$/, agentUnit],
     [
       'GET',
       /^\/api\/admin\/stats$/,
@@ -121,5 +127,6 @@ function healthOf(options: HttpOptions): unknown {
     tasks: { queued: tasks.queued, running: tasks.running },
     storage: storage.state,
     uptimeSeconds,
+    ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
   };
 }

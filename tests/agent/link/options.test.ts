@@ -24,6 +24,17 @@ describe('options', () => {
     });
   });
 
+  it('that a unit or container varies come from the environment, too', () => {
+    const env = { RMA_URL: 'http://a', RMA_NAME: 'attic', RMA_INSECURE: 'true' };
+    expect(read([], env).agent).toMatchObject({ name: 'attic', insecure: true });
+    expect(read(['--name', 'cellar'], { RMA_URL: 'http://a', RMA_NAME: 'attic' }).agent).toMatchObject({
+      name: 'cellar',
+      insecure: false,
+    });
+    expect(read([], { RMA_URL: 'http://a', RMA_NAME: '' }).agent.name).toBeUndefined();
+    expect(() => read([], { RMA_URL: 'http://a', RMA_NAME: 'x'.repeat(200) })).toThrow(/--name/);
+  });
+
   it('read the token from a file, and say so when there is none in it', () => {
     const file = join(directory, 'join.token');
     expect(() => read(['--url', 'http://a', '--token-file', file])).toThrow(/cannot read the token file .*join\.token/);
