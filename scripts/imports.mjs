@@ -48,6 +48,8 @@ const DOORS = {
   'better-sqlite3': ['server/src/store/sqlite.ts'],
   'better-sqlite3-node20': ['server/src/store/sqlite.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
+  dockerode: ['agent/src/docker/engine.ts'],
+  'tar-stream': ['agent/src/docker/tar.ts'],
   jose: ['server/src/identity/**'],
   yaml: ['server/src/**', 'agent/src/policy/yaml-reader.ts'],
   'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],

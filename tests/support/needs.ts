@@ -23,6 +23,9 @@ interface Probe {
   readonly excused?: () => boolean;
 }
 
+const LOOK_FOR_REGISTRY =
+  "fetch('http://127.0.0.1:5000/v2/').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
+
 const probes = {
   strace: {
     works: () => succeeds('strace', ['-f', '-o', '/dev/null', 'true']),
@@ -47,6 +50,16 @@ const probes = {
         60_000,
       ),
     remedy: "node-llama-cpp's build for this system, which npm installs with the development packages",
+  docker: {
+    works: () =>
+      ['redis:8', 'postgres:17', 'debian:trixie-slim'].every((image) =>
+        succeeds('docker', ['image', 'inspect', image]),
+      ),
+    remedy: 'a Docker engine, the docker command, and the images redis:8, postgres:17 and debian:trixie-slim',
+  },
+  registry: {
+    works: () => succeeds('docker', ['info']) && succeeds(process.execPath, ['-e', LOOK_FOR_REGISTRY]),
+    remedy: 'a Docker engine and a registry on 127.0.0.1:5000 (docker run -d -p 127.0.0.1:5000:5000 registry:2)',
   },
   tmpfs: {
     works: mountsTmpfs,
