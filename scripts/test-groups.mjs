@@ -3,7 +3,7 @@
  */
 
 /** Folders that fill both cores or kill processes: each runs alone, one file after another. */
-const HEAVY = ['tests/durability/', 'tests/e2e/', 'tests/chaos/'];
+const HEAVY = ['tests/durability/', 'tests/e2e/', 'tests/chaos/', 'tests/docker/'];
 
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([

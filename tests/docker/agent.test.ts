@@ -19,7 +19,7 @@ import { engineUrl, POSTGRES, REDIS } from './support/fixture.js';
 
 const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/main'))), '..', 'bin', 'rma-worker.js');
 
-describe('an agent with a container engine', needs('docker'), () => {
+describe('an agent with a container engine', { ...needs('docker'), timeout: 120_000 }, () => {
   const fixture = useFixture();
   const engine = new Engine(parseEngineUrl(engineUrl()));
   const children: ChildProcess[] = [];

@@ -49,7 +49,7 @@ describe('the address of an engine', () => {
   });
 });
 
-describe('an engine', needs('docker'), () => {
+describe('an engine', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   let socket: CutSocket | undefined;
   const jobs: JobRuntime[] = [];
@@ -74,14 +74,11 @@ describe('an engine', needs('docker'), () => {
   it('that goes away makes its services unhealthy, and comes back to the same containers', async () => {
     socket = new CutSocket(join(fixture.directory, 'engine.sock'), engineUrl().replace('unix://', ''));
     await socket.mend();
-    const host = await fixture.host(socket.url);
-    const redis = fixture.runtime(host, 'redis', REDIS);
-    const idle = fixture.runtime(
-      await fixture.host(),
-      'other',
-      spec({ command: ['sh', '-c', 'trap exit TERM; sleep 1000 & wait'] }),
-    );
-    await Promise.all([redis.reaches('healthy'), idle.reaches('healthy')]);
+    const other = { command: ['sh', '-c', 'trap exit TERM; sleep 1000 & wait'] };
+    const idle = fixture.runtime(await fixture.host(), 'other', spec(other));
+    await idle.reaches('healthy');
+    const redis = fixture.runtime(await fixture.host(socket.url), 'redis', REDIS);
+    await redis.reaches('healthy');
     const before = await mine();
     idle.seen.length = 0;
     await socket.cut();
@@ -90,6 +87,7 @@ describe('an engine', needs('docker'), () => {
     await redis.reaches('healthy');
     expect(await mine()).toEqual(before);
     expect(idle.seen).toEqual([]);
+    await redis.runtime.stop();
   });
 
   it('that is away takes no tasks, and takes them again once it is back', async () => {

@@ -11,7 +11,7 @@ import { docker, useDocker } from './support/fixture.js';
 
 const IMAGE = 'debian:trixie-slim';
 
-describe('container.run', needs('docker'), () => {
+describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const runtimes: JobRuntime[] = [];
 

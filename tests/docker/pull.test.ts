@@ -12,7 +12,7 @@ const LAYER_BYTES = 12 * 1_048_576;
 const NAME = `${REGISTRY}/rma-test/idle`;
 const IDLE = ['/bin/sh', '-c', 'trap exit TERM; sleep 1000 & wait'];
 
-describe('pulling', needs('docker').skip ? { skip: true } : needs('registry'), () => {
+describe('pulling', { ...(needs('docker').skip ? { skip: true } : needs('registry')), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const digests: Record<'one' | 'two', string> = { one: '', two: '' };
 

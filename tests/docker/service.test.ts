@@ -14,7 +14,7 @@ const IDLE = ['sh', '-c', 'trap exit TERM; sleep 1000 & wait'];
 const psql = (id: string, sql: string) =>
   docker('exec', id, 'sh', '-c', `PGPASSWORD=$POSTGRES_PASSWORD psql -h 127.0.0.1 -U postgres -tAc "${sql}"`);
 
-describe('a service in a container', needs('docker'), () => {
+describe('a service in a container', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const inspect = (id: string, format: string) => docker('inspect', '--format', format, id);
   const mine = async () => (await fixture.engine.containers(ofAgent(fixture.agent))).map(({ id }) => id);

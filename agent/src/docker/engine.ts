@@ -185,10 +185,31 @@ export class Engine {
 
   /** Resolves with the exit code once it has ended. */
   async wait(id: string, signal: AbortSignal): Promise<number> {
-    const ended = (await this.#open(() => this.#docker.getContainer(id).wait({ abortSignal: signal }))) as {
-      StatusCode: number;
+    // Not `container.wait()`: that one never settles where the engine goes away in the middle of its answer.
+    const options = {
+      path: `/containers/${id}/wait`,
+      method: 'POST',
+      isStream: true,
+      abortSignal: signal,
+      statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
     };
-    return ended.StatusCode;
+    const answer = await this.#open(
+      () =>
+        new Promise<Readable>((resolve, reject) => {
+          this.#docker.modem.dial(options, (error: unknown, stream: unknown) =>
+            error === null ? resolve(stream as Readable) : reject(error),
+          );
+        }),
+    );
+    try {
+      let text = '';
+      for await (const piece of answer.setEncoding('utf8')) text += String(piece);
+      return (JSON.parse(text) as { StatusCode: number }).StatusCode;
+    } catch (error) {
+      throw error instanceof SyntaxError
+        ? new EngineError('the engine ended its answer early', 0, true)
+        : asEngineError(error);
+    }
   }
 
   /** Asks it to end, and kills it after the grace. One that has ended, or is gone, is fine. */

@@ -36,6 +36,8 @@ export interface StartedRuntime {
 }
 
 export function useDocker(): DockerFixture {
+  // Stopping containers takes its time on a busy machine.
+  vi.setConfig({ hookTimeout: 90_000 });
   const runtimes: DockerRuntime[] = [];
   const fixture: DockerFixture = {
     directory: '',
