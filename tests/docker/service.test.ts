@@ -97,7 +97,7 @@ describe('a service in a container', { ...needs('docker'), timeout: 90_000 }, ()
   });
 
   it('says that a container exits in a loop, with its last line, and tries ever later', async () => {
-    const looping = spec({ command: ['sh', '-c', 'echo starting up; echo no database configured >&2; exit 1'] });
+    const looping = spec({ command: ['sh', '-c', 'echo starting up >&2; echo no database configured >&2; exit 1'] });
     const { reaches, seen } = fixture.runtime(await fixture.host(), 'loop', {
       ...looping,
       health: { command: ['false'] },
