@@ -342,8 +342,11 @@ class LocalAgent implements Agent {
     this.#lender?.stop();
     this.#donor?.stop();
     await this.#runtimes?.stop();
-    if (this.#purge !== undefined) await this.#runtimes?.purge({ volumes: this.#purge });
     await this.#containers?.stop();
+    if (this.#purge !== undefined) {
+      await this.#runtimes?.purge({ volumes: this.#purge });
+      await this.#containers?.purge({ volumes: this.#purge });
+    }
     this.#link?.close();
     this.#outbox?.close();
     if (this.#purge !== undefined) this.#state?.forget(this.#purge);
@@ -377,7 +380,8 @@ class LocalAgent implements Agent {
     if (runtimes !== undefined) return undefined;
     return findContainers({
       choice: engine,
-      allowImages,
+      // The donor's terms name images as the command line does.
+      allowImages: [...allowImages, ...(this.#donor?.policy.allow.images ?? [])],
       stateDir: state.path,
       stateKey: state.key,
       hardware,

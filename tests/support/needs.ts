@@ -50,6 +50,7 @@ const probes = {
         60_000,
       ),
     remedy: "node-llama-cpp's build for this system, which npm installs with the development packages",
+  },
   docker: {
     works: () =>
       ['redis:8', 'postgres:17', 'debian:trixie-slim'].every((image) =>

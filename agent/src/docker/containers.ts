@@ -8,7 +8,7 @@ import type { Hardware } from '@rma/protocol/hardware';
 import type { ContainerSpec, Engine as EngineView } from '@rma/protocol/workload';
 import type { AgentLog } from '../log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { removeJobs, removeUnassigned } from './clean-up.js';
+import { removeAll, removeJobs, removeUnassigned } from './clean-up.js';
 import { ContainerHost } from './container-host.js';
 import { detectEngine, type EngineChoice, type FoundEngine } from './detect.js';
 import { Images } from './images.js';
@@ -129,6 +129,19 @@ export class Containers {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#cleaning;
+  }
+
+  /** The machine leaves the pool: every container goes, and the data where asked for. Says so where that fails. */
+  async purge({ volumes }: { readonly volumes: boolean }): Promise<void> {
+    const { stateDir, stateKey, log } = this.#options;
+    try {
+      await removeAll({ engine: this.#found.engine, stateDir, stateKey, purgeVolumes: volumes });
+    } catch (error) {
+      log.error(
+        {},
+        `not all containers could be removed (${textOf(error)}): see docker ps -a --filter label=rma.agent=${this.#agent}`,
+      );
+    }
   }
 
   async #clean(workloads: readonly string[]): Promise<void> {
