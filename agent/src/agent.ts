@@ -414,7 +414,8 @@ class LocalAgent implements Agent {
         return createEmbeddedRuntime({ workloads: [workload], scratch, log, ...slots });
       },
       update: (runtime, { workload, container }) => {
-        if (runtime instanceof DeclinedWorkload) return this.#refusals.get(workload) !== undefined;
+        const noEngine = container !== undefined && this.#containers === undefined;
+        if (runtime instanceof DeclinedWorkload) return this.#refusals.get(workload) !== undefined || noEngine;
         if (!(runtime instanceof DockerRuntime)) return container === undefined;
         if (container !== undefined) runtime.update(container);
         return container !== undefined;
