@@ -52,6 +52,8 @@ const DOORS = {
   '@electric-sql/pglite': ['agent/src/embedded/servers/pglite-process.ts'],
   '@electric-sql/pglite-socket': ['agent/src/embedded/servers/pglite-process.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
+  dockerode: ['agent/src/docker/engine.ts'],
+  'tar-stream': ['agent/src/docker/tar.ts'],
   jose: ['server/src/identity/**'],
   yaml: ['server/src/**', 'agent/src/policy/yaml-reader.ts'],
   'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],

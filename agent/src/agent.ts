@@ -11,6 +11,9 @@ import { type AgentEnd, Announcements, type Teller } from './announcements.js';
 import { AssignedRuntimes } from './assigned-runtimes.js';
 import { parseCoordinatorAddress } from './coordinator-address.js';
 import { Credential } from './credential.js';
+import { type Containers, findContainers } from './docker/containers.js';
+import type { KindServerFactory } from './docker/kind-server.js';
+import { DockerRuntime } from './docker/runtime.js';
 import { createEmbeddedRuntime } from './embedded/runtime.js';
 import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from './embedded/workloads.js';
 import { AgentFault, EXIT } from './fault.js';
@@ -62,6 +65,12 @@ export interface AgentOptions {
   readonly llm?: LlmOptions | undefined;
   /** The only workloads that this machine will run; own handlers always run. */
   readonly only?: readonly string[] | undefined;
+  /** The container engine: `auto` (the default), `none`, or its URL. */
+  readonly engine?: string | undefined;
+  /** Images that tasks of kind `container.run` may use, `*` standing for any text; without one the kind is not offered. */
+  readonly allowImages?: readonly string[] | undefined;
+  /** Serves the task kinds of containers that speak OpenAI's API. */
+  readonly openai?: KindServerFactory | undefined;
   /** Allows an address without encryption that is not this machine. */
   readonly insecure?: boolean | undefined;
   /** The donor's `worker.yaml`, watched; none: lent always and wholly. */
@@ -124,6 +133,7 @@ class LocalAgent implements Agent {
   #outbox: Outbox | undefined;
   #link: Link | undefined;
   #runtimes: AssignedRuntimes | undefined;
+  #containers: Containers | undefined;
   #ending: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   readonly #instance = randomBytes(12).toString('base64url');
@@ -183,6 +193,7 @@ class LocalAgent implements Agent {
       this.#outbox = outbox;
       const blobs = new BlobFiles(state.path, (error) => this.#announcements.diskFailed(error));
       const hardware = this.#options.hardware ?? (await probeHardware({ stateDir: state.path }));
+      this.#containers = await this.#findContainers(state, hardware);
       if (this.#ending !== undefined) return;
       const name = this.#options.name ?? os.hostname();
       const { labels } = this.#options;
@@ -197,6 +208,7 @@ class LocalAgent implements Agent {
           hardware: capHardware(hardware, donor.policy.caps),
           available: offered(available, donor.policy.allow),
           policy: lender.policy,
+          ...(this.#containers === undefined ? {} : { engine: this.#containers.view }),
         }),
         admit: (status) => admitted(status, donor.policy.allow),
         version: VERSION,
@@ -333,7 +345,11 @@ class LocalAgent implements Agent {
     this.#lender?.stop();
     this.#donor?.stop();
     await this.#runtimes?.stop();
-    if (this.#purge !== undefined) await this.#runtimes?.purge({ volumes: this.#purge });
+    await this.#containers?.stop();
+    if (this.#purge !== undefined) {
+      await this.#runtimes?.purge({ volumes: this.#purge });
+      await this.#containers?.purge({ volumes: this.#purge });
+    }
     this.#link?.close();
     this.#outbox?.close();
     this.#presence?.remove();
@@ -363,6 +379,22 @@ class LocalAgent implements Agent {
       }));
   }
 
+  async #findContainers(state: StateDir, hardware: Hardware): Promise<Containers | undefined> {
+    const { engine = 'auto', allowImages = [], runtimes, openai } = this.#options;
+    if (runtimes !== undefined) return undefined;
+    return findContainers({
+      choice: engine,
+      // The donor's terms name images as the command line does.
+      allowImages: [...allowImages, ...(this.#donor?.policy.allow.images ?? [])],
+      stateDir: state.path,
+      stateKey: state.key,
+      hardware,
+      log: this.#log,
+      openai,
+      worker: () => this.worker?.id,
+    });
+  }
+
   #createRuntimes(link: Link, state: StateDir): AssignedRuntimes {
     const { handlersFile, runtimes, llm } = this.#options;
     const log = this.#log;
@@ -370,12 +402,17 @@ class LocalAgent implements Agent {
     const own =
       handlersFile === undefined ? [] : [createEmbeddedRuntime({ workloads: [], handlersFile, scratch, log })];
     const models = llm === undefined ? [] : createLlmRuntimes(llm, { stateDir: state.path, scratch, log });
-    const assigned: AssignedRuntimes = new AssignedRuntimes([...(runtimes ?? []), ...own, ...models], {
-      create: (workload) => {
-        const container = this.#assignment?.workloads.find((one) => one.workload === workload)?.container;
+    const jobs = this.#containers?.jobs;
+    const fixed = [...(runtimes ?? []), ...own, ...models, ...(jobs === undefined ? [] : [jobs])];
+    const assigned: AssignedRuntimes = new AssignedRuntimes(fixed, {
+      create: ({ workload, container }) => {
         const why = this.#refusals.get(workload);
         if (why !== undefined)
           return new DeclinedWorkload(workload, container === undefined ? 'embedded' : 'docker', why);
+        if (container !== undefined) {
+          if (this.#containers !== undefined) return this.#containers.runtimeFor(workload, container);
+          return new DeclinedWorkload(workload, 'docker', 'it runs in a container, and this machine has no engine');
+        }
         const { cores } = this.#donor?.policy.caps ?? {};
         const slots = cores === undefined ? {} : { slots: embeddedSlots(cores) };
         return createEmbeddedRuntime({
@@ -386,6 +423,13 @@ class LocalAgent implements Agent {
           log,
           ...slots,
         });
+      },
+      update: (runtime, { workload, container }) => {
+        const noEngine = container !== undefined && this.#containers === undefined;
+        if (runtime instanceof DeclinedWorkload) return this.#refusals.get(workload) !== undefined || noEngine;
+        if (!(runtime instanceof DockerRuntime)) return container === undefined;
+        if (container !== undefined) runtime.update(container);
+        return container !== undefined;
       },
       changed: () => {
         link.setRuntimes(assigned.list);
@@ -450,8 +494,13 @@ class LocalAgent implements Agent {
     for (const { workload, container } of workloads)
       this.#refusals.set(workload, refusal(allow, workload, container?.image));
     const same = names.filter((name) => !before.has(name) || before.get(name) === this.#refusals.get(name));
-    if (same.length < names.length) this.#runtimes?.apply(same);
-    this.#runtimes?.apply(names);
+    if (same.length < names.length) this.#runtimes?.apply(workloads.filter(({ workload }) => same.includes(workload)));
+    this.#containers?.assigned(
+      workloads.flatMap(({ workload, container }) =>
+        container === undefined || this.#refusals.get(workload) !== undefined ? [] : [workload],
+      ),
+    );
+    this.#runtimes?.apply(workloads);
   }
 
   #termsChanged(): void {

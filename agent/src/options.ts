@@ -42,6 +42,8 @@ interface Flags {
   readonly modelContext?: number;
   readonly insecure?: true;
   readonly config?: string;
+  readonly engine: string;
+  readonly allowImage?: string[];
   readonly grace: number;
   readonly logLevel: string;
   readonly logFormat: LogFormat;
@@ -92,6 +94,12 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
     )
     .option('--model-slots <COUNT>', 'tasks at once on each GGUF file (default: 1)', count)
     .option('--model-context <TOKENS>', 'the longest context of a GGUF file (default: 4096)', count)
+    .option('--engine <ENGINE>', 'the container engine: auto, none, or its URL (DOCKER_HOST)', 'auto')
+    .option(
+      '--allow-image <PATTERN>',
+      'an image that tasks may run (container.run), such as python:3.13-slim or ghcr.io/our-lab/*; may be given several times',
+      (pattern: string, before: string[] = []) => [...before, pattern],
+    )
     .option('--insecure', 'allow an unencrypted address that is not on this machine (RMA_INSECURE=true)')
     .option('--grace <SECONDS>', 'how long running tasks may go on after Ctrl-C', seconds, 5)
     .addOption(new Option('--log-level <LEVEL>', 'how much to tell').choices(LEVELS).default('info'))
@@ -140,6 +148,8 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       llm: llmOptions(flags, url, env),
       only: flags.only,
       insecure: flags.insecure ?? env.RMA_INSECURE === 'true',
+      engine: flags.engine,
+      allowImages: flags.allowImage,
     },
     graceMs: flags.grace * 1_000,
     logLevel: flags.logLevel,

@@ -6,6 +6,7 @@ import type { TaskState } from '@rma/protocol/task';
 import type { Action, Query } from '@rma/protocol/up';
 import { SUBPROTOCOL_MSGPACK, type Subprotocol } from '@rma/protocol/version';
 import type { StatsView, TaskDetail, TaskView, TokenView, WorkerView } from '@rma/protocol/view';
+import type { LogLine } from '@rma/protocol/worker';
 import { Connection } from './connection.js';
 import { type ConnectionChange, Conversation } from './conversation.js';
 import type { Request } from './requests.js';
@@ -43,6 +44,15 @@ export interface EventsOptions {
   readonly since?: number | undefined;
   /** Go on with what happens from now on. Default false. */
   readonly follow?: boolean | undefined;
+}
+
+export interface WorkerLogOptions {
+  /** Of this service alone. */
+  readonly service?: string | undefined;
+  /** At most so many; 100 unless given. */
+  readonly lines?: number | undefined;
+  /** Only lines after this time, as the `at` of a line tells it. */
+  readonly since?: string | undefined;
 }
 
 /** A token to be made; see docs of roles. */
@@ -161,6 +171,21 @@ export class Client {
 
   async workers(): Promise<WorkerView[]> {
     return this.#query<WorkerView[]>({ what: 'workers' });
+  }
+
+  /**
+   * The last lines that a worker's containers wrote, the oldest first. Nothing of it is stored in the pool: the worker is
+   * asked. Admins only.
+   */
+  async workerLog(id: string, options: WorkerLogOptions = {}): Promise<LogLine[]> {
+    const { service, lines, since } = options;
+    return this.#query<LogLine[]>({
+      what: 'log',
+      worker: id,
+      ...(service === undefined ? {} : { service }),
+      ...(lines === undefined ? {} : { lines }),
+      ...(since === undefined ? {} : { since }),
+    });
   }
 
   async stats(): Promise<StatsView> {

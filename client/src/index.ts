@@ -4,6 +4,7 @@ export { ProtocolError } from '@rma/protocol/error';
 export type { PoolEvent } from '@rma/protocol/event';
 export type { Constraints, Failure, TaskChange, TaskState } from '@rma/protocol/task';
 export type { StatsView, TaskDetail, TaskView, TokenView, WorkerView } from '@rma/protocol/view';
+export type { LogLine } from '@rma/protocol/worker';
 export type { TaskChunk } from './chunk-feed.js';
 export {
   Client,
@@ -12,6 +13,7 @@ export {
   type EventsOptions,
   type NewToken,
   type TaskFilter,
+  type WorkerLogOptions,
 } from './client.js';
 export { ClosedError, OfflineError, TaskError } from './client-error.js';
 export type { ConnectionChange } from './conversation.js';

@@ -19,6 +19,7 @@ export const MESSAGE_ROLES: Readonly<Record<UpType, readonly Role[]>> = {
   drain: ['worker'],
   policy: ['worker'],
   leave: ['worker'],
+  'log.lines': ['worker'],
   progress: ['worker'],
   chunks: ['worker'],
   results: ['worker'],
@@ -36,6 +37,7 @@ export const QUERY_ROLES: Readonly<Record<Query['what'], readonly Role[]>> = {
   stats: ['admin', 'client'],
   tokens: ['admin'],
   events: ['admin', 'client'],
+  log: ['admin'],
 };
 
 export const ACTION_ROLES: Readonly<Record<Action['do'], readonly Role[]>> = {

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { LoadSample } from './hardware.js';
 import { LIMITS } from './limits.js';
+import { plainText } from './plain-text.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import {
   Attempt,
@@ -18,7 +19,7 @@ import {
   WorkerId,
 } from './task.js';
 import { TokenRole } from './view.js';
-import { Service, WorkerHello } from './worker.js';
+import { LogLine, Service, WorkerHello } from './worker.js';
 import { DonorPolicy } from './workload.js';
 
 const { maxItems } = LIMITS;
@@ -100,6 +101,18 @@ export const Query = Type.Union([
     since: Type.Integer({ minimum: 0 }),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
   }),
+  Type.Object(
+    {
+      what: Type.Literal('log'),
+      worker: WorkerId,
+      service: Type.Optional(Name),
+      lines: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.maxLogLines })),
+      since: Type.Optional(
+        Type.String({ maxLength: 40, description: 'only lines after this time, as a line tells it' }),
+      ),
+    },
+    { description: "the end of what a worker's services wrote; the worker is asked for it, nothing is stored" },
+  ),
 ]);
 export type Query = Static<typeof Query>;
 
@@ -157,6 +170,19 @@ export const Services = Type.Object(
 export const Sample = Type.Object(
   { type: Type.Literal('sample'), load: LoadSample },
   { description: 'the load of the machine, every 5 s' },
+);
+
+export const LogLines = Type.Object(
+  {
+    type: Type.Literal('log.lines'),
+    ref: Type.Integer({ minimum: 1, maximum: 4_294_967_295, description: 'of the `logs` that it answers' }),
+    lines: Type.Array(LogLine, {
+      maxItems: LIMITS.maxLogLines,
+      description: 'the oldest first, at most 64 KiB of text',
+    }),
+    error: Type.Optional(plainText(LIMITS.maxTextLength, 1)),
+  },
+  { description: 'answers `logs`' },
 );
 
 export const Drain = Type.Object(
@@ -237,6 +263,7 @@ export const UP = {
   drain: Drain,
   policy: PolicyMessage,
   leave: Leave,
+  'log.lines': LogLines,
   progress: Progress,
   chunks: Chunks,
   results: Results,

@@ -20,7 +20,7 @@ const letter = readFileSync(join(ROOT, 'docs/samples/letter.png'));
 const FIRST_LINE = 'Harbour & Finch Solicitors LLP';
 
 /** The images bring their own Node and transport: the suite's second run, on another Node, would test the same again. */
-const need = process.env.RMA_TEST_TRANSPORT === 'ws' ? { skip: true } : needs('docker');
+const need = process.env.RMA_TEST_TRANSPORT === 'ws' ? { skip: true } : needs('nodeImage');
 
 describe('the images', { timeout: 120_000, ...need }, () => {
   const network = `${MARK}-net`;

@@ -56,7 +56,7 @@ async function works(): Promise<void> {
 
 it(`joins from an empty directory with npx on Node ${process.versions.node}, and compiles nothing`, {
   timeout: 300_000,
-  ...needs('registry'),
+  ...needs('npmRegistry'),
 }, async () => {
   const empty = join(directory, 'empty');
   const cache = join(directory, 'cache');
@@ -97,7 +97,7 @@ it(`joins from an empty directory with npx on Node ${process.versions.node}, and
 
 it('joins on Node 24 in a container that has no compiler, no git and no project', {
   timeout: 300_000,
-  ...(needs('registry').skip ? { skip: true } : needs('docker')),
+  ...(needs('npmRegistry').skip ? { skip: true } : needs('nodeImage')),
 }, async () => {
   const line = await joinLine('--node');
   const name = `${MARK}-donor`;

@@ -30,6 +30,7 @@ const MESSAGES: { readonly [T in UpType]: () => UpOf<T> } = {
   drain: () => ({ type: 'drain', draining: false }),
   policy: () => ({ type: 'policy', policy: { paused: false } }),
   leave: () => ({ type: 'leave' }),
+  'log.lines': () => ({ type: 'log.lines', ref: 1, lines: [] }),
   progress: () => ({ type: 'progress', task, attempt: 1, fraction: 0.5 }),
   chunks: () => ({ type: 'chunks', chunks: [{ task, attempt: 1, chunk: 1, data: new Uint8Array([0xc0]) }] }),
   results: () => ({ type: 'results', results: [{ task, attempt: 1, output: new Uint8Array([0xc0]) }] }),
@@ -47,6 +48,7 @@ const QUERIES: { readonly [W in Query['what']]: Extract<Query, { what: W }> } = 
   stats: { what: 'stats' },
   tokens: { what: 'tokens' },
   events: { what: 'events', since: 0 },
+  log: { what: 'log', worker: 'w-none' },
 };
 
 const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {

@@ -25,6 +25,9 @@ interface Probe {
   readonly excused?: () => boolean;
 }
 
+const LOOK_FOR_REGISTRY =
+  "fetch('http://127.0.0.1:5000/v2/').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
+
 const probes = {
   strace: {
     works: () => succeeds('strace', ['-f', '-o', '/dev/null', 'true']),
@@ -58,6 +61,17 @@ const probes = {
     works: () => sqliteProblem() === undefined,
     remedy: "Node 22 or later, or the project's setup on Node 20 (npm run build)",
   },
+  docker: {
+    works: () =>
+      ['redis:8', 'postgres:17', 'debian:trixie-slim'].every((image) =>
+        succeeds('docker', ['image', 'inspect', image]),
+      ),
+    remedy: 'a Docker engine, the docker command, and the images redis:8, postgres:17 and debian:trixie-slim',
+  },
+  registry: {
+    works: () => succeeds('docker', ['info']) && succeeds(process.execPath, ['-e', LOOK_FOR_REGISTRY]),
+    remedy: 'a Docker engine and a registry on 127.0.0.1:5000 (docker run -d -p 127.0.0.1:5000:5000 registry:2)',
+  },
   tmpfs: {
     works: mountsTmpfs,
     remedy: 'Linux, and to run as root with the right to mount',
@@ -67,12 +81,12 @@ const probes = {
     remedy: 'apt-get install systemd',
     excused: () => true,
   },
-  docker: {
+  nodeImage: {
     works: () => succeeds('docker', ['image', 'inspect', 'node:24-trixie-slim']),
     remedy: 'a Docker engine, and its image node:24-trixie-slim (docker pull node:24-trixie-slim)',
     excused: () => true,
   },
-  registry: {
+  npmRegistry: {
     works: () => succeeds('npm', ['view', 'ws@8.23.0', 'version']),
     remedy: 'npm, and its registry within reach',
   },

@@ -16,6 +16,7 @@ import { Attempts } from './attempts.js';
 import { BlobTransfers } from './blob-transfers.js';
 import { Executions } from './executions.js';
 import type { LinkOptions } from './link-options.js';
+import { answerLogs } from './log-answers.js';
 import { Sender } from './sender.js';
 import { Services } from './services.js';
 import { Session, type SessionEffect } from './session.js';
@@ -327,6 +328,11 @@ export class Link {
         break;
       case 'stop':
         this.#attempts.stop(message.attempts, now);
+        break;
+      case 'logs':
+        void answerLogs(this.#runtimes, message).then((answer) => {
+          if (this.online) this.#send(answer);
+        });
         break;
       case 'assign':
         this.#options.events.assigned(message.assignment);

@@ -122,6 +122,6 @@ function toWire(status: ServiceStatus): Service {
     ...(reason === undefined ? {} : { reason: reason.slice(0, LIMITS.maxTextLength) }),
     ...(workload === undefined ? {} : { workload }),
     ...(pull === undefined ? {} : { pull: { ...pull } }),
-    ...(models === undefined ? {} : { models: [...models] }),
+    ...(models === undefined ? {} : { models: models.slice(0, 64) }),
   };
 }

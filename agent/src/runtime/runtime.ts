@@ -58,11 +58,21 @@ export interface ServiceStatus {
   readonly models?: readonly string[];
 }
 
+/** A line that a service wrote. */
+export interface LogLine {
+  /** RFC 3339; with nanoseconds where they are known. */
+  readonly at: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
 export interface Runtime {
   /** Starts its services; `changed` is called whenever `services()` would answer differently. */
   start(changed: () => void): Promise<void>;
   services(): readonly ServiceStatus[];
   execute(job: Job, listener: JobListener): Execution;
+  /** The last lines that its service wrote, those after `since` where given; absent where nobody keeps them. */
+  logs?(lines: number, since: string | undefined): Promise<readonly LogLine[]>;
   /** Ends every execution and process; resolves when none is left. */
   stop(): Promise<void>;
   /** The machine leaves the pool: after `stop`, removes all that the runtime ever put on it, of earlier runs, too. */

@@ -21,6 +21,7 @@ export type CoreMessageType = Exclude<
   | 'query'
   | 'subscribe'
   | 'unsubscribe'
+  | 'log.lines'
   | 'blob.put'
   | 'blob.get'
   | 'stream.credit'

@@ -26,7 +26,11 @@ export interface Asker {
 }
 
 /** @throws ProtocolError of kind `not_found` or `unavailable` */
-export async function answerQuery(source: QuerySource, asker: Asker, query: Query): Promise<unknown> {
+export async function answerQuery(
+  source: QuerySource,
+  asker: Asker,
+  query: Exclude<Query, { what: 'log' }>,
+): Promise<unknown> {
   const admin = asker.role === 'admin';
   switch (query.what) {
     case 'stats':
