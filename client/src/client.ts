@@ -5,7 +5,15 @@ import type { PoolEvent } from '@rma/protocol/event';
 import type { TaskState } from '@rma/protocol/task';
 import type { Action, Query } from '@rma/protocol/up';
 import { SUBPROTOCOL_MSGPACK, type Subprotocol } from '@rma/protocol/version';
-import type { StatsView, TaskDetail, TaskView, TokenView, WorkerView } from '@rma/protocol/view';
+import type {
+  CatalogView,
+  PlacementView,
+  StatsView,
+  TaskDetail,
+  TaskView,
+  TokenView,
+  WorkerView,
+} from '@rma/protocol/view';
 import { Connection } from './connection.js';
 import { type ConnectionChange, Conversation } from './conversation.js';
 import type { Request } from './requests.js';
@@ -159,8 +167,28 @@ export class Client {
     return this.#query<TaskDetail>({ what: 'task', task: id });
   }
 
-  async workers(): Promise<WorkerView[]> {
-    return this.#query<WorkerView[]>({ what: 'workers' });
+  /** All workers, by id. */
+  workers(): Promise<WorkerView[]> {
+    return this.#pages((after) => this.#query<WorkerView[]>({ what: 'workers', ...after }));
+  }
+
+  /** Where each workload of the catalogue runs, could run or cannot, and why. Admins only. */
+  async placement(): Promise<PlacementView> {
+    let workloads: PlacementView['workloads'] = [];
+    const workers = await this.#pages(
+      async (after) => {
+        const page = await this.#query<PlacementView>({ what: 'placement', ...after });
+        workloads = page.workloads;
+        return page.workers;
+      },
+      ({ worker }) => worker,
+    );
+    return { workloads, workers };
+  }
+
+  /** The catalogue that is in force. */
+  catalog(): Promise<CatalogView> {
+    return this.#query<CatalogView>({ what: 'catalog' });
   }
 
   async stats(): Promise<StatsView> {
@@ -229,7 +257,7 @@ export class Client {
 
   /** Admins only. */
   tokens(): Promise<TokenView[]> {
-    return this.#query<TokenView[]>({ what: 'tokens' });
+    return this.#pages((after) => this.#query<TokenView[]>({ what: 'tokens', ...after }));
   }
 
   /** Sends what is to be sent, closes the connection and rejects what is pending with a `ClosedError`. */
@@ -251,6 +279,20 @@ export class Client {
 
   async #query<Result>(query: Query): Promise<Result> {
     return (await this.#ask({ type: 'query', query })) as Result;
+  }
+
+  /** Every page of a list: each goes on behind the last id of the one before, an empty one is the end. */
+  async #pages<View>(
+    page: (from: { after?: string }) => Promise<View[]>,
+    idOf: (view: View) => string = (view) => (view as { id: string }).id,
+  ): Promise<View[]> {
+    const all: View[] = [];
+    for (;;) {
+      const last = all.at(-1);
+      const views = await page(last === undefined ? {} : { after: idOf(last) });
+      if (views.length === 0) return all;
+      all.push(...views);
+    }
   }
 
   async #act<Result>(action: Action): Promise<Result> {

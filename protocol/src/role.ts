@@ -36,6 +36,8 @@ export const QUERY_ROLES: Readonly<Record<Query['what'], readonly Role[]>> = {
   stats: ['admin', 'client'],
   tokens: ['admin'],
   events: ['admin', 'client'],
+  placement: ['admin'],
+  catalog: ['admin', 'client'],
 };
 
 export const ACTION_ROLES: Readonly<Record<Action['do'], readonly Role[]>> = {

@@ -47,6 +47,8 @@ const QUERIES: { readonly [W in Query['what']]: Extract<Query, { what: W }> } = 
   stats: { what: 'stats' },
   tokens: { what: 'tokens' },
   events: { what: 'events', since: 0 },
+  placement: { what: 'placement' },
+  catalog: { what: 'catalog' },
 };
 
 const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {
