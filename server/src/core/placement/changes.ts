@@ -21,7 +21,8 @@ export function takeCatalog(turn: Turn, input: Extract<Input, { type: 'catalog' 
   }
   for (const worker of state.workers.values()) {
     worker.forms = null;
-    if (worker.record.revokedAt !== 0 || !assignAnew(state, worker) || worker.session === 0) continue;
+    // Who is absent gets it with the next welcome.
+    if (worker.session === 0 || !assignAnew(state, worker)) continue;
     turn.effects.persist.workers.add(worker.record);
     tellAssignment(turn, worker);
   }

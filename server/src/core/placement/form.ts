@@ -51,11 +51,11 @@ export function formOf(entry: CatalogEntry, machine: Machine, bound?: PlacedRunt
   if (bound) return bound === 'docker' ? container() : embedded();
   const [first, second] = entry.prefer === 'embedded' ? [embedded, container] : [container, embedded];
   const one = first();
-  if (one?.ok) return one;
+  if (one.ok) return one;
   const other = second();
   // What the entry is for tells most: "no NVIDIA GPU" rather than "brings no such handler".
-  if (other?.ok) return other;
-  return (entry.container ? container() : one) ?? other ?? no('cannot run it');
+  if (other.ok) return other;
+  return entry.container ? container() : embedded();
 }
 
 function containerForm(entry: CatalogEntry, machine: Machine): Form {

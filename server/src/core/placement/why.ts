@@ -22,7 +22,20 @@ export function heldFor(state: State, kind: string, constraints: Constraints, wa
   // What runs everywhere waits for a machine, not for placement.
   const wanted = serving.filter(({ everywhere }) => !everywhere);
   if (wanted.length === 0) return undefined;
-  return wanted.map((entry) => missing(state, entry, constraints, wallMs)).join('; ');
+  const texts = new Map<string, string[]>();
+  for (const entry of wanted) {
+    const text = missing(state, entry, constraints, wallMs);
+    texts.set(text, [...(texts.get(text) ?? []), entry.name]);
+  }
+  return [...texts].map(([text, names]) => text.replace(NAME, listed(names))).join('; ');
+}
+
+/** Stands for a workload's name in a sentence that may be true of several. */
+const NAME = '{workload}';
+
+function listed(names: readonly string[]): string {
+  const last = names[names.length - 1] ?? '';
+  return names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${last}` : last;
 }
 
 function startingOn(state: State, entry: CatalogEntry, constraints: Constraints, wallMs: number): string | undefined {
@@ -67,10 +80,10 @@ export function progressOf(
   return `${head}: pulling ${percent} %${leftMs > 0 ? `, about ${Math.ceil(leftMs / 1_000)} s left` : ''}`;
 }
 
-/** Why a wanted workload runs nowhere. */
+/** Why a wanted workload runs nowhere, with {@link NAME} for its name. */
 function missing(state: State, entry: CatalogEntry, constraints: Constraints, wallMs: number): string {
   const binding = state.bindings.get(entry.name);
-  if (binding) return `${entry.name} is unavailable: ${awayText(state, binding.worker, wallMs)}`;
+  if (binding) return `${NAME} is unavailable: ${awayText(state, binding.worker, wallMs)}`;
   const reasons = new Map<string, number>();
   let online = 0;
   let able = 0;
@@ -86,13 +99,13 @@ function missing(state: State, entry: CatalogEntry, constraints: Constraints, wa
   const count = `${online} ${online === 1 ? 'worker' : 'workers'} online`;
   if (able === 0) {
     const why = parts.length > 0 ? ` (${parts.join(', ')})` : '';
-    return `none of ${count} can run ${entry.name}${why}: waits for one that can`;
+    return `none of ${count} can run ${NAME}${why}: waits for one that can`;
   }
   const unmet = state.catalog.unmet.get(entry.name);
-  if (unmet !== undefined) return `${entry.name} waits for room: ${unmet}`;
+  if (unmet !== undefined) return `${NAME} waits for room: ${unmet}`;
   return state.frozenUntilMs > 0 && state.placedAtMs < state.frozenUntilMs
-    ? `${entry.name} is to be started once the workers of before the restart are back`
-    : `${entry.name} is about to be placed`;
+    ? `${NAME} is to be started once the workers of before the restart are back`
+    : `${NAME} is about to be placed`;
 }
 
 /** Where the worker that holds a workload's data is, in words. */
