@@ -36,6 +36,8 @@ export type StatementName =
   | 'upsertWorker'
   | 'upsertToken'
   | 'insertKind'
+  | 'bind'
+  | 'unbind'
   | 'dropKinds'
   | 'insertEvents'
   | 'lastEvent'
