@@ -281,17 +281,22 @@ export class Client {
     return (await this.#ask({ type: 'query', query })) as Result;
   }
 
-  /** Every page of a list: each goes on behind the last id of the one before, an empty one is the end. */
+  /**
+   * Every page of a list: each goes on behind the last id of the one before. The end is a page with nothing new in it:
+   * an empty one, or that of a coordinator which knows no pages and tells everything again.
+   */
   async #pages<View>(
     page: (from: { after?: string }) => Promise<View[]>,
     idOf: (view: View) => string = (view) => (view as { id: string }).id,
   ): Promise<View[]> {
-    const all: View[] = [];
-    for (;;) {
-      const last = all.at(-1);
-      const views = await page(last === undefined ? {} : { after: idOf(last) });
-      if (views.length === 0) return all;
-      all.push(...views);
+    const all = new Map<string, View>();
+    for (let after: string | undefined; ; ) {
+      const before = all.size;
+      for (const view of await page(after === undefined ? {} : { after })) {
+        after = idOf(view);
+        all.set(after, view);
+      }
+      if (all.size === before) return [...all.values()];
     }
   }
 
