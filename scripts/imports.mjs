@@ -23,6 +23,7 @@ const LAYERS = {
   'server/src/runtime/': ['server/src/core/'],
   'server/src/store/': ['server/src/core/', 'server/src/runtime/'],
   'server/src/identity/': ['server/src/core/', 'server/src/runtime/'],
+  'server/src/catalog/': ['server/src/core/'],
   'server/src/blobs/': ['server/src/core/', 'server/src/runtime/'],
   'server/src/query/': ['server/src/core/', 'server/src/runtime/', 'server/src/store/'],
   'server/src/socket/': [
@@ -55,7 +56,7 @@ const DOORS = {
   dockerode: ['agent/src/docker/engine.ts'],
   'tar-stream': ['agent/src/docker/tar.ts'],
   jose: ['server/src/identity/**'],
-  yaml: ['server/src/**', 'agent/src/policy/yaml-reader.ts'],
+  yaml: ['server/src/config.ts', 'protocol/src/catalog-text.ts', 'agent/src/policy/yaml-reader.ts'],
   'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],
   'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],
 };

@@ -3,7 +3,15 @@
 export { ProtocolError } from '@rma/protocol/error';
 export type { PoolEvent } from '@rma/protocol/event';
 export type { Constraints, Failure, TaskChange, TaskState } from '@rma/protocol/task';
-export type { StatsView, TaskDetail, TaskView, TokenView, WorkerView } from '@rma/protocol/view';
+export type {
+  CatalogView,
+  PlacementView,
+  StatsView,
+  TaskDetail,
+  TaskView,
+  TokenView,
+  WorkerView,
+} from '@rma/protocol/view';
 export type { LogLine } from '@rma/protocol/worker';
 export type { TaskChunk } from './chunk-feed.js';
 export {

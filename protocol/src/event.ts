@@ -24,6 +24,12 @@ export const EVENT_TYPES = {
   'storage.full': 'the coordinator cannot persist and refuses submits',
   'storage.recovered': 'the coordinator persists again',
   'worker.left': 'a worker left the pool for good, as its donor asked; its credential is revoked',
+  'service.pulling': 'an image is being pulled, at most once a second; data: service, bytes, totalBytes',
+  'worker.policy': 'a donor paused a machine, or lends it again; data: paused, reason',
+  'workload.bound': 'a workload with state is bound to the worker that holds it; data: workload',
+  'workload.released': 'a workload with state is no longer bound to a worker; data: workload, reason',
+  'catalog.changed': 'another catalogue is in force; data: source, workloads',
+  'catalog.refused': 'a changed catalogue has mistakes, the one before stays; data: source, message',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 

@@ -38,6 +38,8 @@ export const QUERY_ROLES: Readonly<Record<Query['what'], readonly Role[]>> = {
   tokens: ['admin'],
   events: ['admin', 'client'],
   log: ['admin'],
+  placement: ['admin'],
+  catalog: ['admin', 'client'],
 };
 
 export const ACTION_ROLES: Readonly<Record<Action['do'], readonly Role[]>> = {

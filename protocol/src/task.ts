@@ -52,6 +52,9 @@ export const Constraints = Type.Object({
       description: 'a healthy service of the worker lists it in `models`',
     }),
   ),
+  minVramMiB: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 16_777_216, description: 'total memory of the largest NVIDIA GPU' }),
+  ),
 });
 export type Constraints = Static<typeof Constraints>;
 

@@ -84,6 +84,9 @@ export const Cancel = Type.Object(
   { description: 'ends a task; answered by `reply` with its state once that is on disk' },
 );
 
+/** By id, those behind `after`; a page may be shorter than asked for, an empty one is the end. */
+const PageLimit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
+
 export const Query = Type.Union([
   Type.Object({
     what: Type.Literal('tasks'),
@@ -93,9 +96,11 @@ export const Query = Type.Union([
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
   }),
   Type.Object({ what: Type.Literal('task'), task: TaskId }),
-  Type.Object({ what: Type.Literal('workers') }),
+  Type.Object({ what: Type.Literal('workers'), after: Type.Optional(WorkerId), limit: PageLimit }),
   Type.Object({ what: Type.Literal('stats') }),
-  Type.Object({ what: Type.Literal('tokens') }),
+  Type.Object({ what: Type.Literal('tokens'), after: Type.Optional(Name), limit: PageLimit }),
+  Type.Object({ what: Type.Literal('placement'), after: Type.Optional(WorkerId), limit: PageLimit }),
+  Type.Object({ what: Type.Literal('catalog') }),
   Type.Object({
     what: Type.Literal('events'),
     since: Type.Integer({ minimum: 0 }),

@@ -96,6 +96,13 @@ export const SETTINGS = {
     read: text,
     help: 'directory of the database, tokens and blobs',
   }),
+  catalog: setting({
+    flag: 'catalog',
+    takes: 'FILE',
+    default: '',
+    read: (value) => (value === '' ? '' : text(value)),
+    help: "what can run in the pool; without it the data directory's catalog.yaml, else the shipped one",
+  }),
   transport: setting({
     flag: 'transport',
     takes: 'NAME',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { LIMITS } from '@rma/protocol/limits';
 import type { Logger } from 'pino';
 import { BlobStore } from './blobs/blob-store.js';
+import { CatalogWatch } from './catalog/catalog-watch.js';
 import type { CoreSettings } from './core/settings.js';
 import { InnerSessions } from './http/inner-sessions.js';
 import { makeRequestHandler } from './http/routes.js';
@@ -51,6 +52,8 @@ export interface CoordinatorOptions {
   readonly publicUrl?: string | undefined;
   /** A second place for the join token, for workers that share nothing else with this machine. */
   readonly joinTokenFile?: string | undefined;
+  /** The catalogue's file; without one the data directory's, else the shipped one. */
+  readonly catalog?: string | undefined;
   readonly version: string;
   readonly log: Logger;
   /** Called when an invariant broke; the process must end. */
@@ -123,6 +126,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     uptimeSeconds: () => Math.floor((clock.nowMs() - startedMs) / 1_000),
     storageBytes: () => sizeOf(file) + sizeOf(`${file}-wal`),
   };
+  const catalog = new CatalogWatch({ file: options.catalog, data, push: (input) => loop.push(input), log });
   const inner = new InnerSessions((input) => loop.push(input));
   const connections = new Connections({
     settings: options.socket,
@@ -151,10 +155,13 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
       log.error({ reason }, 'nothing could be written; sessions end and submits are refused until there is room');
       connections.closeAll('restart', `the coordinator could not write (${reason}); dial again`, RECONNECT_SPREAD_MS);
       inner.closeAll('the coordinator could not write; ask again');
+      catalog.again();
     },
     fatal: options.fatal,
   });
   undo.push(() => loop.stop());
+  catalog.start();
+  undo.push(() => catalog.stop());
   const handle = makeRequestHandler({
     inner,
     blobs,
@@ -204,6 +211,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
 
   const stop = async () => {
     clearInterval(housekeeping);
+    catalog.stop();
     theTransport().stopListening();
     loop.push({ type: 'stopping' });
     connections.stop();

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
+import { CatalogError } from './catalog/catalog-file.js';
 import { type Config, ConfigError, printConfig, readConfig, SETTINGS, type SettingName } from './config.js';
 import { type Coordinator, startCoordinator } from './coordinator.js';
 import { TransportUnavailable } from './socket/choose-transport.js';
@@ -98,6 +99,7 @@ async function serve(config: Config): Promise<void> {
       host: config.host,
       port: config.port,
       data,
+      catalog: config.catalog === '' ? undefined : resolve(config.catalog),
       transport: config.transport,
       synchronous: config.synchronous,
       trustProxy: config.trustProxy,
@@ -125,7 +127,7 @@ async function serve(config: Config): Promise<void> {
     });
   } catch (error) {
     if (error instanceof DirectoryLocked) fail(error, EXIT.taken);
-    if (error instanceof TransportUnavailable) fail(error, EXIT.usage);
+    if (error instanceof TransportUnavailable || error instanceof CatalogError) fail(error, EXIT.usage);
     const code = (error as NodeJS.ErrnoException | null)?.code;
     if (code === 'EADDRINUSE') {
       fail(

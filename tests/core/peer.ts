@@ -3,6 +3,7 @@ import type { Hardware } from '@rma/protocol/hardware';
 import type { AttemptRef, AttemptResult, Dispatch, Labels, TaskSpec, Trust } from '@rma/protocol/task';
 import type { Action, UpOf } from '@rma/protocol/up';
 import type { Available, Service, Verdict } from '@rma/protocol/worker';
+import type { DonorPolicy, Engine } from '@rma/protocol/workload';
 import type { CoreMessage } from '@rma/server/core/inputs';
 import type { Worker } from '@rma/server/core/worker';
 import { type Pool, type Sent, START_MS } from './harness.js';
@@ -128,6 +129,8 @@ export interface WorkerOptions {
   readonly hardware?: Hardware;
   readonly available?: readonly Available[];
   readonly name?: string;
+  readonly engine?: Engine;
+  readonly policy?: DonorPolicy;
 }
 
 export interface Arrival {
@@ -195,6 +198,8 @@ export class WorkerPeer extends Peer {
           labels: options.labels ?? {},
           hardware: options.hardware ?? machine(3),
           available: [...(options.available ?? [])],
+          ...(options.engine ? { engine: options.engine } : {}),
+          ...(options.policy ? { policy: options.policy } : {}),
           services,
           running: [...running],
           finished: [...finished],
@@ -214,6 +219,11 @@ export class WorkerPeer extends Peer {
   }
 
   #unread: Dispatch[] = [];
+
+  /** The catalogue workloads and embedded ones that it shall run now. */
+  get assigned(): string[] {
+    return this.live.assignment.workloads.map(({ workload }) => workload);
+  }
 
   /** What it was given since the last look, with the hello or after it. */
   dispatches(): Dispatch[] {

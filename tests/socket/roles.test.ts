@@ -49,6 +49,8 @@ const QUERIES: { readonly [W in Query['what']]: Extract<Query, { what: W }> } = 
   tokens: { what: 'tokens' },
   events: { what: 'events', since: 0 },
   log: { what: 'log', worker: 'w-none' },
+  placement: { what: 'placement' },
+  catalog: { what: 'catalog' },
 };
 
 const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {

@@ -2,7 +2,9 @@
 import { ProtocolError } from '@rma/protocol/error';
 import { Command, CommanderError, Option } from 'commander';
 import { CLIENT_VERSION } from '../version.js';
+import { addCatalogCommands } from './catalog-commands.js';
 import { addJoinCommand } from './join-command.js';
+import { addPlacementCommand } from './placement-command.js';
 import { addPoolCommands } from './pool-commands.js';
 import { addSubmitCommand } from './submit-command.js';
 import { addTaskCommands } from './task-commands.js';
@@ -61,6 +63,8 @@ Exit status: 0 what was asked for happened, 1 it did not, 2 wrong usage, 130 Ctr
   addSubmitCommand(program, finish);
   addTaskCommands(program, finish);
   addWorkerCommands(program, finish);
+  addPlacementCommand(program, finish);
+  addCatalogCommands(program, finish);
   addPoolCommands(program, finish);
   addTokenCommands(program, finish);
   addJoinCommand(program, finish);

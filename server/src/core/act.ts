@@ -1,8 +1,8 @@
 /** An admin's actions, each answered once it is on disk, and the one that a donor has: to leave. */
 import type { UpOf } from '@rma/protocol/up';
-import { assign } from './assign.js';
-import { outgoingOf } from './effects.js';
 import { closeSession, giveUp } from './join.js';
+import { releaseBindings } from './placement/changes.js';
+import { assignAnew, tellAssignment } from './placement/run.js';
 import { forgetKinds } from './services.js';
 import type { Session } from './session.js';
 import { capacityGrew } from './state.js';
@@ -44,16 +44,18 @@ export function act(turn: Turn, session: Session, message: Act, minted?: { id: s
 
 function pin(turn: Turn, session: Session, worker: Worker, tier: 1 | 2 | 3 | null): void {
   worker.record.pinnedTier = tier;
-  worker.assignment = assign(worker.record.hardware, worker.record.available, tier);
-  worker.record.reasons = worker.assignment.reasons;
+  worker.forms = null;
+  assignAnew(turn.state, worker);
+  turn.state.placementDue = true;
   emit(turn, 'worker.pinned', worker.record.id, '', { tier, by: session.subject });
   if (worker.session === 0) return;
-  outgoingOf(turn.effects, worker.session).assignment = worker.assignment;
+  tellAssignment(turn, worker);
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
 function drain(turn: Turn, session: Session, worker: Worker, draining: boolean): void {
   worker.record.draining = draining;
+  turn.state.placementDue = true;
   if (draining) emit(turn, 'worker.draining', worker.record.id, '', { by: session.subject });
   else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
@@ -82,6 +84,7 @@ function retire(turn: Turn, worker: Worker, why: string): void {
     effects.persist.tokens.add(token);
   }
   forgetKinds(turn, worker);
+  releaseBindings(turn, worker, why);
   giveUp(turn, worker, why);
 }
 

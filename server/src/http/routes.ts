@@ -1,10 +1,11 @@
 /** The HTTP side: health, the admin's figures, tasks for curl users, and a word to agents of the first generation. */
 
 import { ProtocolError } from '@rma/protocol/error';
+import type { WorkerView } from '@rma/protocol/view';
 import type { Logger } from 'pino';
 import type { State } from '../core/state.js';
 import type { Tokens } from '../identity/tokens.js';
-import { answerQuery, statsOf } from '../query/query.js';
+import { type Asker, answerQuery, type QuerySource, statsOf } from '../query/query.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
 import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
 import { callerOf } from './caller.js';
@@ -47,7 +48,7 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
       /^\/api\/admin\/workers$/,
       async (request) => {
         const who = await caller(request, ['admin']);
-        return json(200, { workers: await answerQuery(query, who, { what: 'workers' }) });
+        return json(200, { workers: await allWorkers(query, who) });
       },
     ],
     [
@@ -129,4 +130,15 @@ function healthOf(options: HttpOptions): unknown {
     uptimeSeconds,
     ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
   };
+}
+
+/** HTTP has no frame to outgrow: every page in one answer. */
+async function allWorkers(query: QuerySource, who: Asker): Promise<WorkerView[]> {
+  const all: WorkerView[] = [];
+  for (;;) {
+    const after = all.at(-1)?.id;
+    const page = await answerQuery(query, who, { what: 'workers', ...(after === undefined ? {} : { after }) });
+    if ((page as WorkerView[]).length === 0) return all;
+    all.push(...(page as WorkerView[]));
+  }
 }

@@ -2,12 +2,14 @@
 import { ProtocolError } from '@rma/protocol/error';
 import { isTerminal, type TaskState } from '@rma/protocol/task';
 import type { Query } from '@rma/protocol/up';
-import type { StatsView, TaskDetail, TaskView } from '@rma/protocol/view';
+import type { PlacementView, StatsView, TaskDetail, TaskView } from '@rma/protocol/view';
 import { explainWaiting } from '../core/explain.js';
+import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/view.js';
 import type { State } from '../core/state.js';
 import { viewToken } from '../core/token.js';
 import { countTasks, countWorkers, viewWorker } from '../core/view.js';
 import type { Reader, StoredTask } from '../store/reader.js';
+import { pageOf } from './page.js';
 import { visibleEvent } from './visible.js';
 
 export interface QuerySource {
@@ -36,9 +38,20 @@ export async function answerQuery(
     case 'stats':
       return statsOf(source);
     case 'workers':
-      return [...source.state().workers.values()].map((worker) => viewWorker(worker, admin, source.wallMs()));
-    case 'tokens':
-      return [...source.state().tokens.values()].filter(({ role }) => role !== 'worker').map(viewToken);
+      return pageOf(
+        source.state().workers.values(),
+        ({ record }) => record.id,
+        (worker) => viewWorker(worker, admin, source.wallMs()),
+        query,
+      );
+    case 'tokens': {
+      const tokens = [...source.state().tokens.values()].filter(({ role }) => role !== 'worker');
+      return pageOf(tokens, ({ id }) => id, viewToken, query);
+    }
+    case 'placement':
+      return placementOf(source, query);
+    case 'catalog':
+      return viewCatalog(source.state());
     case 'tasks': {
       const rows = await source.reader.tasks({
         limit: query.limit ?? 50,
@@ -57,6 +70,20 @@ export async function answerQuery(
       return { events, last: page.last };
     }
   }
+}
+
+function placementOf(source: QuerySource, query: Extract<Query, { what: 'placement' }>): PlacementView {
+  const state = source.state();
+  const workers = [...state.workers.values()].filter(({ record }) => record.revokedAt === 0);
+  return {
+    workloads: viewWorkloads(state, source.wallMs()),
+    workers: pageOf(
+      workers,
+      ({ record }) => record.id,
+      (worker) => viewPlacedWorker(state, worker, source.wallMs()),
+      query,
+    ),
+  };
 }
 
 function viewOf(task: StoredTask): TaskView {

@@ -2,7 +2,14 @@
 import type { PoolEvent } from '@rma/protocol/event';
 import type { EventRecord } from '../core/effects.js';
 
-const PUBLIC = new Set(['worker.online', 'worker.offline', 'service.changed', 'storage.full', 'storage.recovered']);
+const PUBLIC = new Set([
+  'worker.online',
+  'worker.offline',
+  'service.changed',
+  'service.pulling',
+  'storage.full',
+  'storage.recovered',
+]);
 
 export function fullEvent(event: EventRecord): PoolEvent {
   return {
