@@ -12,10 +12,10 @@ import { AssignedRuntimes } from './assigned-runtimes.js';
 import { parseCoordinatorAddress } from './coordinator-address.js';
 import { Credential } from './credential.js';
 import { type Containers, findContainers } from './docker/containers.js';
-import type { KindServerFactory } from './docker/kind-server.js';
 import { DockerRuntime } from './docker/runtime.js';
 import { createEmbeddedRuntime } from './embedded/runtime.js';
 import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from './embedded/workloads.js';
+import { openAiContainers } from './endpoint-runtime/container-models.js';
 import { AgentFault, EXIT } from './fault.js';
 import { Link } from './link/link.js';
 import type { LinkEvents } from './link/link-options.js';
@@ -69,8 +69,6 @@ export interface AgentOptions {
   readonly engine?: string | undefined;
   /** Images that tasks of kind `container.run` may use, `*` standing for any text; without one the kind is not offered. */
   readonly allowImages?: readonly string[] | undefined;
-  /** Serves the task kinds of containers that speak OpenAI's API. */
-  readonly openai?: KindServerFactory | undefined;
   /** Allows an address without encryption that is not this machine. */
   readonly insecure?: boolean | undefined;
   /** The donor's `worker.yaml`, watched; none: lent always and wholly. */
@@ -380,7 +378,7 @@ class LocalAgent implements Agent {
   }
 
   async #findContainers(state: StateDir, hardware: Hardware): Promise<Containers | undefined> {
-    const { engine = 'auto', allowImages = [], runtimes, openai } = this.#options;
+    const { engine = 'auto', allowImages = [], runtimes } = this.#options;
     if (runtimes !== undefined) return undefined;
     return findContainers({
       choice: engine,
@@ -390,7 +388,7 @@ class LocalAgent implements Agent {
       stateKey: state.key,
       hardware,
       log: this.#log,
-      openai,
+      openai: openAiContainers(this.#log),
       worker: () => this.worker?.id,
     });
   }
