@@ -24,6 +24,8 @@ node server/bin/rma-coordinator.js --help lists them. Ctrl-C stops both, a secon
 On Windows: node scripts/start.mjs [options]`;
 
 /** Ctrl-C under npm arrives twice, from the terminal and from npm; only a later one means "at once". */
+/** What the first worker runs. No data services: whoever tries the pool does not want to pull images at once. */
+const FIRST_WORKLOADS = ['echo', 'document', 'ner', 'embed', 'ocr', 'rag', 'vector'];
 const SECOND_PRESS_MS = 1_000;
 const JOIN_PATIENCE_MS = 15_000;
 
@@ -111,7 +113,7 @@ function required({ rawName, value }) {
 function workerCommand(url, data) {
   const bin = join(root, 'agent/bin/rma-worker.js');
   const files = ['--token-file', join(data, 'local.token'), '--state', join(data, 'worker')];
-  return [bin, '--url', url, ...files, '--name', 'local'];
+  return [bin, '--url', url, ...files, '--name', 'local', '--only', FIRST_WORKLOADS.join()];
 }
 
 /**

@@ -77,8 +77,8 @@ export interface CatalogFault {
   readonly message: string;
 }
 
-/** Kinds that only trusted machines serve: they hold other people's documents. */
-export const isTrustedKind = (kind: string): boolean => kind.startsWith('rag.') || kind.startsWith('vector.');
+/** Kinds that only trusted machines serve: they hold other people's data. */
+export const isTrustedKind = (kind: string): boolean => /^(rag|vector|postgres|redis)\./.test(kind);
 
 /** What a schema cannot say. */
 export function faultsOf(source: CatalogSource): CatalogFault[] {
@@ -99,7 +99,7 @@ export function faultsOf(source: CatalogSource): CatalogFault[] {
       fault('what has state runs once: its floor is at most 1', 'replicas', 'floor');
     }
     if (entry.trust === 'community' && entry.kinds.some(isTrustedKind)) {
-      fault('rag.* and vector.* hold documents: they are for trusted machines only', 'trust');
+      fault('rag.*, vector.*, postgres.* and redis.* hold data: they are for trusted machines only', 'trust');
     }
     if (!container) {
       if (entry.wholeGpu) fault('only a container gets a GPU', 'wholeGpu');

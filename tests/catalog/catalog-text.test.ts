@@ -76,7 +76,7 @@ describe('a mistake', () => {
     [
       'documents for strangers',
       one(`    embedded: rag\n    trust: community\n`).replace('[]', '[rag.query]'),
-      'c.yaml:7:5: a.trust: rag.* and vector.* hold documents: they are for trusted machines only',
+      'c.yaml:7:5: a.trust: rag.*, vector.*, postgres.* and redis.* hold data: they are for trusted machines only',
     ],
     [
       'a digest that is none',

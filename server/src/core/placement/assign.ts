@@ -66,7 +66,7 @@ export function fillerRefusal(
   { trusted, policy }: Machine,
   catalog: CatalogState,
 ): string | undefined {
-  const entries = catalog.entries.filter(({ embedded }) => embedded === workload);
+  const entries = catalog.entries.filter(({ name, embedded }) => name === workload || embedded === workload);
   if (entries.length > 0 && !entries.some(({ everywhere }) => everywhere)) return 'runs where the catalogue wants it';
   if (entries.length === 0 && kinds.length === 0) return 'is not in the catalogue';
   if (!trusted && (entries.some((entry) => entry.trusted) || kinds.some(isTrustedKind))) {
