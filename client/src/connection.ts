@@ -42,6 +42,8 @@ export interface ConnectionOptions {
   readonly token: string | undefined;
   readonly subprotocol: Subprotocol;
   readonly offlineTimeoutMs: number | undefined;
+  /** The token is a join token. */
+  readonly joining: boolean;
 }
 
 export class Connection {
@@ -61,7 +63,7 @@ export class Connection {
   constructor(options: ConnectionOptions, subject: ConnectionSubject) {
     this.#options = options;
     this.#subject = subject;
-    this.session = new Session(options.url, performance.now(), options.offlineTimeoutMs);
+    this.session = new Session(options.url, performance.now(), options.offlineTimeoutMs, options.joining);
     this.#ticker = setInterval(() => this.#tick(), LIVENESS_TICK_MS);
     this.#arm();
   }

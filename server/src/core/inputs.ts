@@ -8,7 +8,8 @@ export interface HelloInput {
   readonly type: 'hello';
   readonly session: number;
   readonly address: string;
-  readonly token: { readonly id: string; readonly role: Role };
+  /** `expiresAt`: where what authenticates ends before its token does; wall-clock ms. */
+  readonly token: { readonly id: string; readonly role: Role; readonly expiresAt?: number };
   readonly message: UpOf<'hello'>;
   /** What the shell made in advance for a first join: the core uses it or not. */
   readonly candidate?: { readonly worker: string; readonly tokenId: string; readonly credential: string };
@@ -37,6 +38,8 @@ export type Input =
       readonly message: CoreMessage;
       /** For `token.create`: the signed token that the shell made in advance. */
       readonly minted?: { readonly id: string; readonly token: string };
+      /** For `task.retry`: the id of the task to be. */
+      readonly newTask?: string;
     }
   | { readonly type: 'closed'; readonly session: number; readonly reason: string }
   | { readonly type: 'claimed'; readonly lane: number; readonly tasks: readonly Task[]; readonly asked: number }

@@ -30,6 +30,12 @@ export function hello(turn: Turn, input: HelloInput): void {
     outgoingOf(turn.effects, input.session).welcome = welcome(input.session, token.role, token.subject);
     return;
   }
+  if (token.role === 'join' && !input.message.worker) {
+    // Whoever holds the token may look who comes with it; that uses nothing up.
+    openSession(turn, input, 'join', token, token.subject, null);
+    outgoingOf(turn.effects, input.session).welcome = welcome(input.session, 'join', token.subject);
+    return;
+  }
   if (!input.message.worker) {
     refuse(turn, input.session, 'bad_frame', 'a worker needs `worker` in its hello');
     return;
@@ -57,6 +63,9 @@ export function closeSession(turn: Turn, session: number, name: CloseName, messa
   closed(turn, session, name);
 }
 
+/** The earlier of two ends, of which 0 is none. */
+const endOf = (a: number, b: number): number => (a && b ? Math.min(a, b) : a || b);
+
 function openSession(
   turn: Turn,
   input: HelloInput,
@@ -70,7 +79,8 @@ function openSession(
     role,
     subject,
     token: token.id,
-    expiresAt: token.expiresAt,
+    address: input.address,
+    expiresAt: endOf(token.expiresAt, input.token.expiresAt ?? 0),
     worker,
     watching: new Set(),
   });
@@ -163,6 +173,8 @@ function join(turn: Turn, token: TokenRecord, said: WorkerHello, id: string): Wo
     joinedAt: batch.wallMs,
     name: said.name ?? id,
     labels: {},
+    givenName: null,
+    givenLabels: null,
     tier: assignment.tier,
     pinnedTier: null,
     reasons: assignment.reasons,
@@ -198,8 +210,8 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, said: WorkerHello
   worker.graceUntilMs = 0;
   worker.stopping.clear();
   worker.assignment = assign(said.hardware, said.available, record.pinnedTier);
-  record.name = said.name ?? record.name;
-  record.labels = said.labels ?? {};
+  record.name = record.givenName ?? said.name ?? record.name;
+  record.labels = record.givenLabels ?? said.labels ?? {};
   record.hardware = said.hardware;
   record.available = said.available;
   record.instance = said.instance ?? '';
@@ -283,6 +295,17 @@ export function closed(turn: Turn, id: number, reason: string): void {
   if (worker.running.size > 0) worker.graceUntilMs = batch.nowMs + state.settings.workerGraceMs;
   effects.persist.workers.add(worker.record);
   emit(turn, 'worker.offline', worker.record.id, '', { reason });
+}
+
+/** Everything that runs on a worker is stopped there and waits again, at no cost to the tasks. */
+export function handBack(turn: Turn, worker: Worker, reason: string): void {
+  for (const task of [...worker.running.values()]) {
+    if (worker.session !== 0) {
+      outgoingOf(turn.effects, worker.session).stops.push({ task: task.id, attempt: task.attempt, reason });
+    }
+    release(turn, task, false);
+    loseAttempt(turn, task, { code: 'cancelled', message: `${reason} (${worker.record.id})` }, false);
+  }
 }
 
 /** The worker is given up: every attempt of its goes back to the queue. */

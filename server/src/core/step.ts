@@ -35,7 +35,7 @@ function take(turn: Turn, input: Input): void {
     case 'message': {
       // A message may still be on its way when its session has ended.
       const session = state.sessions.get(input.session);
-      if (session) takeMessage(turn, session, input.message, input.minted);
+      if (session) takeMessage(turn, session, input.message, input);
       return;
     }
     case 'closed':
@@ -74,7 +74,7 @@ function takeMessage(
   turn: Turn,
   session: Session,
   message: CoreMessage,
-  minted: { id: string; token: string } | undefined,
+  made: Pick<Extract<Input, { type: 'message' }>, 'minted' | 'newTask'>,
 ): void {
   switch (message.type) {
     case 'submit':
@@ -90,7 +90,7 @@ function takeMessage(
       cancel(turn, session, message);
       return;
     case 'act':
-      act(turn, session, message, minted);
+      act(turn, session, message, made.minted, made.newTask);
       return;
   }
   const worker = session.worker === null ? undefined : turn.state.workers.get(session.worker);

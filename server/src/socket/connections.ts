@@ -13,6 +13,7 @@ import type { AttemptRef } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
 import { PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import type { Logger } from 'pino';
+import { v7 } from 'uuid';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { type Effects, makeOutgoing, type Outgoing } from '../core/effects.js';
 import type { HelloInput, Input } from '../core/inputs.js';
@@ -308,7 +309,9 @@ export class Connections {
         return;
       case 'act':
         if (message.action.do === 'token.create') void this.#mint(connection, message);
-        else push({ type: 'message', session: connection.id, message });
+        else if (message.action.do === 'task.retry') {
+          push({ type: 'message', session: connection.id, message, newTask: v7() });
+        } else push({ type: 'message', session: connection.id, message });
         return;
       default:
         push({ type: 'message', session: connection.id, message });
