@@ -89,6 +89,13 @@ export const SETTINGS = {
     read: oneOf('auto', 'uws', 'ws'),
     help: 'uws (uWebSockets.js), ws, or auto: uws where it loads',
   }),
+  pool: setting({
+    flag: 'pool',
+    takes: 'NAME',
+    default: 'RMA Pool',
+    read: text,
+    help: 'what the pool is called, for people who are asked to join it',
+  }),
   allowedOrigin: setting({
     flag: 'allowed-origin',
     takes: 'ORIGINS',

@@ -20,6 +20,7 @@ import { lockDirectory } from './store/lock.js';
 import { Reader } from './store/reader.js';
 import type { Synchronous } from './store/sqlite.js';
 import { openSqliteStore } from './store/sqlite-store.js';
+import { LiveViews } from './topics/live-views.js';
 
 /** Kinds that every agent brings along: tasks of these queue even before the first worker came. */
 export const BUILT_IN_KINDS = ['ocr.read', 'ner.extract', 'document.extract', 'text.embed', 'echo'] as const;
@@ -45,6 +46,8 @@ export interface CoordinatorOptions {
   readonly eventsKeptMs: number;
   readonly core: Partial<CoreSettings> & { readonly retentionMs: number };
   readonly socket: SocketSettings;
+  /** What people call it. */
+  readonly pool: string;
   readonly version: string;
   readonly log: Logger;
   /** Called when an invariant broke; the process must end. */
@@ -58,7 +61,15 @@ export interface Coordinator {
   /** Files with tokens that were written at this start. */
   readonly newTokens: readonly string[];
   /** What lives now, for tests that look for leaks. */
-  counts(): { connections: number; sessions: number; streams: number; tasks: number; watchers: number; inner: number };
+  counts(): {
+    views: number;
+    connections: number;
+    sessions: number;
+    streams: number;
+    tasks: number;
+    watchers: number;
+    inner: number;
+  };
   stop(): Promise<void>;
 }
 
@@ -117,7 +128,15 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     storageBytes: () => sizeOf(file) + sizeOf(`${file}-wal`),
   };
   const inner = new InnerSessions((input) => loop.push(input));
+  const views = new LiveViews({
+    query,
+    pool: options.pool,
+    nowMs: () => clock.nowMs(),
+    error: (error) => log.error({ err: error }, 'a live view failed'),
+  });
+  undo.push(() => views.stop());
   const connections = new Connections({
+    views,
     settings: options.socket,
     clock,
     tokens,
@@ -198,6 +217,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     theTransport().stopListening();
     loop.push({ type: 'stopping' });
     connections.stop();
+    views.stop();
     await loop.stop();
     inner.closeAll('the coordinator is stopping');
     connections.closeAll('going_away', 'the coordinator is stopping; dial again', RECONNECT_SPREAD_MS);
@@ -213,6 +233,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     transport: chosen.name,
     newTokens,
     counts: () => ({
+      views: views.size,
       connections: connections.size,
       sessions: loop.state.sessions.size,
       streams: connections.streams,

@@ -116,6 +116,7 @@ async function serve(config: Config): Promise<void> {
         messagesPerSecond: config.messages,
         messageBurst: config.messages * 2,
       },
+      pool: config.pool,
       version,
       log,
       fatal,

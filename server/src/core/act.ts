@@ -50,6 +50,7 @@ export function act(
       else if (action.do === 'worker.label') label(turn, session, worker, action.labels);
       else revokeWorker(turn, session, worker);
       turn.effects.persist.workers.add(worker.record);
+      turn.effects.workers.add(worker);
       sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
     }
   }

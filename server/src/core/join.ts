@@ -205,6 +205,7 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, said: WorkerHello
   const restarted = said.instance === undefined || said.instance !== record.instance;
   const before = record.tier;
   worker.session = input.session;
+  effects.workers.add(worker);
   worker.address = input.address;
   worker.leaving = said.draining ?? false;
   worker.graceUntilMs = 0;
@@ -291,6 +292,7 @@ export function closed(turn: Turn, id: number, reason: string): void {
   const worker = session.worker === null ? undefined : state.workers.get(session.worker);
   if (!worker || worker.session !== id) return;
   leaveSession(worker);
+  effects.workers.add(worker);
   worker.record.lastSeenAt = batch.wallMs;
   if (worker.running.size > 0) worker.graceUntilMs = batch.nowMs + state.settings.workerGraceMs;
   effects.persist.workers.add(worker.record);
@@ -311,6 +313,7 @@ export function handBack(turn: Turn, worker: Worker, reason: string): void {
 /** The worker is given up: every attempt of its goes back to the queue. */
 export function giveUp(turn: Turn, worker: Worker, reason: string): void {
   worker.graceUntilMs = 0;
+  turn.effects.workers.add(worker);
   const attempts = [...worker.running.values()];
   if (attempts.length === 0) return;
   emit(turn, 'worker.lost', worker.record.id, '', { attempts: attempts.length });

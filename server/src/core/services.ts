@@ -9,6 +9,7 @@ const MAX_KINDS_PER_WORKER = 256;
 
 export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
   const { state } = turn;
+  turn.effects.workers.add(worker);
   const before = new Map(worker.services);
   worker.services.clear();
   for (const service of services) {

@@ -110,9 +110,11 @@ function takeMessage(
       return;
     case 'sample':
       worker.load = message.load;
+      turn.effects.loads.add(worker);
       return;
     case 'drain':
       worker.leaving = message.draining;
+      turn.effects.workers.add(worker);
       if (message.draining) emit(turn, 'worker.draining', worker.record.id, '', { by: 'worker' });
       else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
       return;

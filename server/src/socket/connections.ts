@@ -7,7 +7,7 @@ import { checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
-import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { AttemptRef } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
@@ -22,6 +22,7 @@ import type { Tokens } from '../identity/tokens.js';
 import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
+import type { LiveViews } from '../topics/live-views.js';
 import { Connection } from './connection.js';
 import { deliver, isPatient, isUrgent, type ReadChunks } from './deliver.js';
 import { Streams } from './streams.js';
@@ -51,6 +52,7 @@ export interface ConnectionsOptions {
   readonly tokens: Tokens;
   readonly blobs: BlobStore;
   readonly query: QuerySource;
+  readonly views: LiveViews;
   readonly transport: () => Transport;
   readonly push: (input: Input) => void;
   readonly state: () => State;
@@ -180,6 +182,7 @@ export class Connections {
     connection.phase = 'closing';
     streams.close();
     this.subscriptions.unsubscribe(connection);
+    this.#options.views.unsubscribe(connection.id);
     this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
   }
 
@@ -189,6 +192,7 @@ export class Connections {
     if (outgoing.size > 1) for (const [id, its] of outgoing) if (isUrgent(its)) this.#tell(id, its);
     for (const [id, its] of outgoing) if (outgoing.size === 1 || !isUrgent(its)) this.#tell(id, its);
     this.subscriptions.publish(effects.persist.events);
+    this.#options.views.observe(effects);
   }
 
   #tell(id: number, outgoing: Outgoing): void {
@@ -285,12 +289,13 @@ export class Connections {
         void this.#query(connection, message);
         return;
       case 'subscribe':
-        this.subscriptions.subscribe(connection, message.ref, message.since).catch((error: unknown) => {
+        this.#subscribe(connection, message).catch((error: unknown) => {
           this.#fault(connection, error, nowMs, message);
         });
         return;
       case 'unsubscribe':
-        this.subscriptions.unsubscribe(connection);
+        if (message.topic === 'events') this.subscriptions.unsubscribe(connection);
+        else this.#options.views.unsubscribe(connection.id, message.topic, message.key);
         return;
       case 'blob.put':
         void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
@@ -325,15 +330,31 @@ export class Connections {
         ? QUERY_ROLES[message.query.what]
         : message.type === 'act'
           ? ACTION_ROLES[message.action.do]
-          : MESSAGE_ROLES[message.type];
+          : message.type === 'subscribe'
+            ? TOPIC_ROLES[message.topic]
+            : MESSAGE_ROLES[message.type];
     if (roles.includes(role)) return;
     const what =
       message.type === 'query'
         ? `the query '${message.query.what}'`
         : message.type === 'act'
           ? `the action '${message.action.do}'`
-          : `'${message.type}'`;
+          : message.type === 'subscribe'
+            ? `'subscribe' to '${message.topic}'`
+            : `'${message.type}'`;
     throw new ProtocolError('forbidden', `the role '${role}' may not send ${what}; it takes ${roles.join(' or ')}`);
+  }
+
+  async #subscribe(connection: Connection, message: UpOf<'subscribe'>): Promise<void> {
+    const { views, state, clock } = this.#options;
+    if (message.topic === 'events') {
+      await this.subscriptions.subscribe(connection, message.ref, message.since);
+      return;
+    }
+    const token = state().sessions.get(connection.id)?.token ?? '';
+    await views.subscribe(connection, message, token, (key) => {
+      connection.send({ type: 'reply', ref: message.ref, result: { key } }, clock.nowMs());
+    });
   }
 
   /** A client's own blobs; for a worker, those of the task whose attempt it runs. */
