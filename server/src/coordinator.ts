@@ -1,13 +1,17 @@
 /** The coordinator put together: store, core loop, sockets, HTTP. `startCoordinator` serves; `stop` ends it in order. */
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { LIMITS } from '@rma/protocol/limits';
 import type { Logger } from 'pino';
 import { BlobStore } from './blobs/blob-store.js';
 import type { CoreSettings } from './core/settings.js';
+import type { State } from './core/state.js';
 import { InnerSessions } from './http/inner-sessions.js';
 import { makeRequestHandler } from './http/routes.js';
+import { StaticFiles } from './http/static-files.js';
 import { ensureFirstTokens } from './identity/first-tokens.js';
+import { SignInCodes } from './identity/sign-in-codes.js';
 import { Tokens } from './identity/tokens.js';
 import type { QuerySource } from './query/query.js';
 import { type Clock, systemClock } from './runtime/clock.js';
@@ -25,6 +29,8 @@ import { LiveViews } from './topics/live-views.js';
 /** Kinds that every agent brings along: tasks of these queue even before the first worker came. */
 export const BUILT_IN_KINDS = ['ocr.read', 'ner.extract', 'document.extract', 'text.embed', 'echo'] as const;
 
+/** Where a checkout's build of the dashboard is, seen from this package. */
+const BESIDE = fileURLToPath(new URL('../../dashboard/build', import.meta.url));
 const MAX_BUFFERED_BYTES = 32 * 1_048_576;
 const MAX_BODY_BYTES = 8 * 1_048_576;
 const PRUNE_MS = 10_000;
@@ -47,7 +53,9 @@ export interface CoordinatorOptions {
   readonly core: Partial<CoreSettings> & { readonly retentionMs: number };
   readonly socket: SocketSettings;
   /** What people call it. */
-  readonly pool: string;
+  readonly pool?: string;
+  /** The directory of the dashboard's build; default: beside this package. */
+  readonly dashboard?: string;
   readonly version: string;
   readonly log: Logger;
   /** Called when an invariant broke; the process must end. */
@@ -60,6 +68,8 @@ export interface Coordinator {
   readonly transport: 'uws' | 'ws';
   /** Files with tokens that were written at this start. */
   readonly newTokens: readonly string[];
+  /** A code that signs an admin in once, for a link to the dashboard; undefined where there is none. */
+  signInCode(): string | undefined;
   /** What lives now, for tests that look for leaks. */
   counts(): {
     views: number;
@@ -96,6 +106,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   const { data, log } = options;
   const clock: Clock = systemClock;
   const startedMs = clock.nowMs();
+  const pool = options.pool ?? 'RMA Pool';
   const chosen = chooseTransport(options.transport);
   if (chosen.note) log.warn(chosen.note);
   const file = join(data, 'pool.db');
@@ -130,7 +141,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   const inner = new InnerSessions((input) => loop.push(input));
   const views = new LiveViews({
     query,
-    pool: options.pool,
+    pool,
     nowMs: () => clock.nowMs(),
     error: (error) => log.error({ err: error }, 'a live view failed'),
   });
@@ -167,7 +178,16 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     fatal: options.fatal,
   });
   undo.push(() => loop.stop());
+  const files = StaticFiles.open(options.dashboard ?? BESIDE);
+  const codes = new SignInCodes();
   const handle = makeRequestHandler({
+    files,
+    codes,
+    pool,
+    push: (input) => loop.push(input),
+    wallMs: () => clock.wallMs(),
+    nowMs: () => clock.nowMs(),
+    trustProxy: options.trustProxy,
     inner,
     blobs,
     query,
@@ -232,6 +252,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     port,
     transport: chosen.name,
     newTokens,
+    signInCode: () => (files ? adminCode(loop.state, codes, clock.nowMs()) : undefined),
     counts: () => ({
       views: views.size,
       connections: connections.size,
@@ -243,6 +264,13 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     }),
     stop,
   };
+}
+
+function adminCode(state: State, codes: SignInCodes, nowMs: number): string | undefined {
+  for (const { id, role, revokedAt, expiresAt } of state.tokens.values()) {
+    if (role === 'admin' && !revokedAt && !expiresAt) return codes.issue(id, nowMs).code;
+  }
+  return undefined;
 }
 
 function sizeOf(path: string): number {

@@ -46,6 +46,8 @@ export type Input =
   | { readonly type: 'due'; readonly tasks: readonly Task[] }
   | { readonly type: 'storage'; readonly full: boolean }
   | { readonly type: 'started'; readonly data: Record<string, unknown> }
+  /** Somebody signed in or out with a browser. */
+  | { readonly type: 'signed'; readonly in: boolean; readonly token: string; readonly address: string }
   | { readonly type: 'stopping' }
   | { readonly type: 'tick' };
 

@@ -63,6 +63,15 @@ function take(turn: Turn, input: Input): void {
     case 'started':
       emit(turn, 'coordinator.started', '', '', input.data);
       return;
+    case 'signed': {
+      const token = state.tokens.get(input.token);
+      if (!token) return;
+      token.lastUsedAt = turn.batch.wallMs;
+      turn.effects.persist.tokens.add(token);
+      const by = { role: token.role, by: token.name, token: token.id, address: input.address };
+      emit(turn, input.in ? 'session.opened' : 'session.closed', token.id, '', by);
+      return;
+    }
     case 'stopping':
       state.stopping = true;
       emit(turn, 'coordinator.stopped', '', '');

@@ -18,6 +18,8 @@ import type { BlobStore } from '../blobs/blob-store.js';
 import { type Effects, makeOutgoing, type Outgoing } from '../core/effects.js';
 import type { HelloInput, Input } from '../core/inputs.js';
 import type { State } from '../core/state.js';
+import { originAllowed } from '../identity/origin.js';
+import { sessionOf } from '../identity/session-cookie.js';
 import type { Tokens } from '../identity/tokens.js';
 import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
@@ -110,8 +112,8 @@ export class Connections {
     const refuse = (status: number, message: string): UpgradeVerdict => ({ accept: false, status, message });
     if (this.#stopping) return refuse(503, 'the coordinator is stopping; dial again shortly');
     if (head.path !== SOCKET_PATH) return refuse(404, `the socket's path is ${SOCKET_PATH}`);
-    const origin = head.headers.get('origin');
-    if (origin !== undefined && !settings.allowedOrigins.includes(origin)) {
+    if (!originAllowed(head.headers, settings.allowedOrigins)) {
+      const origin = head.headers.get('origin') ?? '';
       return refuse(403, `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`);
     }
     if ((this.#greetings.get(head.remoteAddress) ?? 0) >= settings.maxGreetingsPerAddress) {
@@ -385,10 +387,9 @@ export class Connections {
   async #verify(connection: Connection, message: UpOf<'hello'>): Promise<void> {
     const { tokens, push, clock, log } = this.#options;
     try {
-      if (message.token === undefined) throw new ProtocolError('unauthenticated', 'hello carries no token');
-      const token = await tokens.verify(message.token);
+      const token = await this.#credential(connection, message);
       let candidate: HelloInput['candidate'];
-      if (token.role === 'join') {
+      if (token.role === 'join' && message.worker) {
         const worker = shortId('w-', 8);
         const tokenId = shortId('t-', 12);
         const claims = { id: tokenId, role: 'worker', subject: worker, expiresAt: 0 } as const;
@@ -408,6 +409,15 @@ export class Connections {
       connection.sendError(wire, clock.nowMs(), 'hello');
       connection.goodbye('unauthenticated', wire.message, clock.nowMs());
     }
+  }
+
+  /** The token of the hello, or the cookie of a browser that signed in. */
+  #credential(connection: Connection, message: UpOf<'hello'>): Promise<HelloInput['token']> {
+    const { tokens } = this.#options;
+    if (message.token !== undefined) return tokens.verify(message.token);
+    const session = sessionOf(connection.socket.cookie);
+    if (session) return tokens.verifySession(session);
+    throw new ProtocolError('unauthenticated', 'hello carries no token, and no cookie came with the upgrade; sign in');
   }
 
   /** The worker that this key joined as before, so that its new credential names it. */
