@@ -161,11 +161,11 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
   );
 });
 
-it('a join token alone opens no session: its hello needs a worker', async () => {
+it('a join token without a worker opens a session that may look who joins, and nothing else', async () => {
   const peer = await pool.dial();
-  peer.send({ ...MESSAGES.hello(), token: pool.coordinator.token('join') });
-  expect(await peer.waitFor('error')).toMatchObject({ about: 'hello', error: { kind: 'invalid' } });
-  expect(await peer.closed).toMatchObject({ code: CLOSE.bad_frame.code });
+  const welcome = await peer.hello({ token: pool.coordinator.token('join') });
+  expect(welcome).toMatchObject({ role: 'join' });
+  expect(welcome.worker).toBeUndefined();
 });
 
 it('a first join makes the session a worker, never a join', async () => {

@@ -2,6 +2,7 @@
 import { type Client, connect, type Live, ProtocolError } from '@rma/client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startTestCoordinator, type TestCoordinator } from '../support/coordinator.js';
+import { freePort } from '../support/free-port.mjs';
 import { workerHello } from '../support/peer.js';
 import { eventually, usePool } from '../support/pool.js';
 
@@ -201,7 +202,7 @@ describe('what an admin does', () => {
 });
 
 it('is right again by itself after the coordinator was restarted', async () => {
-  const first = await startTestCoordinator();
+  const first = await startTestCoordinator({ port: await freePort() });
   const { port, data } = first;
   const other = connect({ url: first.http, token: first.token('admin') });
   let second: TestCoordinator | undefined;

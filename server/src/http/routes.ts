@@ -111,7 +111,8 @@ async function route(
   if (method !== 'GET' && !request.headers.has('origin') && sessionOf(request.headers.get('cookie'))) {
     return problem(new ProtocolError('forbidden', 'a write with a cookie needs an Origin header'));
   }
-  let otherMethod = false;
+  const isPage = !request.path.startsWith('/api/') && request.path !== SOCKET_PATH;
+  let otherMethod = request.path === '/' && method !== 'GET';
   for (const [wanted, path, handle] of routes) {
     const match = path.exec(request.path);
     if (!match) continue;
@@ -119,7 +120,7 @@ async function route(
     otherMethod = true;
   }
   if (otherMethod) return problem(new ProtocolError('invalid', `${request.method} is not possible here`), 405);
-  if (method === 'GET' && !request.path.startsWith('/api/') && request.path !== SOCKET_PATH) {
+  if (method === 'GET' && isPage) {
     const page = options.files?.serve(request);
     if (page) return page;
     if (request.path === '/') return statusPage(statsOf(options.query), request.headers.get('host'));
