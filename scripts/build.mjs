@@ -1,10 +1,11 @@
 /**
- * The build: TypeScript's incremental `tsc -b` over the four packages, and a check by file times whether it
- * is needed at all, so that `npm start` on a current checkout starts at once.
+ * The build: TypeScript's incremental `tsc -b` over the four packages, the tarball of the agent, and a check by file
+ * times whether it is needed at all, so that `npm start` on a current checkout starts at once.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { AGENT_TARBALL, writeAgentPackage } from './agent-package.mjs';
 import { run, SetupError } from './progress.mjs';
 
 /** In the order in which they depend on each other. */
@@ -19,7 +20,7 @@ const STAMP = 'node_modules/.cache/rma/build';
 export function isBuilt(root) {
   const stamp = join(root, STAMP);
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== fingerprint(root)) return false;
-  return packages.every((name) => missingOutputs(root, name).length === 0);
+  return existsSync(join(root, AGENT_TARBALL)) && packages.every((name) => missingOutputs(root, name).length === 0);
 }
 
 /**
@@ -36,6 +37,7 @@ export async function build(root) {
     if (missingOutputs(root, name).length > 0) rmSync(join(root, name, 'tsconfig.tsbuildinfo'), { force: true });
   }
   await compile(root, packages);
+  writeAgentPackage(root);
   const stamp = join(root, STAMP);
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, before);
@@ -56,7 +58,8 @@ export async function compile(root, projects) {
 /** @param {string} root */
 function fingerprint(root) {
   const hash = createHash('sha256');
-  const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json'];
+  const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json', 'scripts/agent-package.mjs'];
+  configs.push('agent/bin/rma-worker.js', 'deploy/rma-worker.service');
   for (const name of packages) configs.push(`${name}/tsconfig.json`, `${name}/package.json`);
   const sources = packages.flatMap((name) => filesBelow(root, `${name}/src`));
   for (const path of [...configs, ...sources]) {

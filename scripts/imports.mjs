@@ -23,6 +23,7 @@ const LAYERS = {
   'server/src/runtime/': ['server/src/core/'],
   'server/src/store/': ['server/src/core/', 'server/src/runtime/'],
   'server/src/identity/': ['server/src/core/', 'server/src/runtime/'],
+  'server/src/catalog/': ['server/src/core/'],
   'server/src/blobs/': ['server/src/core/', 'server/src/runtime/'],
   'server/src/query/': ['server/src/core/', 'server/src/runtime/', 'server/src/store/'],
   'server/src/topics/': ['server/src/core/', 'server/src/runtime/', 'server/src/store/', 'server/src/query/'],
@@ -48,10 +49,19 @@ const LAYERS = {
 const DOORS = {
   'uWebSockets.js': ['server/src/socket/uws.ts'],
   ws: ['server/src/socket/ws.ts', 'agent/src/link/**', 'client/src/socket-node.ts'],
-  'better-sqlite3': ['server/src/store/sqlite.ts'],
-  'better-sqlite3-node20': ['server/src/store/sqlite.ts'],
+  'better-sqlite3': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
+  'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
+  'sqlite-vec': ['agent/src/embedded/sqlite.ts'],
+  postgres: ['agent/src/embedded/servers/postgres-client.ts'],
+  '@electric-sql/pglite': ['agent/src/embedded/servers/pglite-process.ts'],
+  '@electric-sql/pglite-socket': ['agent/src/embedded/servers/pglite-process.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
+  dockerode: ['agent/src/docker/engine.ts'],
+  'tar-stream': ['agent/src/docker/tar.ts'],
   jose: ['server/src/identity/**'],
+  yaml: ['server/src/config.ts', 'protocol/src/catalog-text.ts', 'agent/src/policy/yaml-reader.ts'],
+  'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],
+  'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
@@ -78,7 +88,8 @@ export async function readImports(root) {
   const declared = {};
   for (const name of Object.keys(PACKAGES)) {
     const manifest = JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8'));
-    declared[name] = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
+    const { dependencies, optionalDependencies, peerDependencies } = manifest;
+    declared[name] = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
     for (const path of readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })) {
       if (!path.endsWith('.ts')) continue;
       const file = `${name}/src/${path.replaceAll('\\', '/')}`;

@@ -3,7 +3,15 @@
  */
 
 /** Folders that fill both cores or kill processes: each runs alone, one file after another. */
-const HEAVY = ['tests/durability/', 'tests/e2e/', 'tests/chaos/'];
+const HEAVY = [
+  'tests/durability/',
+  'tests/e2e/',
+  'tests/chaos/',
+  'tests/docker/',
+  'tests/images/',
+  'tests/agent/rag/',
+  'tests/agent/servers/',
+];
 
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([

@@ -2,15 +2,21 @@
  * The runtimes of the workloads that the coordinator assigned, one each, so that another assignment touches only what it
  * changes. What is withdrawn gets no more tasks at once and is stopped when its last one ended.
  */
+import type { Assignment } from '@rma/protocol/worker';
 import type { AgentLog } from './log.js';
-import type { Runtime } from './runtime/runtime.js';
+import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 
 /** How long tasks of a withdrawn workload may go on. */
 const WITHDRAW_MS = 15 * 60_000;
 
+/** One of an assignment's workloads. */
+export type AssignedWorkload = Pick<Assignment['workloads'][number], 'workload' | 'container'>;
+
 export interface AssignedRuntimesOptions {
   /** @throws Error for a workload that does not exist here */
-  create(workload: string): Runtime;
+  create(assigned: AssignedWorkload): Runtime;
+  /** Makes a runtime what is asked for now; false where that takes another one. */
+  update(runtime: Runtime, assigned: AssignedWorkload): boolean;
   /** The list, or what its services say, is another now. */
   changed(): void;
   /** Resolves once no task runs on it, or after a time. */
@@ -40,19 +46,21 @@ export class AssignedRuntimes {
   }
 
   /** Runs these workloads from now on, and no others. */
-  apply(workloads: readonly string[]): void {
+  apply(workloads: readonly AssignedWorkload[]): void {
     if (this.#stopped) return;
     let changed = false;
     for (const [workload, runtime] of this.#assigned) {
-      if (workloads.includes(workload)) continue;
+      const still = workloads.find((assigned) => assigned.workload === workload);
+      if (still !== undefined && this.#options.update(runtime, still)) continue;
       this.#assigned.delete(workload);
       changed = true;
       void this.#withdraw(workload, runtime);
     }
-    for (const workload of workloads) {
+    for (const assigned of workloads) {
+      const { workload } = assigned;
       if (this.#assigned.has(workload)) continue;
       try {
-        const runtime = this.#options.create(workload);
+        const runtime = this.#options.create(assigned);
         this.#assigned.set(workload, runtime);
         this.#start(runtime, workload);
         changed = true;
@@ -67,6 +75,17 @@ export class AssignedRuntimes {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.list, ...this.#withdrawn].map((runtime) => this.#stopOne(runtime)));
+  }
+
+  /** After `stop`: removes what the runtimes left on the machine. */
+  async purge(options: PurgeOptions): Promise<void> {
+    for (const runtime of [...this.list, ...this.#withdrawn]) {
+      try {
+        await runtime.purge?.(options);
+      } catch (error) {
+        this.#options.log.error({}, `something could not be removed from this machine: ${textOf(error)}`);
+      }
+    }
   }
 
   #start(runtime: Runtime, workload: string): void {

@@ -1,15 +1,20 @@
 /** `rma-worker`: options, one agent, signals, exit status. Everything that it tells goes to standard error. */
-import { createAgent } from './agent.js';
 import { AgentFault, EXIT } from './fault.js';
 import { createLog } from './log.js';
 import { readOptions, type WorkerOptions } from './options.js';
+import { isDonorCommand } from './policy/command-names.js';
+import { writeTemplate } from './policy/template.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function run(options: WorkerOptions): Promise<number> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
   const people = options.logFormat === 'pretty' || (options.logFormat === 'auto' && process.stderr.isTTY === true);
+  const { createAgent } = await import('./agent.js');
   const agent = createAgent({ ...options.agent, log, people });
+  const { configFile } = options.agent;
+  if (configFile !== undefined && writeTemplate(configFile))
+    log.info({ file: configFile }, `wrote ${configFile}: say there when and how much this machine is lent`);
   let signals = 0;
   for (const signal of SIGNALS) {
     process.on(signal, () => {
@@ -27,7 +32,9 @@ async function run(options: WorkerOptions): Promise<number> {
 }
 
 try {
-  const exitStatus = await run(readOptions(process.argv, process.env));
+  const exitStatus = isDonorCommand(process.argv)
+    ? await (await import('./policy/commands.js')).runDonorCommand(process.argv, process.env)
+    : await run(readOptions(process.argv, process.env));
   process.exit(exitStatus);
 } catch (error) {
   const told =

@@ -3,7 +3,17 @@
  * place of the outbox. Secrets are files of mode 0600, written in one step and synced before they are used.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { AgentFault } from './fault.js';
@@ -14,7 +24,7 @@ export interface Identity {
   readonly id: string;
   /** The worker's own token. */
   readonly credential: string;
-  /** Which coordinator it belongs to; see `Endpoint.identity`. */
+  /** Which coordinator it belongs to; see `CoordinatorAddress.identity`. */
   readonly url: string;
   readonly name: string;
 }
@@ -31,10 +41,18 @@ export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, platform: 
   return join(env.XDG_STATE_HOME ?? join(home, '.local', 'state'), 'rma-worker');
 }
 
+/** Who the worker of a state directory is, whether or not an agent runs on it. */
+export function readIdentity(path: string): Identity | undefined {
+  const text = readIfThere(join(path, 'worker.json'));
+  return text === undefined ? undefined : parseIdentity(text);
+}
+
 export class StateDir {
   readonly path: string;
   /** Where handler processes work; empty after `new`, also after an agent that was killed. */
   readonly scratch: string;
+  /** What workloads keep; made by the first that keeps something. */
+  readonly data: string;
   /** Makes the first join idempotent. */
   readonly key: string;
   #identity: Identity | undefined;
@@ -47,6 +65,7 @@ export class StateDir {
   constructor(path: string, log: StateDirLog) {
     this.path = path;
     this.scratch = join(path, 'scratch');
+    this.data = join(path, 'data');
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       this.#unlock = lockState(path);
@@ -85,6 +104,15 @@ export class StateDir {
     renameSync(join(this.path, 'worker.json'), aside);
     this.#identity = undefined;
     return aside;
+  }
+
+  /** This machine is no worker any more: the next start joins anew. `all`: nothing is kept but the donor's own file. */
+  forget(all: boolean): void {
+    const mine = ['worker.json', 'key', 'pause.json', 'outbox', 'scratch'];
+    const kept = ['lock', 'worker.yaml', 'control.sock'];
+    const names = all ? readdirSync(this.path).filter((name) => !kept.includes(name)) : mine;
+    for (const name of names) rmSync(join(this.path, name), { recursive: true, force: true });
+    this.#identity = undefined;
   }
 
   /** Gives the directory back. */

@@ -7,7 +7,9 @@ import type { Action, Query } from '@rma/protocol/up';
 import { SUBPROTOCOL_MSGPACK, type Subprotocol } from '@rma/protocol/version';
 import type {
   AuditPage,
+  CatalogView,
   EventPage,
+  PlacementView,
   StatsView,
   TaskDetail,
   TaskInput,
@@ -15,6 +17,7 @@ import type {
   TokenView,
   WorkerView,
 } from '@rma/protocol/view';
+import type { LogLine } from '@rma/protocol/worker';
 import { Connection } from './connection.js';
 import { type ConnectionChange, Conversation } from './conversation.js';
 import type { Live } from './live/live.js';
@@ -68,6 +71,15 @@ export interface EventsOptions {
   readonly since?: number | undefined;
   /** Go on with what happens from now on. Default false. */
   readonly follow?: boolean | undefined;
+}
+
+export interface WorkerLogOptions {
+  /** Of this service alone. */
+  readonly service?: string | undefined;
+  /** At most so many; 100 unless given. */
+  readonly lines?: number | undefined;
+  /** Only lines after this time, as the `at` of a line tells it. */
+  readonly since?: string | undefined;
 }
 
 /** A token to be made; see docs of roles. */
@@ -200,8 +212,43 @@ export class Client {
     return this.#query<TaskDetail>({ what: 'task', task: id });
   }
 
-  async workers(): Promise<WorkerView[]> {
-    return this.#query<WorkerView[]>({ what: 'workers' });
+  /** All workers, by id. */
+  workers(): Promise<WorkerView[]> {
+    return this.#pages((after) => this.#query<WorkerView[]>({ what: 'workers', ...after }));
+  }
+
+  /** Where each workload of the catalogue runs, could run or cannot, and why. Admins only. */
+  async placement(): Promise<PlacementView> {
+    let workloads: PlacementView['workloads'] = [];
+    const workers = await this.#pages(
+      async (after) => {
+        const page = await this.#query<PlacementView>({ what: 'placement', ...after });
+        workloads = page.workloads;
+        return page.workers;
+      },
+      ({ worker }) => worker,
+    );
+    return { workloads, workers };
+  }
+
+  /** The catalogue that is in force. */
+  catalog(): Promise<CatalogView> {
+    return this.#query<CatalogView>({ what: 'catalog' });
+  }
+
+  /**
+   * The last lines that a worker's containers wrote, the oldest first. Nothing of it is stored in the pool: the worker is
+   * asked. Admins only.
+   */
+  async workerLog(id: string, options: WorkerLogOptions = {}): Promise<LogLine[]> {
+    const { service, lines, since } = options;
+    return this.#query<LogLine[]>({
+      what: 'log',
+      worker: id,
+      ...(service === undefined ? {} : { service }),
+      ...(lines === undefined ? {} : { lines }),
+      ...(since === undefined ? {} : { since }),
+    });
   }
 
   async stats(): Promise<StatsView> {
@@ -375,7 +422,7 @@ export class Client {
 
   /** Admins only. */
   tokens(): Promise<TokenView[]> {
-    return this.#query<TokenView[]>({ what: 'tokens' });
+    return this.#pages((after) => this.#query<TokenView[]>({ what: 'tokens', ...after }));
   }
 
   /** Sends what is to be sent, closes the connection and rejects what is pending with a `ClosedError`. */
@@ -397,6 +444,25 @@ export class Client {
 
   async #query<Result>(query: Query): Promise<Result> {
     return (await this.#ask({ type: 'query', query })) as Result;
+  }
+
+  /**
+   * Every page of a list: each goes on behind the last id of the one before. The end is a page with nothing new in it:
+   * an empty one, or that of a coordinator which knows no pages and tells everything again.
+   */
+  async #pages<View>(
+    page: (from: { after?: string }) => Promise<View[]>,
+    idOf: (view: View) => string = (view) => (view as { id: string }).id,
+  ): Promise<View[]> {
+    const all = new Map<string, View>();
+    for (let after: string | undefined; ; ) {
+      const before = all.size;
+      for (const view of await page(after === undefined ? {} : { after })) {
+        after = idOf(view);
+        all.set(after, view);
+      }
+      if (all.size === before) return [...all.values()];
+    }
   }
 
   async #act<Result>(action: Action): Promise<Result> {

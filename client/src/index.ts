@@ -7,8 +7,10 @@ export type { Fact, History, OverviewNow, WorkerRow, WorkerSamples, WorkerTask }
 export type {
   AuditEntry,
   AuditPage,
+  CatalogView,
   EventPage,
   JoinInfo,
+  PlacementView,
   StatsView,
   TaskDetail,
   TaskInput,
@@ -16,6 +18,7 @@ export type {
   TokenView,
   WorkerView,
 } from '@rma/protocol/view';
+export type { LogLine } from '@rma/protocol/worker';
 export type { TaskChunk } from './chunk-feed.js';
 export {
   Client,
@@ -25,6 +28,7 @@ export {
   type HistoryOptions,
   type NewToken,
   type TaskFilter,
+  type WorkerLogOptions,
 } from './client.js';
 export { ClosedError, OfflineError, TaskError } from './client-error.js';
 export type { ConnectionChange } from './conversation.js';

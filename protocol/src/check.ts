@@ -2,9 +2,13 @@
 
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { Settings } from 'typebox/system';
 import { DOWN, type Down } from './down.js';
 import { ProtocolError } from './error.js';
 import { UP, type Up } from './up.js';
+
+// Eight by default: of a union with as many branches the one that was meant would not be looked at.
+Settings.Set({ maxErrors: 32 });
 
 interface Fault {
   readonly keyword: string;

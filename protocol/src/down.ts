@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { CLOSE, WireError } from './error.js';
 import { PoolEvent } from './event.js';
+import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import { AttemptRef, BlobId, Chunk, Dispatch, Millis, Refusal, TaskChange, TaskEnd, TaskId, WorkerId } from './task.js';
@@ -9,7 +10,7 @@ import { TOPIC_MESSAGES } from './topic.js';
 import { Heartbeat } from './up.js';
 import { Assignment, Verdict } from './worker.js';
 
-const Ref = Type.Integer({ description: 'of the message that it answers' });
+const Ref = Type.Integer({ description: 'of the message that it answers, or that answers it' });
 
 export const ROLES = ['admin', 'client', 'join', 'worker'] as const;
 export type Role = (typeof ROLES)[number];
@@ -117,6 +118,17 @@ export const Acknowledged = Type.Object(
   { description: 'on disk, or no longer wanted' },
 );
 
+export const Logs = Type.Object(
+  {
+    type: Type.Literal('logs'),
+    ref: Ref,
+    service: Type.Optional(Type.String({ description: 'absent: of all' })),
+    lines: Type.Integer({ minimum: 1, maximum: LIMITS.maxLogLines }),
+    since: Type.Optional(Type.String({ description: 'only lines after this time' })),
+  },
+  { description: 'tell the end of what services wrote; answered by `log.lines` within 10 s' },
+);
+
 export const Goodbye = Type.Object(
   {
     type: Type.Literal('goodbye'),
@@ -163,6 +175,7 @@ export const DOWN = {
   dispatch: DispatchMessage,
   stop: Stop,
   acknowledged: Acknowledged,
+  logs: Logs,
   goodbye: Goodbye,
   'blob.ready': BlobReady,
   'blob.stored': BlobStored,

@@ -17,6 +17,8 @@ export const LIMITS = {
   maxItems: 1_000,
   maxNameLength: 128,
   maxTextLength: 2_000,
+  /** Lines of a worker's log in one answer. */
+  maxLogLines: 1_000,
   /** Nesting of a JSON frame or payload. */
   maxDepth: 64,
 } as const;

@@ -46,6 +46,15 @@ export const Constraints = Type.Object({
   labels: Type.Optional(Labels),
   trust: Type.Optional(Type.Literal('trusted', { description: 'only workers of the admin' })),
   worker: Type.Optional(WorkerId),
+  model: Type.Optional(
+    Type.Unsafe<string>({
+      ...plainText(256, 1),
+      description: 'a healthy service of the worker lists it in `models`',
+    }),
+  ),
+  minVramMiB: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 16_777_216, description: 'total memory of the largest NVIDIA GPU' }),
+  ),
 });
 export type Constraints = Static<typeof Constraints>;
 

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import { LoadSample } from './hardware.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
+import { plainText } from './plain-text.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import {
   Attempt,
@@ -21,7 +22,8 @@ import {
 } from './task.js';
 import { TaskTopicFilter, TOPICS } from './topic.js';
 import { TokenRole } from './view.js';
-import { Service, WorkerHello } from './worker.js';
+import { LogLine, Service, WorkerHello } from './worker.js';
+import { DonorPolicy } from './workload.js';
 
 const { maxItems } = LIMITS;
 const Ref = Type.Integer({
@@ -85,6 +87,9 @@ export const Cancel = Type.Object(
   { description: 'ends a task; answered by `reply` with its state once that is on disk' },
 );
 
+/** By id, those behind `after`; a page may be shorter than asked for, an empty one is the end. */
+const PageLimit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
+
 export const Query = Type.Union([
   Type.Object({
     what: Type.Literal('tasks'),
@@ -94,14 +99,28 @@ export const Query = Type.Union([
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
   }),
   Type.Object({ what: Type.Literal('task'), task: TaskId }),
-  Type.Object({ what: Type.Literal('workers') }),
+  Type.Object({ what: Type.Literal('workers'), after: Type.Optional(WorkerId), limit: PageLimit }),
   Type.Object({ what: Type.Literal('stats') }),
-  Type.Object({ what: Type.Literal('tokens') }),
+  Type.Object({ what: Type.Literal('tokens'), after: Type.Optional(Name), limit: PageLimit }),
+  Type.Object({ what: Type.Literal('placement'), after: Type.Optional(WorkerId), limit: PageLimit }),
+  Type.Object({ what: Type.Literal('catalog') }),
   Type.Object({
     what: Type.Literal('events'),
     since: Type.Integer({ minimum: 0 }),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
   }),
+  Type.Object(
+    {
+      what: Type.Literal('log'),
+      worker: WorkerId,
+      service: Type.Optional(Name),
+      lines: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.maxLogLines })),
+      since: Type.Optional(
+        Type.String({ maxLength: 40, description: 'only lines after this time, as a line tells it' }),
+      ),
+    },
+    { description: "the end of what a worker's services wrote; the worker is asked for it, nothing is stored" },
+  ),
   Type.Object({
     what: Type.Literal('history'),
     before: Type.Optional(Type.Integer({ minimum: 1, description: 'events below this number; default: the newest' })),
@@ -210,9 +229,32 @@ export const Sample = Type.Object(
   { description: 'the load of the machine, every 5 s' },
 );
 
+export const LogLines = Type.Object(
+  {
+    type: Type.Literal('log.lines'),
+    ref: Type.Integer({ minimum: 1, maximum: 4_294_967_295, description: 'of the `logs` that it answers' }),
+    lines: Type.Array(LogLine, {
+      maxItems: LIMITS.maxLogLines,
+      description: 'the oldest first, at most 64 KiB of text',
+    }),
+    error: Type.Optional(plainText(LIMITS.maxTextLength, 1)),
+  },
+  { description: 'answers `logs`' },
+);
+
 export const Drain = Type.Object(
   { type: Type.Literal('drain'), draining: Type.Boolean() },
   { description: 'the worker takes no new tasks (or takes them again); what runs goes on' },
+);
+
+export const PolicyMessage = Type.Object(
+  { type: Type.Literal('policy'), policy: DonorPolicy },
+  { description: 'the terms on which the machine is lent changed' },
+);
+
+export const Leave = Type.Object(
+  { type: Type.Literal('leave') },
+  { description: 'the worker leaves the pool for good: its credential is revoked, its attempts are requeued' },
 );
 
 export const Progress = Type.Object(
@@ -276,6 +318,9 @@ export const UP = {
   services: Services,
   sample: Sample,
   drain: Drain,
+  policy: PolicyMessage,
+  leave: Leave,
+  'log.lines': LogLines,
   progress: Progress,
   chunks: Chunks,
   results: Results,

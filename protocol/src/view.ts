@@ -5,6 +5,7 @@ import { Hardware, LoadSample } from './hardware.js';
 import { oneOf } from './one-of.js';
 import { Constraints, Failure, Kind, Labels, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
 import { Service, Tier } from './worker.js';
+import { DonorPolicy, Engine } from './workload.js';
 
 export const WORKER_STATES = ['online', 'draining', 'away', 'offline', 'revoked'] as const;
 export const WorkerState = oneOf(WORKER_STATES, { description: 'away: without a session, within its grace' });
@@ -28,6 +29,8 @@ export const WorkerView = Type.Object({
   owner: Type.Optional(Type.String()),
   address: Type.Optional(Type.String()),
   hardware: Type.Optional(Hardware),
+  engine: Type.Optional(Engine),
+  policy: Type.Optional(DonorPolicy),
 });
 export type WorkerView = Static<typeof WorkerView>;
 
@@ -88,6 +91,66 @@ export const StatsView = Type.Object({
   lastEvent: Type.Integer(),
 });
 export type StatsView = Static<typeof StatsView>;
+
+/** Where workloads run and may run: a page of workers, each with one cell a workload. */
+export const PlacementView = Type.Object({
+  workloads: Type.Array(
+    Type.Object({
+      workload: Type.String(),
+      title: Type.String(),
+      kinds: Type.Array(Kind),
+      floor: Type.Integer(),
+      ceiling: Type.Integer(),
+      replicas: Type.Integer({ description: 'that run or are being started on workers that are here' }),
+      waiting: Type.Integer({ description: 'queued tasks of its kinds' }),
+      boundTo: Type.Optional(WorkerId),
+      unmet: Type.Optional(Type.String({ description: 'why it is wanted and does not run' })),
+    }),
+  ),
+  workers: Type.Array(
+    Type.Object({
+      worker: WorkerId,
+      name: Type.String(),
+      state: WorkerState,
+      tier: Tier,
+      cells: Type.Array(
+        Type.Object({
+          workload: Type.String(),
+          status: oneOf(['runs', 'starting', 'failing', 'embedded', 'could', 'cannot'], {
+            description: 'starting: assigned, not healthy yet; embedded: fills what is left of the machine',
+          }),
+          reason: Type.String(),
+        }),
+      ),
+    }),
+  ),
+});
+export type PlacementView = Static<typeof PlacementView>;
+
+/** The catalogue that is in force. */
+export const CatalogView = Type.Object({
+  source: Type.String(),
+  refused: Type.Optional(Type.String({ description: 'what is wrong with a newer version of it' })),
+  workloads: Type.Array(
+    Type.Object({
+      workload: Type.String(),
+      title: Type.String(),
+      tier: Tier,
+      kinds: Type.Array(Kind),
+      models: Type.Array(Type.String()),
+      image: Type.Optional(Type.String()),
+      digest: Type.Optional(Type.String()),
+      embedded: Type.Optional(Type.String()),
+      everywhere: Type.Boolean(),
+      trusted: Type.Boolean(),
+      stateful: Type.Boolean(),
+      floor: Type.Integer(),
+      ceiling: Type.Integer(),
+      idleSeconds: Type.Integer(),
+    }),
+  ),
+});
+export type CatalogView = Static<typeof CatalogView>;
 
 export const TokenRole = oneOf(['admin', 'client', 'join']);
 export type TokenRole = Static<typeof TokenRole>;

@@ -34,6 +34,15 @@ export const Service = Type.Object({
 });
 export type Service = Static<typeof Service>;
 
+/** A line that a service of a worker wrote. */
+export const LogLine = Type.Object({
+  service: Name,
+  at: Type.String({ maxLength: 40, description: 'RFC 3339; with nanoseconds where they are known' }),
+  stream: oneOf(['stdout', 'stderr']),
+  text: plainText(LIMITS.maxTextLength),
+});
+export type LogLine = Static<typeof LogLine>;
+
 /** A workload that the worker could run without fetching anything, and what it needs. */
 export const Available = Type.Object({
   workload: Name,

@@ -60,6 +60,20 @@ const setting = <T>(spec: Omit<Setting<T>, 'environment'>): Setting<T> => ({
   environment: `RMA_${spec.flag.replaceAll('-', '_').toUpperCase()}`,
 });
 
+const url = (value: unknown): string => {
+  const given = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  const isWeb = given?.protocol === 'https:' || given?.protocol === 'http:';
+  if (!given || !isWeb || given.username || given.password || given.search || given.hash) {
+    throw new Error('expected an address such as https://pool.example.org');
+  }
+  return `${given.origin}${given.pathname}`.replace(/\/+$/, '');
+};
+
+const optional =
+  <T>(read: (value: unknown) => T) =>
+  (value: unknown): T | undefined =>
+    value === undefined || value === null || value === '' ? undefined : read(value);
+
 export const SETTINGS = {
   host: setting({
     flag: 'host',
@@ -81,6 +95,13 @@ export const SETTINGS = {
     default: './data',
     read: text,
     help: 'directory of the database, tokens and blobs',
+  }),
+  catalog: setting({
+    flag: 'catalog',
+    takes: 'FILE',
+    default: '',
+    read: (value) => (value === '' ? '' : text(value)),
+    help: "what can run in the pool; without it the data directory's catalog.yaml, else the shipped one",
   }),
   transport: setting({
     flag: 'transport',
@@ -110,11 +131,32 @@ export const SETTINGS = {
     read: origins,
     help: 'origins whose pages may connect besides the dashboard served here, separated by commas',
   }),
+  publicUrl: setting({
+    flag: 'public-url',
+    takes: 'URL',
+    default: undefined as string | undefined,
+    read: optional(url),
+    help: 'where people reach this pool, for the join commands that it shows, such as https://pool.example.org',
+  }),
+  joinTokenFile: setting({
+    flag: 'join-token-file',
+    takes: 'FILE',
+    default: undefined as string | undefined,
+    read: optional(text),
+    help: 'write the join token there, too: for workers that share a volume, but not the data directory',
+  }),
   trustProxy: setting({
     flag: 'trust-proxy',
     default: false,
     read: flag,
-    help: "take a peer's address from X-Forwarded-For",
+    help: "take a peer's address from the last entry of the proxy's header",
+  }),
+  proxyHeader: setting({
+    flag: 'proxy-header',
+    takes: 'NAME',
+    default: 'X-Forwarded-For',
+    read: text,
+    help: "the header in which a trusted proxy tells the peer's address",
   }),
   resultDays: setting({
     flag: 'result-days',
@@ -206,7 +248,7 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   configFile: string | undefined,
 ): Config {
-  const file = configFile === undefined ? {} : readFile(configFile);
+  const file: Record<string, unknown> = configFile === undefined ? {} : readFile(configFile);
   const config: Record<string, unknown> = {};
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { flag, environment: variable, default: fallback, read } = SETTINGS[name];
@@ -248,6 +290,6 @@ function readFile(path: string): Record<string, unknown> {
 /** The settings as a config file that would give the same. */
 export function printConfig(config: Config): string {
   return (Object.keys(SETTINGS) as SettingName[])
-    .map((name) => `# ${SETTINGS[name].help}\n${SETTINGS[name].flag}: ${JSON.stringify(config[name])}\n`)
+    .map((name) => `# ${SETTINGS[name].help}\n${SETTINGS[name].flag}: ${JSON.stringify(config[name] ?? null)}\n`)
     .join('');
 }

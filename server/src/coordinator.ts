@@ -5,12 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { LIMITS } from '@rma/protocol/limits';
 import type { Logger } from 'pino';
 import { BlobStore } from './blobs/blob-store.js';
+import { CatalogWatch } from './catalog/catalog-watch.js';
 import type { CoreSettings } from './core/settings.js';
 import type { State } from './core/state.js';
 import { InnerSessions } from './http/inner-sessions.js';
 import { makeRequestHandler } from './http/routes.js';
 import { StaticFiles } from './http/static-files.js';
 import { ensureFirstTokens } from './identity/first-tokens.js';
+import { copySecret } from './identity/secret-file.js';
 import { SignInCodes } from './identity/sign-in-codes.js';
 import { Tokens } from './identity/tokens.js';
 import type { QuerySource } from './query/query.js';
@@ -47,11 +49,18 @@ export interface CoordinatorOptions {
   readonly transport: TransportChoice;
   readonly synchronous: Synchronous;
   readonly trustProxy: boolean;
+  readonly proxyHeader?: string | undefined;
   readonly reserveBytes: number;
   readonly eventsKept: number;
   readonly eventsKeptMs: number;
   readonly core: Partial<CoreSettings> & { readonly retentionMs: number };
   readonly socket: SocketSettings;
+  /** Where people reach this pool, for the commands that it shows; without a path's end. */
+  readonly publicUrl?: string | undefined;
+  /** A second place for the join token, for workers that share nothing else with this machine. */
+  readonly joinTokenFile?: string | undefined;
+  /** The catalogue's file; without one the data directory's, else the shipped one. */
+  readonly catalog?: string | undefined;
   /** What people call it. */
   readonly pool?: string;
   /** The directory of the dashboard's build; default: beside this package. */
@@ -115,6 +124,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   undo.push(() => store.close());
   const tokens = Tokens.open(data);
   const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, clock.wallMs());
+  if (options.joinTokenFile !== undefined) copySecret(join(data, 'join.token'), options.joinTokenFile);
   const reader = new Reader(file, () => store.settle());
   undo.push(() => reader.close());
   const blobs = new BlobStore(
@@ -138,6 +148,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     uptimeSeconds: () => Math.floor((clock.nowMs() - startedMs) / 1_000),
     storageBytes: () => sizeOf(file) + sizeOf(`${file}-wal`),
   };
+  const catalog = new CatalogWatch({ file: options.catalog, data, push: (input) => loop.push(input), log });
   const inner = new InnerSessions((input) => loop.push(input));
   const views = new LiveViews({
     query,
@@ -174,10 +185,13 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
       log.error({ reason }, 'nothing could be written; sessions end and submits are refused until there is room');
       connections.closeAll('restart', `the coordinator could not write (${reason}); dial again`, RECONNECT_SPREAD_MS);
       inner.closeAll('the coordinator could not write; ask again');
+      catalog.again();
     },
     fatal: options.fatal,
   });
   undo.push(() => loop.stop());
+  catalog.start();
+  undo.push(() => catalog.stop());
   const files = StaticFiles.open(options.dashboard ?? BESIDE);
   const codes = new SignInCodes();
   const handle = makeRequestHandler({
@@ -195,6 +209,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     state: () => loop.state,
     allowedOrigins: options.socket.allowedOrigins,
     maxBodyBytes: MAX_BODY_BYTES,
+    publicUrl: options.publicUrl,
     log,
   });
   transport = chosen.factory(
@@ -203,6 +218,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
       maxBufferedBytes: MAX_BUFFERED_BYTES,
       maxBodyBytes: MAX_BODY_BYTES,
       trustProxy: options.trustProxy,
+      proxyHeader: options.proxyHeader,
     },
     {
       upgrade: (head, protocols) => connections.upgrade(head, protocols),
@@ -234,6 +250,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
 
   const stop = async () => {
     clearInterval(housekeeping);
+    catalog.stop();
     theTransport().stopListening();
     loop.push({ type: 'stopping' });
     connections.stop();

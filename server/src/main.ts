@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
+import { CatalogError } from './catalog/catalog-file.js';
 import { type Config, ConfigError, printConfig, readConfig, SETTINGS, type SettingName } from './config.js';
 import { type Coordinator, startCoordinator } from './coordinator.js';
 import { TransportUnavailable } from './socket/choose-transport.js';
@@ -39,7 +40,7 @@ Examples:
 The first start writes admin.token, client.token and join.token into the data directory.`,
     );
   for (const { flag, takes, help, default: fallback } of Object.values(SETTINGS)) {
-    const shown = Array.isArray(fallback) ? 'none' : String(fallback);
+    const shown = Array.isArray(fallback) || fallback === undefined ? 'none' : String(fallback);
     program.addOption(
       new Option(`--${flag}${takes ? ` <${takes}>` : ''}`, takes ? `${help} (default: ${shown})` : help),
     );
@@ -98,9 +99,13 @@ async function serve(config: Config): Promise<void> {
       host: config.host,
       port: config.port,
       data,
+      catalog: config.catalog === '' ? undefined : resolve(config.catalog),
       transport: config.transport,
       synchronous: config.synchronous,
       trustProxy: config.trustProxy,
+      proxyHeader: config.proxyHeader.toLowerCase(),
+      publicUrl: config.publicUrl,
+      joinTokenFile: config.joinTokenFile === undefined ? undefined : resolve(config.joinTokenFile),
       reserveBytes: config.reserveMib * 1_048_576,
       eventsKept: config.events,
       eventsKeptMs: config.eventDays * DAY_MS,
@@ -124,7 +129,7 @@ async function serve(config: Config): Promise<void> {
     });
   } catch (error) {
     if (error instanceof DirectoryLocked) fail(error, EXIT.taken);
-    if (error instanceof TransportUnavailable) fail(error, EXIT.usage);
+    if (error instanceof TransportUnavailable || error instanceof CatalogError) fail(error, EXIT.usage);
     const code = (error as NodeJS.ErrnoException | null)?.code;
     if (code === 'EADDRINUSE') {
       fail(

@@ -1,5 +1,6 @@
 /** The tier and the workloads of a machine. */
-import { assign } from '@rma/server/core/assign';
+import { assign as assignment } from '@rma/server/core/placement/assign';
+import { emptyCatalog } from '@rma/server/core/placement/catalog-state';
 import { expect, it } from 'vitest';
 import { machine } from './peer.js';
 
@@ -10,10 +11,20 @@ const workload = (name: string, cores: number, memoryMiB: number) => ({
   memoryMiB,
 });
 
+function assign(
+  hardware: ReturnType<typeof machine>,
+  available: ReturnType<typeof workload>[],
+  pinned: 1 | 2 | 3 | null,
+  trusted = false,
+) {
+  const lent = { tier: pinned, trusted, hardware, available, engine: undefined, policy: undefined };
+  return assignment(lent, pinned, [], emptyCatalog());
+}
+
 it.each([1, 2, 3, null] as const)('a machine of tier %s is given it, with reasons', (tier) => {
-  const assignment = assign(machine(tier), [], null);
-  expect(assignment).toMatchObject({ tier, pinned: false, workloads: [], declined: [] });
-  expect(assignment.reasons.length).toBeGreaterThan(0);
+  const given = assign(machine(tier), [], null);
+  expect(given).toMatchObject({ tier, pinned: false, workloads: [], declined: [] });
+  expect(given.reasons.length).toBeGreaterThan(0);
 });
 
 it('a pinned tier stands, first among the reasons', () => {
@@ -34,4 +45,13 @@ it('embedded workloads are given while they fit beside each other, below any tie
 it('a workload that needs more cores than there are is declined, with both figures', () => {
   const { declined } = assign(machine(3), [workload('llm', 8, 10)], null);
   expect(declined).toEqual([{ workload: 'llm', reason: 'needs 8 cores, the machine lends 2' }]);
+});
+
+it('what holds documents is given to trusted machines only, and a data service to none that the catalogue does not name', () => {
+  const brought = [workload('rag.query', 1, 10), { ...workload('postgres', 1, 10), kinds: [] }];
+  expect(assign(machine(3), brought, null).declined).toEqual([
+    { workload: 'rag.query', reason: 'runs on trusted machines only' },
+    { workload: 'postgres', reason: 'is not in the catalogue' },
+  ]);
+  expect(assign(machine(3), brought, null, true).workloads.map((one) => one.workload)).toEqual(['rag.query']);
 });

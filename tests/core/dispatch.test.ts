@@ -43,6 +43,8 @@ describe('a constraint', () => {
     ['tier, met by a higher one', { tier: 3 }, { hardware: machine(1) }, { hardware: machine(null) }],
     ['label', { labels: { site: 'a' } }, { labels: { site: 'a', more: 'b' } }, { labels: { site: 'b' } }],
     ['label that an object has by nature', { labels: { constructor: 'a' } }, { labels: { constructor: 'a' } }, {}],
+    ['model', { model: 'phi' }, { models: ['llama', 'phi'] }, { models: ['llama'] }],
+    ['model, of services that list none', { model: 'phi' }, { models: ['phi:latest'] }, {}],
     ['trust', { trust: 'trusted' }, { trust: 'trusted' }, { trust: 'community' }],
   ];
   it.each(cases)('of %s is kept', (_what, constraints, right, wrong) => {

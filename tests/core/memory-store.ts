@@ -33,6 +33,7 @@ interface Tables {
   workers: Map<string, WorkerRecord>;
   tokens: Map<string, TokenRecord>;
   kinds: Map<string, { kind: string; worker: string }>;
+  bindings: Map<string, Stored['bindings'][number]>;
   owners: Map<string, number>;
   ended: Map<string, number>;
   events: Persist['events'][number][];
@@ -48,6 +49,7 @@ export class MemoryStore implements SyncStore {
     workers: new Map(),
     tokens: new Map(),
     kinds: new Map(),
+    bindings: new Map(),
     owners: new Map(),
     ended: new Map(),
     events: [],
@@ -70,6 +72,7 @@ export class MemoryStore implements SyncStore {
       workers: [...t.workers.values()].map((record) => structuredClone(record)),
       tokens: [...t.tokens.values()].map((record) => structuredClone(record)),
       kinds: [...t.kinds.values()],
+      bindings: [...t.bindings.values()],
       lanes: lanes.map((row) => {
         const lane = makeLane(row.id, row.key, row.kind, JSON.parse(row.constraints), row.owner);
         lane.open = row.open;
@@ -167,6 +170,10 @@ export class MemoryStore implements SyncStore {
     for (const worker of persist.dropKindsOf) {
       for (const [key, row] of t.kinds) if (row.worker === worker) t.kinds.delete(key);
     }
+    for (const [workload, binding] of persist.bindings) {
+      if (binding) t.bindings.set(workload, { workload, ...binding });
+      else t.bindings.delete(workload);
+    }
     for (const id of persist.droppedLanes) if (t.lanes.get(id)?.open === 0) t.lanes.delete(id);
     for (const event of persist.events) {
       demand(event.seq === (t.events.at(-1)?.seq ?? 0) + 1, `event ${event.seq} out of order`);
@@ -247,6 +254,7 @@ function copyOf(tables: Tables): Tables {
     workers: new Map(tables.workers),
     tokens: new Map(tables.tokens),
     kinds: new Map(tables.kinds),
+    bindings: new Map(tables.bindings),
     owners: new Map(tables.owners),
     ended: new Map(tables.ended),
     events: [...tables.events],

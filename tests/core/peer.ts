@@ -3,6 +3,7 @@ import type { Hardware } from '@rma/protocol/hardware';
 import type { AttemptRef, AttemptResult, Dispatch, Labels, TaskSpec, Trust } from '@rma/protocol/task';
 import type { Action, UpOf } from '@rma/protocol/up';
 import type { Available, Service, Verdict } from '@rma/protocol/worker';
+import type { DonorPolicy, Engine } from '@rma/protocol/workload';
 import type { CoreMessage } from '@rma/server/core/inputs';
 import type { Worker } from '@rma/server/core/worker';
 import { type Pool, type Sent, START_MS } from './harness.js';
@@ -122,11 +123,14 @@ export class Client extends Peer {
 export interface WorkerOptions {
   readonly kinds?: readonly string[];
   readonly slots?: number;
+  readonly models?: readonly string[];
   readonly labels?: Labels;
   readonly trust?: Trust;
   readonly hardware?: Hardware;
   readonly available?: readonly Available[];
   readonly name?: string;
+  readonly engine?: Engine;
+  readonly policy?: DonorPolicy;
 }
 
 export interface Arrival {
@@ -156,8 +160,9 @@ export class WorkerPeer extends Peer {
   }
 
   service(changes: Partial<Service> = {}): Service {
-    const { kinds = ['echo'], slots = 1 } = this.options;
-    return { name: 'main', runtime: 'embedded', state: 'healthy', kinds: [...kinds], slots, ...changes };
+    const { kinds = ['echo'], slots = 1, models } = this.options;
+    const listed = models === undefined ? {} : { models: [...models] };
+    return { name: 'main', runtime: 'embedded', state: 'healthy', kinds: [...kinds], slots, ...listed, ...changes };
   }
 
   /** The first hello, with a join token. */
@@ -193,6 +198,8 @@ export class WorkerPeer extends Peer {
           labels: options.labels ?? {},
           hardware: options.hardware ?? machine(3),
           available: [...(options.available ?? [])],
+          ...(options.engine ? { engine: options.engine } : {}),
+          ...(options.policy ? { policy: options.policy } : {}),
           services,
           running: [...running],
           finished: [...finished],
@@ -212,6 +219,11 @@ export class WorkerPeer extends Peer {
   }
 
   #unread: Dispatch[] = [];
+
+  /** The catalogue workloads and embedded ones that it shall run now. */
+  get assigned(): string[] {
+    return this.live.assignment.workloads.map(({ workload }) => workload);
+  }
 
   /** What it was given since the last look, with the hello or after it. */
   dispatches(): Dispatch[] {

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { MemoryStore, type SyncStore } from './memory-store.js';
 import { Client, WorkerPeer } from './peer.js';
+import { ENGINE, entry, join, useCatalog } from './placement/entry.js';
 
 const opened: SyncStore[] = [];
 afterEach(() => {
@@ -58,5 +59,20 @@ describe.each(['memory', 'SQLite'] as const)('the store: %s', (name) => {
     pool.advance(6_000);
     expect(worker.dispatched().attempt).toBe(2);
     expect(pool.store.chunks(row!.seq, 1, 0, 9, 9)).toEqual([]);
+  });
+
+  it('keeps to which worker a workload with state is bound, until that one is revoked', () => {
+    const store = open(name);
+    const pool = new Pool({ store });
+    useCatalog(pool, entry('postgres', { stateful: true, kinds: [], floor: 1 }));
+    const worker = join(pool, { engine: ENGINE });
+    const service = { name: 'postgres', workload: 'postgres', runtime: 'docker', kinds: [] } as const;
+    worker.serve(worker.service({ ...service, kinds: [] }));
+    const bound = { workload: 'postgres', worker: worker.id, runtime: 'docker', boundAt: pool.wallMs };
+    expect(store.load().bindings).toEqual([bound]);
+    pool.restart();
+    expect(pool.state.bindings.get('postgres')?.worker).toBe(worker.id);
+    new Client(pool, 'root', 'admin').act({ do: 'worker.revoke', worker: worker.id });
+    expect(store.load().bindings).toEqual([]);
   });
 });

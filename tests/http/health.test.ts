@@ -145,7 +145,7 @@ describe('the status page', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
     const page = await answer.text();
     expect(page).toContain('Workers online');
-    expect(page).toContain('rma-worker --url');
+    expect(page).toContain('/agent.tgz --url');
     expect(page).not.toContain('<script');
     for (const name of ['admin', 'client', 'join', 'local'] as const) {
       expect(page).not.toContain(pool.coordinator.token(name));

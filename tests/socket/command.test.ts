@@ -209,6 +209,13 @@ describe('settings', () => {
       {},
       /'https:\/\/a.example\/x' is not an origin/,
     ],
+    [
+      'a public address with a token',
+      ['--public-url', 'https://a.example/?t=1'],
+      {},
+      /--public-url: expected an address/,
+    ],
+    ['a public address that is none', [], { RMA_PUBLIC_URL: 'pool' }, /RMA_PUBLIC_URL: expected an address/],
     ['a switch that is neither', [], { RMA_TRUST_PROXY: 'yes' }, /RMA_TRUST_PROXY: expected true or false, got 'yes'/],
     ['a config file that is not there', ['--config', './none.yaml'], {}, /none\.yaml cannot be read/],
   ])('with %s end with 2 and name the source', async (_, args, environment, message) => {
@@ -224,6 +231,21 @@ describe('settings', () => {
     const { code, stderr } = await run(['--config', file]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/rma\.yaml: there is no setting 'prot'; the settings are host, port, data/);
+  });
+
+  it('write the join token to a second place, for its owner alone, at every start', async () => {
+    const copy = join(directory, 'copy.token');
+    for (const _ of ['first start', 'second start']) {
+      const { child, ended, token } = await serve('--join-token-file', copy);
+      expect(readFileSync(copy, 'utf8').trim()).toBe(token('join'));
+      expect(statSync(copy).mode & 0o777).toBe(0o600);
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(copy);
+    }
+    const { code, stderr } = await run(['--port', '0', '--data', data(), '--join-token-file', '/no/such/folder/x']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/join\.token cannot be copied to \/no\/such\/folder\/x: .*folder must exist/);
   });
 
   it('are all in the help', async () => {

@@ -9,6 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPostgres } from '@rma/agent/embedded/servers/programs';
+import { sqliteProblem } from '@rma/agent/embedded/sqlite';
 
 /** Options for `it`, `test` and `describe`. */
 export interface Need {
@@ -23,6 +25,9 @@ interface Probe {
   readonly excused?: () => boolean;
 }
 
+const LOOK_FOR_REGISTRY =
+  "fetch('http://127.0.0.1:5000/v2/').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
+
 const probes = {
   strace: {
     works: () => succeeds('strace', ['-f', '-o', '/dev/null', 'true']),
@@ -36,9 +41,59 @@ const probes = {
     works: () => succeeds('redis-server', ['--version']),
     remedy: 'apt-get install redis-server',
   },
+  llama: {
+    works: () =>
+      succeeds(
+        process.execPath,
+        [
+          '-e',
+          "import('node-llama-cpp').then(({ getLlama }) => getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false })).then(() => process.exit(0), () => process.exit(1))",
+        ],
+        60_000,
+      ),
+    remedy: "node-llama-cpp's build for this system, which npm installs with the development packages",
+  },
+  postgres: {
+    works: () => findPostgres().length > 0,
+    remedy: 'apt-get install postgresql',
+  },
+  sqlite: {
+    works: () => sqliteProblem() === undefined,
+    remedy: "Node 22 or later, or the project's setup on Node 20 (npm run build)",
+  },
+  docker: {
+    works: () =>
+      ['redis:8', 'postgres:17', 'debian:trixie-slim'].every((image) =>
+        succeeds('docker', ['image', 'inspect', image]),
+      ),
+    remedy: 'a Docker engine, the docker command, and the images redis:8, postgres:17 and debian:trixie-slim',
+  },
+  registry: {
+    works: () => succeeds('docker', ['info']) && succeeds(process.execPath, ['-e', LOOK_FOR_REGISTRY]),
+    remedy: 'a Docker engine and a registry on 127.0.0.1:5000 (docker run -d -p 127.0.0.1:5000:5000 registry:2)',
+  },
   tmpfs: {
     works: mountsTmpfs,
     remedy: 'Linux, and to run as root with the right to mount',
+  },
+  systemd: {
+    works: () => succeeds('systemd-analyze', ['--version']),
+    remedy: 'apt-get install systemd',
+    excused: () => true,
+  },
+  nodeImage: {
+    works: () => succeeds('docker', ['image', 'inspect', 'node:24-trixie-slim']),
+    remedy: 'a Docker engine, and its image node:24-trixie-slim (docker pull node:24-trixie-slim)',
+    excused: () => true,
+  },
+  npmRegistry: {
+    works: () => succeeds('npm', ['view', 'ws@8.23.0', 'version']),
+    remedy: 'npm, and its registry within reach',
+  },
+  compose: {
+    works: () => succeeds('docker', ['image', 'inspect', 'node:24-trixie-slim']) && composeCommand() !== undefined,
+    remedy: 'a Docker engine with node:24-trixie-slim, and docker compose or docker-compose 1.29',
+    excused: () => true,
   },
   uws: {
     works: loadsUws,
@@ -74,12 +129,19 @@ export function pythonCommand(): string | undefined {
   return ['python3', '/usr/bin/python3'].find((command) => succeeds(command, ['-c', 'import websockets, msgpack']));
 }
 
+/** The command line of Compose: Debian's own, or Docker's plugin. Undefined where there is none. */
+export function composeCommand(): readonly string[] | undefined {
+  return [['docker-compose'], ['docker', 'compose']].find(([command = '', ...args]) =>
+    succeeds(command, [...args, 'version']),
+  );
+}
+
 function isCi(): boolean {
   return process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
 }
 
-function succeeds(command: string, args: readonly string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore', timeout: 10_000 }).status === 0;
+function succeeds(command: string, args: readonly string[], timeout = 10_000): boolean {
+  return spawnSync(command, args, { stdio: 'ignore', timeout }).status === 0;
 }
 
 function mountsTmpfs(): boolean {

@@ -63,6 +63,7 @@ if (!loading.ok) {
       chunk(value) {
         send({ type: 'chunk', run: request.run, value });
       },
+      llm: request.llm,
     };
     const handler = loading.handlers[request.kind];
     const outcome = await runHandler(handler, request.kind, request.input, context);

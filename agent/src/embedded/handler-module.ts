@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Handler } from '../runtime/runtime.js';
+import { type Handler, TaskError } from '../runtime/runtime.js';
 
 /** A module after loading. */
 export type LoadedModule =
@@ -58,6 +58,8 @@ function readHandlers(exported: unknown, file: string): LoadedModule {
 
 /** For example `mine.mjs:3: SyntaxError: Unexpected token '=>'`. */
 function explain(error: unknown, url: string, file: string): string {
+  // Of our own modules: it says what is wrong and what to do, and it is not this file.
+  if (error instanceof TaskError) return error.message;
   if (!(error instanceof Error)) return `${file} threw while loading: ${String(error)}`;
   const stack = error.stack ?? '';
   const place =

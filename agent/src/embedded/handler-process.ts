@@ -4,7 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Failure, Job, JobListener, Outcome } from '../runtime/runtime.js';
+import type { Failure, Job, JobListener, LlmEndpoint, Outcome } from '../runtime/runtime.js';
+import { DATA_DIR_VARIABLE } from './data-dir.js';
 import { scrubEnvironment } from './environment.js';
 import { type FromChild, isFromChild, type ToChild } from './messages.js';
 import { residentMiB, volunteerForOutOfMemoryKill } from './resident-memory.js';
@@ -27,6 +28,10 @@ export interface HandlerProcessOptions {
   readonly loadTimeoutMs: number;
   /** Scratch directory: the process's working directory and HOME. */
   readonly home: string;
+  /** Where its workload keeps data. */
+  readonly dataDir?: string | undefined;
+  /** The LLM that its handlers may use, as of now. */
+  readonly llm?: (() => LlmEndpoint | undefined) | undefined;
   /** A line that the process wrote, for the log. */
   output(line: string): void;
 }
@@ -87,7 +92,10 @@ export class HandlerProcess {
       [options.module, String(process.pid), String(options.memoryMiB), options.home],
       {
         serialization: 'advanced',
-        env: scrubEnvironment(process.env, options.home),
+        env: {
+          ...scrubEnvironment(process.env, options.home),
+          ...(options.dataDir === undefined ? {} : { [DATA_DIR_VARIABLE]: options.dataDir }),
+        },
         execArgv: [`--max-old-space-size=${options.memoryMiB}`],
         cwd: options.home,
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -150,7 +158,9 @@ export class HandlerProcess {
     this.#lastRun += 1;
     this.#state = { name: 'busy', run: { number: this.#lastRun, kind: job.kind, listener, settle } };
     this.#watchMemory();
-    this.#send({ type: 'run', run: this.#lastRun, kind: job.kind, input: job.input });
+    const llm = this.#options.llm?.();
+    const request = { type: 'run', run: this.#lastRun, kind: job.kind, input: job.input } as const;
+    this.#send(llm === undefined ? request : { ...request, llm });
   }
 
   /** Asks the current run to stop and, if it does not within a second, kills the process. The run fails with `verdict`. */

@@ -57,3 +57,13 @@ export function asOptionalInteger(value: unknown, path: string, max: number): nu
   }
   return value;
 }
+
+/** A list with something in it. */
+export function asList(value: unknown, path: string, most: number): readonly unknown[] {
+  if (!Array.isArray(value)) throw invalid(path, `expected a list, got ${describe(value)}`);
+  if (value.length === 0) throw invalid(path, 'expected at least one entry, got an empty list');
+  if (value.length > most) {
+    throw invalid(path, `expected at most ${most} entries, got ${value.length}; split them into several tasks`);
+  }
+  return value;
+}

@@ -2,11 +2,17 @@
  * What the agent and a handler process say to each other over the IPC channel. Messages from the child are
  * checked, because somebody's own handlers run there and may write to the same channel.
  */
-import type { Outcome } from '../runtime/runtime.js';
+import type { LlmEndpoint, Outcome } from '../runtime/runtime.js';
 
 /** From the agent to a handler process. `run` numbers the executions of one process. */
 export type ToChild =
-  | { readonly type: 'run'; readonly run: number; readonly kind: string; readonly input: unknown }
+  | {
+      readonly type: 'run';
+      readonly run: number;
+      readonly kind: string;
+      readonly input: unknown;
+      readonly llm?: LlmEndpoint;
+    }
   | { readonly type: 'abort'; readonly run: number; readonly reason: string };
 
 /** From a handler process to the agent. */

@@ -6,10 +6,15 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Execution, Job, JobListener, Runtime, ServiceStatus } from '../runtime/runtime.js';
+import type { Execution, Job, JobListener, LlmEndpoint, Runtime, ServiceStatus } from '../runtime/runtime.js';
 import { handlers as echoHandlers } from './handlers/echo.js';
 import { InProcessService } from './in-process-service.js';
+import { preparePostgres } from './servers/postgres-server.js';
+import { prepareRedis } from './servers/redis-server.js';
+import { ServerService } from './servers/server-service.js';
 import { type EmbeddedService, ProcessService, type ProcessServiceOptions } from './service.js';
+import { sqliteProblem } from './sqlite.js';
+import { UnavailableService } from './unavailable-service.js';
 import {
   EMBEDDED_WORKLOADS,
   type EmbeddedWorkloadName,
@@ -20,6 +25,8 @@ import {
 
 /** Memory limit of one process of own handlers, unless given. */
 const HANDLERS_MEMORY_MIB = 1_024;
+
+const NO_DATA_DIR = 'the agent was given no directory for data.';
 
 /** The part of a pino logger that is used. */
 export interface EmbeddedLog {
@@ -38,6 +45,10 @@ export interface EmbeddedRuntimeOptions {
   readonly slots?: number;
   /** Where the scratch directory of its processes is made; the system's place for temporary files, unless given. */
   readonly scratch?: string;
+  /** Where workloads that keep data do; without it they are not served. */
+  readonly dataDir?: string;
+  /** The LLM that this worker has, as of now, for the workloads that make use of one. */
+  readonly llm?: () => LlmEndpoint | undefined;
   /** Memory limit in MiB of one process, by service name, where it shall differ from the built-in one. */
   readonly memoryMiB?: Readonly<Record<string, number>>;
 }
@@ -97,9 +108,48 @@ class EmbeddedRuntime implements Runtime {
 
   #builtIn(name: EmbeddedWorkloadName, changed: () => void): EmbeddedService {
     const workload = EMBEDDED_WORKLOADS[name];
-    if (workload.slots !== 'cores') return new InProcessService(name, echoHandlers, workload.slots, changed);
-    const { module, kinds, memoryMiB } = workload;
-    return this.#inProcesses({ name, module, kinds, memoryMiB, changed, refuse: () => undefined });
+    if (name === 'postgres' || name === 'redis') return this.#server(name, changed);
+    if (workload.slots !== 'cores' || workload.module === undefined) {
+      return new InProcessService(name, echoHandlers, Number(workload.slots), changed);
+    }
+    const { module, kinds, memoryMiB, keepsData, usesLlm } = workload;
+    const problem = keepsData ? this.#dataProblem() : undefined;
+    if (problem !== undefined) return new UnavailableService(name, problem, changed);
+    return this.#inProcesses({
+      name,
+      module,
+      kinds,
+      memoryMiB,
+      changed,
+      refuse: () => undefined,
+      dataDir: keepsData ? this.#options.dataDir : undefined,
+      llm: usesLlm ? this.#options.llm : undefined,
+    });
+  }
+
+  #server(name: 'postgres' | 'redis', changed: () => void): EmbeddedService {
+    const { dataDir, log } = this.#options;
+    if (dataDir === undefined) return new UnavailableService(name, NO_DATA_DIR, changed);
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const { kinds, slots } = EMBEDDED_WORKLOADS[name];
+    return new ServerService({
+      name,
+      kinds,
+      slots: Number(slots),
+      prepare: name === 'postgres' ? preparePostgres(dataDir) : prepareRedis(dataDir),
+      changed,
+      log: (message) => log?.warn({ service: name }, message),
+      output: (line) => log?.debug({ service: name }, line),
+    });
+  }
+
+  /** Why nothing can be kept here, or undefined. */
+  #dataProblem(): string | undefined {
+    const { dataDir } = this.#options;
+    if (dataDir === undefined) return NO_DATA_DIR;
+    const problem = sqliteProblem();
+    if (problem === undefined) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return problem;
   }
 
   #own(file: string, changed: () => void): EmbeddedService {

@@ -2,7 +2,16 @@
  * The contract of one embedded workload on this machine, and the one that keeps handler processes for it: one warm,
  * more on demand up to its slots, replaced when they crash, with a growing pause when they keep crashing.
  */
-import type { Execution, Failure, Job, JobListener, Outcome, ServiceState, ServiceStatus } from '../runtime/runtime.js';
+import type {
+  Execution,
+  Failure,
+  Job,
+  JobListener,
+  LlmEndpoint,
+  Outcome,
+  ServiceState,
+  ServiceStatus,
+} from '../runtime/runtime.js';
 import { cancelledFailure, LONGEST_TIMER_MS, stoppedFailure, timeoutFailure } from './failure.js';
 import { HandlerProcess, type ProcessEnd } from './handler-process.js';
 
@@ -24,8 +33,14 @@ export interface ProcessServiceOptions {
   readonly kinds: readonly string[];
   readonly memoryMiB: number;
   readonly slots: number;
+  /** How long its module may take to load; 30 s, unless given. */
+  readonly loadTimeoutMs?: number;
   /** Scratch directory of its processes. */
   readonly home: string;
+  /** Where it keeps data, where it does. */
+  readonly dataDir?: string | undefined;
+  /** The LLM that its handlers may use, as of now. */
+  readonly llm?: (() => LlmEndpoint | undefined) | undefined;
   /** Why these kinds may not be served, or undefined. */
   refuse(kinds: readonly string[]): string | undefined;
   changed(): void;
@@ -166,9 +181,10 @@ export class ProcessService implements EmbeddedService {
   }
 
   #spawn(): void {
-    const { name: workload, module, memoryMiB, home, output } = this.#options;
+    const { name: workload, module, memoryMiB, home, dataDir, llm, output } = this.#options;
+    const { loadTimeoutMs = LOAD_TIMEOUT_MS } = this.#options;
     const process: HandlerProcess = new HandlerProcess(
-      { workload, module, memoryMiB, home, output, loadTimeoutMs: LOAD_TIMEOUT_MS },
+      { workload, module, memoryMiB, home, dataDir, llm, output, loadTimeoutMs },
       {
         loaded: (kinds) => this.#onLoaded(kinds),
         idle: () => this.#onIdle(process),

@@ -5,21 +5,13 @@
  */
 import type { DownOf } from '@rma/protocol/down';
 import { LIMITS } from '@rma/protocol/limits';
-import type { Payload } from '@rma/protocol/payload';
+import { type Payload, unpackPayload } from '@rma/protocol/payload';
 import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
 import type { Verdict } from '@rma/protocol/worker';
 import type { Execution, Failure } from '../runtime/runtime.js';
-import {
-  type Attempt,
-  dropChunks,
-  type Ended,
-  elapsed,
-  hasBlobs,
-  keyOf,
-  move,
-  newAttempt,
-  resultOf,
-} from './attempt.js';
+import { type Attempt, dropChunks, type Ended, elapsed, hasBlobs, move, newAttempt, resultOf } from './attempt.js';
+import { AttemptBook } from './attempt-book.js';
+import { type Outgoing, OutgoingQueue } from './outgoing.js';
 import { hasRoom, type Served, type Services } from './services.js';
 
 /** Output that was made but is not stored yet may take so much memory; beyond it the attempt fails. */
@@ -35,34 +27,14 @@ export type AttemptEffect =
   /** It is over: its transfers and the files of its blobs are not needed any more. */
   | { readonly do: 'forget'; readonly attempt: Attempt };
 
-/** What one turn has to send, in this order. Results in `fresh` and `held` go to the outbox first. */
-export interface Outgoing {
-  readonly chunks: readonly Chunk[];
-  readonly progress: readonly Progress[];
-  readonly fresh: readonly Attempt[];
-  /** As `fresh`, but not to be sent yet. */
-  readonly held: readonly Attempt[];
-  readonly again: readonly Attempt[];
-}
-
-interface Progress extends AttemptRef {
-  readonly fraction: number;
-  readonly note?: string;
-}
-
 export class Attempts {
   readonly #services: Services;
-  readonly #all = new Map<string, Attempt>();
+  readonly #book = new AttemptBook();
+  readonly #out = new OutgoingQueue();
   readonly #waiting: Attempt[] = [];
   #online = false;
   #draining = false;
   #effects: AttemptEffect[] = [];
-  #chunks: Chunk[] = [];
-  #progress = new Map<Attempt, Progress>();
-  #fresh: Attempt[] = [];
-  #held: Attempt[] = [];
-  #again: Attempt[] = [];
-  #unfinished = 0;
 
   constructor(services: Services) {
     this.#services = services;
@@ -70,63 +42,47 @@ export class Attempts {
 
   /** Attempts that have not ended. */
   get unfinished(): number {
-    return this.#unfinished;
+    return this.#book.unfinished;
   }
 
   /** Results that are not acknowledged. */
   get unacknowledged(): number {
-    return this.#all.size - this.#unfinished;
+    return this.#book.unacknowledged;
   }
 
   find(ref: AttemptRef): Attempt | undefined {
-    return this.#all.get(keyOf(ref));
+    return this.#book.find(ref);
   }
 
   /** What the outbox held when the agent started. */
   restore(results: readonly AttemptResult[], chunks: readonly Chunk[]): void {
-    for (const result of results) {
-      const attempt = newAttempt(result, undefined, 0);
-      attempt.state = { name: 'finished', result, missing: new Set(result.blobs) };
-      this.#all.set(attempt.key, attempt);
-    }
-    for (const chunk of chunks) {
-      const attempt = this.#all.get(keyOf(chunk));
-      if (attempt === undefined || chunk.chunk <= attempt.lastChunk) continue;
-      attempt.chunks.push(chunk);
-      attempt.lastChunk = chunk.chunk;
-    }
+    this.#book.restore(results, chunks);
   }
 
   /** For `hello`. */
-  lists(): { running: AttemptRef[]; finished: AttemptRef[] } {
-    const running: AttemptRef[] = [];
-    const finished: AttemptRef[] = [];
-    for (const { task, attempt, state, wanted } of this.#all.values()) {
-      if (wanted) (state.name === 'finished' ? finished : running).push({ task, attempt });
-    }
-    return { running, finished };
+  lists(): ReturnType<AttemptBook['lists']> {
+    return this.#book.lists();
   }
 
   /** Unacknowledged results, for the outbox to write anew. */
-  *results(): Iterable<AttemptResult> {
-    for (const { state } of this.#all.values()) if (state.name === 'finished') yield state.result;
+  results(): Iterable<AttemptResult> {
+    return this.#book.results();
   }
 
   /** Chunks that belong to results in the outbox and are not stored at the coordinator. */
-  *chunksOfResults(): Iterable<Chunk> {
-    for (const attempt of this.#all.values()) if (attempt.state.name === 'finished') yield* attempt.chunks;
+  chunksOfResults(): Iterable<Chunk> {
+    return this.#book.chunksOfResults();
   }
 
-  drain(): void {
-    this.#draining = true;
+  /** Takes no new ones, or takes them again. */
+  drain(draining: boolean): void {
+    this.#draining = draining;
   }
 
   /** The session ended: what was to be sent is told in the next `hello` instead. */
   offline(): void {
     this.#online = false;
-    this.#chunks = [];
-    this.#progress.clear();
-    this.#again = [];
+    this.#out.offline();
   }
 
   /** The session began: the coordinator's word on each attempt that `hello` named. */
@@ -134,28 +90,27 @@ export class Attempts {
     this.#online = true;
     const judged = new Set<string>();
     for (const verdict of verdicts) {
-      const attempt = this.#all.get(keyOf(verdict));
+      const attempt = this.#book.find(verdict);
       if (attempt === undefined) continue;
       judged.add(attempt.key);
       if (verdict.verdict === 'stop' || verdict.verdict === 'drop') this.#abandon(attempt, nowMs);
       else this.#resume(attempt, verdict.chunk ?? 0);
     }
     // One without a verdict did not fit in `hello`, or the coordinator forgot it: the result's answer will tell.
-    for (const attempt of [...this.#all.values()]) if (!judged.has(attempt.key)) this.#resume(attempt, 0);
+    for (const attempt of this.#book.list()) if (!judged.has(attempt.key)) this.#resume(attempt, 0);
     this.#startWaiting(nowMs);
   }
 
   dispatch(dispatches: readonly Dispatch[], nowMs: number): void {
     for (const dispatch of dispatches) {
-      const known = this.#all.get(keyOf(dispatch));
+      const known = this.#book.find(dispatch);
       if (known !== undefined) {
         if (known.state.name === 'finished') this.#send(known);
         continue;
       }
       const attempt = newAttempt(dispatch, dispatch, nowMs);
-      this.#all.set(attempt.key, attempt);
-      this.#unfinished += 1;
-      const served = this.#draining ? undefined : this.#services.serving(dispatch.kind);
+      this.#book.open(attempt);
+      const served = this.#draining ? undefined : this.#services.serving(dispatch.kind, () => modelOf(dispatch));
       if (served === undefined) this.#refuse(attempt, nowMs);
       else if (hasRoom(served)) this.#begin(attempt, served);
       else this.#waiting.push(attempt);
@@ -170,19 +125,15 @@ export class Attempts {
   /** The coordinator wants these stopped, and a result of each. */
   stop(stops: DownOf<'stop'>['attempts'], nowMs: number): void {
     for (const { reason, ...ref } of stops) {
-      const attempt = this.#all.get(keyOf(ref));
+      const attempt = this.#book.find(ref);
       if (attempt !== undefined) this.#cancel(attempt, { code: 'cancelled', message: reason, retryable: false }, nowMs);
     }
   }
 
-  /** Ends everything that has not ended, because the agent goes. Another worker may do these. */
-  cancelAll(nowMs: number): void {
-    const failure: Failure = {
-      code: 'cancelled',
-      message: 'the worker left before the task was done',
-      retryable: true,
-    };
-    for (const attempt of [...this.#all.values()]) this.#cancel(attempt, failure, nowMs);
+  /** Ends everything that has not ended: another worker may do these. */
+  cancelAll(message: string, nowMs: number): void {
+    const failure: Failure = { code: 'cancelled', message, retryable: true };
+    for (const attempt of this.#book.list()) this.#cancel(attempt, failure, nowMs);
   }
 
   fetched(attempt: Attempt, blob: string, bytes: Uint8Array): void {
@@ -195,7 +146,7 @@ export class Attempts {
   /** Starts it by `start`, unless it came to an end before; a handler may well give output while it is being started. */
   start(attempt: Attempt, start: () => Execution, nowMs: number): Execution | undefined {
     const { name } = attempt.state;
-    if (this.#all.get(attempt.key) !== attempt || (name !== 'waiting' && name !== 'fetching')) return undefined;
+    if (!this.#book.has(attempt) || (name !== 'waiting' && name !== 'fetching')) return undefined;
     move(attempt, { name: 'running', sinceMs: nowMs });
     attempt.execution = start();
     return attempt.execution;
@@ -206,7 +157,7 @@ export class Attempts {
     const { task } = attempt;
     const bounded = Math.min(1, Math.max(0, Number.isFinite(fraction) ? fraction : 0));
     const text = note === undefined ? {} : { note: note.slice(0, LIMITS.maxTextLength) };
-    this.#progress.set(attempt, { task, attempt: attempt.attempt, fraction: bounded, ...text });
+    this.#out.progress.set(attempt, { task, attempt: attempt.attempt, fraction: bounded, ...text });
   }
 
   chunk(attempt: Attempt, data: Payload, nowMs: number): void {
@@ -225,7 +176,7 @@ export class Attempts {
     attempt.chunkBytes += data.length;
     const chunk: Chunk = { task: attempt.task, attempt: attempt.attempt, chunk: attempt.lastChunk, data };
     attempt.chunks.push(chunk);
-    if (this.#online) this.#chunks.push(chunk);
+    if (this.#online) this.#out.chunks.push(chunk);
   }
 
   /** It ran to its end; its output is too large for a message and is written to disk next. */
@@ -245,33 +196,33 @@ export class Attempts {
   uploaded(attempt: Attempt, blob: string): void {
     const { state } = attempt;
     if (state.name !== 'finished' || !state.missing.delete(blob)) return;
-    if (state.missing.size === 0) this.#again.push(attempt);
+    if (state.missing.size === 0) this.#out.again.push(attempt);
   }
 
   /** A blob of its output will never be taken: so the attempt failed. */
   uploadFailed(attempt: Attempt, error: Failure): void {
-    if (attempt.state.name !== 'finished' || !this.#all.has(attempt.key)) return;
+    if (attempt.state.name !== 'finished' || !this.#book.has(attempt)) return;
     const { runMs } = attempt.state.result;
     const result = resultOf(attempt, { ok: false, error }, runMs ?? 0);
     move(attempt, { name: 'finished', result, missing: new Set() });
-    this.#fresh.push(attempt);
+    this.#out.fresh.push(attempt);
   }
 
   acknowledged(message: DownOf<'acknowledged'>): void {
     for (const { chunk, ...ref } of message.chunks ?? []) {
-      const attempt = this.#all.get(keyOf(ref));
+      const attempt = this.#book.find(ref);
       if (attempt) dropChunks(attempt, chunk);
     }
     for (const ref of message.results ?? []) {
-      const attempt = this.#all.get(keyOf(ref));
+      const attempt = this.#book.find(ref);
       if (attempt?.state.name === 'finished') this.#remove(attempt);
     }
   }
 
   /** Ends those whose input did not arrive in time; what runs is the runtimes' to end. */
   tick(nowMs: number): void {
-    if (this.#unfinished === 0) return;
-    for (const attempt of [...this.#all.values()]) {
+    if (this.#book.unfinished === 0) return;
+    for (const attempt of this.#book.list()) {
       if (attempt.state.name !== 'fetching' || attempt.dispatch === undefined) continue;
       const { timeoutMs } = attempt.dispatch;
       if (nowMs - attempt.receivedAtMs < timeoutMs) continue;
@@ -287,14 +238,7 @@ export class Attempts {
   }
 
   takeOutgoing(): Outgoing {
-    const progress = this.#progress.size === 0 ? [] : [...this.#progress.values()];
-    const out = { chunks: this.#chunks, progress, fresh: this.#fresh, held: this.#held, again: this.#again };
-    this.#chunks = [];
-    this.#progress.clear();
-    this.#fresh = [];
-    this.#held = [];
-    this.#again = [];
-    return out;
+    return this.#out.take();
   }
 
   #begin(attempt: Attempt, served: Served): void {
@@ -310,15 +254,18 @@ export class Attempts {
   }
 
   #refuse(attempt: Attempt, nowMs: number): void {
-    const why = this.#draining ? 'this worker is leaving' : `this worker serves no ${attempt.dispatch?.kind} now`;
+    const why = this.#draining
+      ? 'this worker takes no new tasks now'
+      : `this worker serves no ${attempt.dispatch?.kind} now`;
     this.ended(attempt, { ok: false, error: { code: 'refused', message: why, retryable: true } }, nowMs);
   }
 
   #startWaiting(nowMs: number): void {
     if (this.#waiting.length === 0) return;
     for (const attempt of this.#waiting.splice(0)) {
-      if (this.#all.get(attempt.key) !== attempt || attempt.state.name !== 'waiting') continue;
-      const served = this.#services.serving(attempt.dispatch?.kind ?? '');
+      if (!this.#book.has(attempt) || attempt.state.name !== 'waiting') continue;
+      const { dispatch } = attempt;
+      const served = this.#services.serving(dispatch?.kind ?? '', () => dispatch && modelOf(dispatch));
       if (served === undefined) this.#refuse(attempt, nowMs);
       else if (hasRoom(served)) this.#begin(attempt, served);
       else this.#waiting.push(attempt);
@@ -359,7 +306,7 @@ export class Attempts {
   #resume(attempt: Attempt, storedChunk: number): void {
     if (!attempt.wanted) return;
     dropChunks(attempt, storedChunk);
-    this.#chunks.push(...attempt.chunks);
+    this.#out.chunks.push(...attempt.chunks);
     if (attempt.state.name === 'finished') this.#send(attempt);
   }
 
@@ -367,7 +314,7 @@ export class Attempts {
     if (attempt.state.name !== 'finished' || !this.#online) return;
     const { missing } = attempt.state;
     if (missing.size > 0) this.#effects.push({ do: 'upload', attempt, blobs: [...missing] });
-    else if (!this.#fresh.includes(attempt)) this.#again.push(attempt);
+    else if (!this.#out.fresh.includes(attempt)) this.#out.again.push(attempt);
   }
 
   #finish(attempt: Attempt, ended: Ended, runMs: number): void {
@@ -380,19 +327,29 @@ export class Attempts {
     const result = resultOf(attempt, ended, runMs);
     const missing = new Set(result.blobs);
     move(attempt, { name: 'finished', result, missing });
-    this.#unfinished -= 1;
-    if (missing.size === 0) this.#fresh.push(attempt);
+    this.#book.finished();
+    if (missing.size === 0) this.#out.fresh.push(attempt);
     else {
-      this.#held.push(attempt);
+      this.#out.held.push(attempt);
       if (this.#online) this.#effects.push({ do: 'upload', attempt, blobs: [...missing] });
     }
   }
 
   #remove(attempt: Attempt): void {
-    if (!this.#all.delete(attempt.key)) return;
-    if (attempt.state.name !== 'finished') this.#unfinished -= 1;
+    if (!this.#book.remove(attempt)) return;
     if (attempt.dispatch === undefined || attempt.dispatch.blobs || hasBlobs(attempt)) {
       this.#effects.push({ do: 'forget', attempt });
     }
+  }
+}
+
+/** The model that a task asks for; an input that cannot be read is the runtime's to refuse. */
+function modelOf(dispatch: Dispatch): string | undefined {
+  try {
+    const input = unpackPayload(dispatch.input);
+    const model = typeof input === 'object' && input !== null && 'model' in input ? input.model : undefined;
+    return typeof model === 'string' ? model : undefined;
+  } catch {
+    return undefined;
   }
 }

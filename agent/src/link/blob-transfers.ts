@@ -11,6 +11,7 @@ import { encodeStreamData } from '@rma/protocol/stream';
 import type { AttemptRef } from '@rma/protocol/task';
 import type { Up } from '@rma/protocol/up';
 import type { BlobSource } from '../outbox/blob-source.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** Transfers of one direction at once; the others wait. */
 const MAX_ACTIVE = 4;
@@ -18,6 +19,8 @@ const MAX_ACTIVE = 4;
 const STALLED_MS = 30_000;
 /** How often a transfer may fail for reasons that may pass. */
 const MAX_FAILURES = 8;
+/** A limited rate grants no less at once, so that it is not paid in messages. */
+const MIN_GRANT_BYTES = 4_096;
 /** Failures that another try may mend. */
 const PASSING: readonly ErrorKind[] = ['unavailable', 'rate_limited', 'storage_full', 'internal', 'queue_full'];
 
@@ -36,7 +39,8 @@ interface Download extends Common {
   readonly direction: 'down';
   bytes: Uint8Array | undefined;
   received: number;
-  ungranted: number;
+  /** Bytes that the coordinator may still send. */
+  granted: number;
   hash: Hash;
 }
 
@@ -73,8 +77,14 @@ export class BlobTransfers {
   #effects: TransferEffect[] = [];
   #online = false;
   #nextStream = 1;
+  /** What may come in. */
+  readonly #down: TokenBucket;
   /** Whose turn it is to send, so that a large upload does not hold up the others. */
   #turn = 0;
+
+  constructor(down = new TokenBucket(Number.POSITIVE_INFINITY, 0)) {
+    this.#down = down;
+  }
 
   get size(): number {
     return this.#transfers.length;
@@ -87,7 +97,7 @@ export class BlobTransfers {
       direction: 'down',
       bytes: undefined,
       received: 0,
-      ungranted: 0,
+      granted: 0,
       hash: createHash('sha256'),
     });
     this.#startNext(nowMs);
@@ -156,12 +166,30 @@ export class BlobTransfers {
     transfer.bytes.set(bytes, transfer.received);
     transfer.hash.update(bytes);
     transfer.received += bytes.length;
-    transfer.ungranted += bytes.length;
-    const left = transfer.bytes.length - transfer.received;
-    if (transfer.ungranted >= LIMITS.streamWindowBytes / 2 && left > 0) {
-      this.#send({ type: 'stream.credit', stream, bytes: transfer.ungranted });
-      transfer.ungranted = 0;
-    }
+    transfer.granted = Math.max(0, transfer.granted - bytes.length);
+    this.#grant(transfer, nowMs);
+  }
+
+  /** Lets more come in where a limited rate held it back. */
+  pace(nowMs: number): void {
+    for (const transfer of this.#streams.values()) if (transfer.direction === 'down') this.#grant(transfer, nowMs);
+  }
+
+  #grant(download: Download, nowMs: number): void {
+    const { bytes, granted, received, stream } = download;
+    if (bytes === undefined || stream === undefined) return;
+    const left = bytes.length - received - granted;
+    let more = LIMITS.streamWindowBytes - granted;
+    if (left <= 0) return;
+    if (this.#down.limited) {
+      const want = Math.min(more, left);
+      more = Math.min(want, Math.floor(this.#down.available(nowMs)));
+      if (more < Math.min(want, MIN_GRANT_BYTES)) return;
+    } else if (more < LIMITS.streamWindowBytes / 2) return;
+    this.#down.take(more, nowMs);
+    download.granted += more;
+    download.movedAtMs = nowMs;
+    this.#send({ type: 'stream.credit', stream, bytes: more });
   }
 
   /** The next data frames to upload, in turns, about `budgetBytes` of them. */
@@ -239,6 +267,7 @@ export class BlobTransfers {
       } else if (download.bytes?.length !== message.size) {
         if (download.received > 0) this.#restart(download, 'its size changed', nowMs);
         else download.bytes = new Uint8Array(message.size);
+        this.#grant(download, nowMs);
       }
     } else if (message.type === 'stream.end') this.#downloadEnded(download, nowMs);
   }
@@ -303,8 +332,9 @@ export class BlobTransfers {
         transfer.credit = 0;
         this.#send({ type: 'blob.put', stream, blob, size: transfer.source.size, attempt });
       } else {
-        transfer.ungranted = 0;
-        const credit = LIMITS.streamWindowBytes;
+        const credit = Math.max(0, Math.min(LIMITS.streamWindowBytes, Math.floor(this.#down.available(nowMs))));
+        this.#down.take(credit, nowMs);
+        transfer.granted = credit;
         this.#send({ type: 'blob.get', stream, blob, offset: transfer.received, credit, attempt });
       }
     }

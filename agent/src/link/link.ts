@@ -1,90 +1,75 @@
 /**
- * The shell around the machines of this folder: owns the connection, the clock and the timers, runs what the attempts
- * ask for, and sends once a turn everything that came up in it, after it is in the outbox, in one write.
+ * The shell around the machines of this folder: owns the connection, the clock and the timers, hands on what comes in,
+ * and has once a turn everything sent that came up in it.
  */
 import { checkDown } from '@rma/protocol/check';
 import { decodeDown } from '@rma/protocol/codec';
 import type { Down, DownOf } from '@rma/protocol/down';
-import type { LoadSample } from '@rma/protocol/hardware';
 import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Up } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
-import type { Assignment, WorkerHello } from '@rma/protocol/worker';
-import { encodeChunks, encodeFrame, encodeResults } from '../frames.js';
-import type { AgentLog } from '../log.js';
-import type { BlobFiles } from '../outbox/blob-files.js';
-import type { Outbox } from '../outbox/outbox.js';
+import type { Service, WorkerHello } from '@rma/protocol/worker';
+import { encodeChunks, encodeResults } from '../frames.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { Attempt } from './attempt.js';
 import { Attempts } from './attempts.js';
 import { BlobTransfers } from './blob-transfers.js';
 import { Executions } from './executions.js';
+import type { LinkOptions } from './link-options.js';
+import { answerLogs } from './log-answers.js';
+import { Sender } from './sender.js';
 import { Services } from './services.js';
-import { Session, type SessionEffect, type SessionEnd } from './session.js';
+import { Session, type SessionEffect } from './session.js';
 import { type Connection, dial } from './socket.js';
+import { TokenBucket } from './token-bucket.js';
+import { Waiters } from './waiters.js';
 
 const SAMPLE_EVERY_MS = 5_000;
-/** Bulk data waits while so much is buffered, so that control messages need not. */
-const BULK_BUFFER_BYTES = 65_536;
 /** The most attempts that `hello` may name. */
 const MAX_NAMED = 10_000;
 
-export interface LinkOptions {
-  /** The coordinator's WebSocket endpoint. */
-  readonly url: string;
-  /** The token to present now. */
-  token(): string;
-  /** What this worker says of itself. */
-  describe(): Omit<WorkerHello, 'services' | 'running' | 'finished' | 'draining'>;
-  readonly version: string;
-  readonly outbox: Outbox;
-  readonly blobs: BlobFiles;
-  readonly log: AgentLog;
-  /** The machine's load; none is sent without. */
-  readonly sample?: (() => Promise<LoadSample>) | undefined;
-  readonly events: LinkEvents;
-}
-
-export interface LinkEvents {
-  /** The first thing that happens after a welcome: where the credential is kept. What it throws ends the agent. */
-  joined(worker: NonNullable<DownOf<'welcome'>['worker']>, welcome: DownOf<'welcome'>): void;
-  assigned(assignment: Assignment): void;
-  /** The connection is gone, or could not be opened. */
-  lost(lost: Extract<SessionEffect, { do: 'lost' }>): void;
-  ended(end: SessionEnd): void;
-  /** A defect, or a disk that fails where it must not. */
-  failed(error: unknown): void;
-  started(attempt: Attempt): void;
-}
-
 export class Link {
   readonly #options: LinkOptions;
-  readonly #session = new Session();
-  readonly #services = new Services();
-  readonly #attempts = new Attempts(this.#services);
-  readonly #transfers = new BlobTransfers();
+  #session = new Session();
+  readonly #services: Services;
+  readonly #attempts: Attempts;
+  readonly #down = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
+  readonly #up = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
+  readonly #transfers = new BlobTransfers(this.#down);
   readonly #executions: Executions;
+  readonly #sender: Sender;
+  readonly #waiters = new Waiters();
   #runtimes: readonly Runtime[] = [];
   #connection: Connection | undefined;
-  #control: Uint8Array[] = [];
-  #servicesChanged = false;
   #draining = false;
-  #turnDue = false;
-  #bulkWritten = true;
+  #resting = false;
+  #leaving = false;
   #dialTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #tickedAtMs = 0;
   #sampledAtMs = Number.NEGATIVE_INFINITY;
-  #waiters: { readonly met: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    const { blobs, outbox, log, events } = options;
+    const { admit, blobs, outbox, log, events } = options;
+    this.#services = new Services(admit);
+    this.#attempts = new Attempts(this.#services);
     this.#executions = new Executions(this.#attempts, this.#transfers, blobs, log, {
-      turn: () => this.#scheduleTurn(),
+      turn: () => this.#sender.schedule(),
       failed: (error) => events.failed(error),
       started: (attempt) => events.started(attempt),
+    });
+    this.#sender = new Sender({
+      attempts: this.#attempts,
+      executions: this.#executions,
+      transfers: this.#transfers,
+      services: this.#services,
+      outbox,
+      up: this.#up,
+      connection: () => this.#connection,
+      state: () => this.#session.state,
+      sent: (nowMs) => this.#session.sent(nowMs),
+      turn: () => this.#guard(() => this.#turn()),
     });
     this.#attempts.restore(outbox.restored.results, outbox.restored.chunks);
     blobs.restore(outbox.restored.results.flatMap((result) => result.blobs ?? []));
@@ -106,11 +91,43 @@ export class Link {
     return this.#attempts.unacknowledged;
   }
 
-  start(): void {
+  /** @param resting not to dial before `wake` */
+  start(resting = false): void {
     const now = performance.now();
+    this.#resting = resting;
     this.#tickedAtMs = now;
     this.#tickTimer = setInterval(() => this.#guard(() => this.#tick()), LIVENESS_TICK_MS);
-    this.#perform(this.#session.start(now));
+    if (!resting) this.#perform(this.#session.start(now));
+  }
+
+  /** Ends the session, but not the link: `wake` begins another. */
+  rest(): void {
+    if (this.#resting || this.#leaving) return;
+    this.#resting = true;
+    this.#turn();
+    this.#perform(this.#session.leave(performance.now()));
+  }
+
+  /** Dials again. */
+  wake(): void {
+    if (!this.#resting || this.#leaving) return;
+    this.#resting = false;
+    if (this.#session.state === 'ended') this.#session = new Session();
+    if (this.#session.state === 'new') this.#perform(this.#session.start(performance.now()));
+  }
+
+  /** Bulk data may take so much, each way. */
+  limitBandwidth(bytesPerSecond: number): void {
+    const now = performance.now();
+    this.#up.setRate(bytesPerSecond, now);
+    this.#down.setRate(bytesPerSecond, now);
+    this.#work();
+  }
+
+  /** A message of the agent's own, if anybody hears it now. */
+  tell(message: Extract<Up, { type: 'policy' | 'leave' }>): void {
+    if (this.online) this.#send(message);
+    else this.#work();
   }
 
   /** What runs tasks from now on. */
@@ -120,10 +137,20 @@ export class Link {
   }
 
   servicesChanged(): void {
-    this.#servicesChanged = true;
+    this.#sender.servicesChanged();
     this.#services.update(this.#runtimes);
     this.#attempts.servicesChanged(performance.now());
     this.#work();
+  }
+
+  /** As the coordinator is told them. */
+  get services(): Service[] {
+    return this.#services.list();
+  }
+
+  /** Has those who wait look again. */
+  nudge(): void {
+    this.#sender.schedule();
   }
 
   /** Whether tasks run on it. */
@@ -131,24 +158,26 @@ export class Link {
     return this.#services.isBusy(runtime);
   }
 
-  /** Takes no new tasks. */
-  drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    this.#attempts.drain();
-    if (this.online) this.#send({ type: 'drain', draining: true });
+  /** Takes no new tasks, or takes them again. */
+  drain(draining = true): void {
+    if (this.#draining === draining) return;
+    this.#draining = draining;
+    this.#attempts.drain(draining);
+    if (this.online) this.#send({ type: 'drain', draining });
   }
 
   /** Cancels what runs; each attempt still ends on its own. */
-  cancelAll(): void {
-    this.#attempts.cancelAll(performance.now());
+  cancelAll(why = 'the worker left before the task was done'): void {
+    this.#attempts.cancelAll(why, performance.now());
     this.#work();
   }
 
   /** Ends the session with 1000; `ended` follows. */
   leave(): void {
     this.#turn();
-    this.#perform(this.#session.leave(performance.now()));
+    this.#leaving = true;
+    if (this.#session.state === 'ended') this.#options.events.ended({ cause: 'left' });
+    else this.#perform(this.#session.leave(performance.now()));
   }
 
   /** Ends all timers. The outbox stays the caller's. */
@@ -157,20 +186,13 @@ export class Link {
     clearTimeout(this.#dialTimer);
     this.#connection?.abandon(1000, 'done');
     this.#connection = undefined;
-    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    this.#sender.offline();
+    this.#waiters.release();
   }
 
   /** Resolves once a condition of this link is met, or after a time; with whether it was met. */
-  async until(met: () => boolean, timeoutMs: number): Promise<boolean> {
-    if (met() || timeoutMs <= 0) return met();
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-      this.#waiters.push({ met, resolve });
-    });
-    clearTimeout(timer);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.met !== met);
-    return met();
+  until(met: () => boolean, timeoutMs: number): Promise<boolean> {
+    return this.#waiters.until(met, timeoutMs);
   }
 
   #perform(effects: readonly SessionEffect[]): void {
@@ -205,7 +227,12 @@ export class Link {
       case 'end':
         this.#offline();
         clearTimeout(this.#dialTimer);
-        this.#options.events.ended(effect.end);
+        if (effect.end.cause === 'refused' || this.#leaving) this.#options.events.ended(effect.end);
+        else if (!this.#resting) {
+          // Woken while it was leaving.
+          this.#session = new Session();
+          this.#perform(this.#session.start(performance.now()));
+        }
     }
   }
 
@@ -232,7 +259,7 @@ export class Link {
     const { running, finished } = this.#attempts.lists();
     const services = this.#services.list();
     this.#services.announced(services);
-    this.#servicesChanged = false;
+    this.#sender.greeted();
     const worker: WorkerHello = {
       ...describe(),
       services,
@@ -248,6 +275,7 @@ export class Link {
     const { worker } = welcome;
     if (worker === undefined) {
       const message = `the token is one of role ${welcome.role}, which cannot lend a machine`;
+      this.#resting = true;
       this.#perform(this.#session.leave(performance.now()));
       this.#options.events.ended({ cause: 'refused', close: 'unauthenticated', message });
       return;
@@ -261,8 +289,7 @@ export class Link {
   }
 
   #offline(): void {
-    this.#control = [];
-    this.#bulkWritten = true;
+    this.#sender.offline();
     this.#attempts.offline();
     this.#transfers.offline();
     this.#work();
@@ -302,6 +329,11 @@ export class Link {
       case 'stop':
         this.#attempts.stop(message.attempts, now);
         break;
+      case 'logs':
+        void answerLogs(this.#runtimes, message).then((answer) => {
+          if (this.online) this.#send(answer);
+        });
+        break;
       case 'assign':
         this.#options.events.assigned(message.assignment);
         break;
@@ -336,6 +368,7 @@ export class Link {
     this.#perform(this.#session.tick(now, lagMs, Math.random()));
     this.#attempts.tick(now);
     this.#transfers.tick(now);
+    this.#transfers.pace(now);
     this.#executions.tick(now);
     this.#options.outbox.tick(now);
     this.#sample(now);
@@ -356,79 +389,16 @@ export class Link {
   }
 
   #send(message: Up): void {
-    this.#control.push(encodeFrame(message));
-    this.#scheduleTurn();
+    this.#sender.send(message);
   }
 
-  /** Does what the machines ask for; what they want to send goes with the turn. */
   #work(): void {
-    for (const message of this.#executions.work()) this.#control.push(encodeFrame(message));
-    this.#scheduleTurn();
+    this.#sender.work();
   }
 
-  #scheduleTurn(): void {
-    if (this.#turnDue) return;
-    this.#turnDue = true;
-    setImmediate(() => this.#guard(() => this.#turn()));
-  }
-
-  /** Everything of one turn: to the outbox first, then out in one write. */
   #turn(): void {
-    this.#turnDue = false;
-    for (const message of this.#executions.work()) this.#control.push(encodeFrame(message));
-    const out = this.#attempts.takeOutgoing();
-    const fresh = encodeResults(out.fresh.map(resultOf));
-    if (out.fresh.length > 0 || out.held.length > 0) {
-      const chunks = [...out.fresh, ...out.held].flatMap((attempt) => attempt.chunks);
-      const held = encodeResults(out.held.map(resultOf));
-      this.#options.outbox.record([...encodeChunks(chunks), ...fresh, ...held], performance.now());
-    }
-    const { state } = this.#session;
-    const connection = this.#connection;
-    if (connection !== undefined && (state === 'online' || state === 'greeting')) {
-      const frames = this.#control;
-      this.#control = [];
-      if (state === 'online') {
-        if (this.#servicesChanged) frames.push(...this.#announcement());
-        frames.push(...encodeChunks(out.chunks));
-        for (const progress of out.progress) frames.push(encodeFrame({ type: 'progress', ...progress }));
-        frames.push(...fresh, ...encodeResults(out.again.map(resultOf)));
-      }
-      const bulk = state === 'online' ? this.#bulk(connection) : [];
-      if (frames.length > 0 || bulk.length > 0) this.#write(connection, frames, bulk);
-    }
-    if (this.#waiters.length > 0) for (const waiter of this.#waiters) if (waiter.met()) waiter.resolve();
-  }
-
-  #announcement(): Uint8Array[] {
-    this.#servicesChanged = false;
-    const services = this.#services.unannounced();
-    return services === undefined ? [] : [encodeFrame({ type: 'services', services })];
-  }
-
-  #bulk(connection: Connection): Uint8Array[] {
-    if (this.#transfers.size === 0 || !this.#bulkWritten) return [];
-    const frames = this.#transfers.takeData(BULK_BUFFER_BYTES - connection.bufferedBytes, performance.now());
-    // An upload that could not be read says so now.
-    for (const message of this.#executions.work()) frames.push(encodeFrame(message));
-    frames.push(...this.#transfers.takeEnds().map(encodeFrame));
-    return frames;
-  }
-
-  #write(connection: Connection, frames: readonly Uint8Array[], bulk: readonly Uint8Array[]): void {
-    connection.cork(() => {
-      for (const frame of frames) connection.send(frame);
-      for (const frame of bulk.slice(0, -1)) connection.send(frame);
-      const last = bulk.at(-1);
-      if (last === undefined) return;
-      this.#bulkWritten = false;
-      connection.send(last, () => {
-        if (connection !== this.#connection) return;
-        this.#bulkWritten = true;
-        this.#scheduleTurn();
-      });
-    });
-    this.#session.sent(performance.now());
+    this.#sender.turn();
+    this.#waiters.look();
   }
 
   /** A defect must not pass unseen, nor leave the agent half alive. */
@@ -439,9 +409,4 @@ export class Link {
       this.#options.events.failed(error);
     }
   }
-}
-
-function resultOf(attempt: Attempt) {
-  if (attempt.state.name !== 'finished') throw new Error(`attempt ${attempt.key} has no result`);
-  return attempt.state.result;
 }

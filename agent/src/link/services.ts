@@ -21,6 +21,12 @@ export class Services {
   /** Of runtimes that are not used any more, while tasks still run on them. */
   #withdrawn: Served[] = [];
   #announced = '';
+  readonly #admit: (status: ServiceStatus) => ServiceStatus;
+
+  /** @param admit what is left of a service on the donor's terms */
+  constructor(admit: (status: ServiceStatus) => ServiceStatus = (status) => status) {
+    this.#admit = admit;
+  }
 
   /** Takes over what the runtimes say now. */
   update(runtimes: readonly Runtime[]): void {
@@ -34,7 +40,8 @@ export class Services {
     for (const runtime of runtimes) {
       const known = this.#byRuntime.get(runtime) ?? new Map<string, Served>();
       const now = new Map<string, Served>();
-      for (const status of runtime.services()) {
+      for (const told of runtime.services()) {
+        const status = this.#admit(told);
         const served = known.get(status.name) ?? { runtime, status, taken: 0 };
         served.status = status;
         now.set(status.name, served);
@@ -49,11 +56,15 @@ export class Services {
     }
   }
 
-  /** A healthy service for the kind, one with a free slot where there is one. */
-  serving(kind: string): Served | undefined {
-    const candidates = this.#byKind.get(kind);
-    if (candidates === undefined) return undefined;
-    return candidates.length === 1 ? candidates[0] : (candidates.find(hasRoom) ?? candidates[0]);
+  /**
+   * A healthy service for the kind, one with a free slot where there is one.
+   * @param model which model the task asks for; only looked at where there is a choice
+   */
+  serving(kind: string, model?: () => string | undefined): Served | undefined {
+    const all = this.#byKind.get(kind);
+    if (all === undefined || all.length === 1) return all?.[0];
+    const candidates = ofModel(all, model?.());
+    return candidates.find(hasRoom) ?? candidates[0];
   }
 
   /** The list for the wire. */
@@ -89,8 +100,19 @@ export function hasRoom(served: Served): boolean {
   return served.taken < served.status.slots;
 }
 
+/** Those that list the model; without one, or where none does, those that have but their own built-in one. */
+function ofModel(services: readonly Served[], model: string | undefined): readonly Served[] {
+  const listing =
+    model === undefined
+      ? []
+      : services.filter(({ status }) => status.models?.some((name) => name === model || name === `${model}:latest`));
+  if (listing.length > 0) return listing;
+  const builtIn = services.filter(({ status }) => status.models === undefined);
+  return builtIn.length > 0 ? builtIn : services;
+}
+
 function toWire(status: ServiceStatus): Service {
-  const { name, runtime, state, kinds, slots, reason } = status;
+  const { name, runtime, state, kinds, slots, reason, workload, pull, models } = status;
   return {
     name,
     runtime,
@@ -98,5 +120,8 @@ function toWire(status: ServiceStatus): Service {
     kinds: [...kinds],
     slots,
     ...(reason === undefined ? {} : { reason: reason.slice(0, LIMITS.maxTextLength) }),
+    ...(workload === undefined ? {} : { workload }),
+    ...(pull === undefined ? {} : { pull: { ...pull } }),
+    ...(models === undefined ? {} : { models: models.slice(0, 64) }),
   };
 }

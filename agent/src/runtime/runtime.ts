@@ -50,6 +50,20 @@ export interface ServiceStatus {
   readonly slots: number;
   /** Why it is in this state, where that is not obvious. */
   readonly reason?: string;
+  /** The catalogue entry that it runs. */
+  readonly workload?: string;
+  /** How far the image is that is being pulled. */
+  readonly pull?: { readonly bytes: number; readonly totalBytes?: number };
+  /** Of an LLM service: a task may ask for one of them by name, as `model` of its input. */
+  readonly models?: readonly string[];
+}
+
+/** A line that a service wrote. */
+export interface LogLine {
+  /** RFC 3339; with nanoseconds where they are known. */
+  readonly at: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
 }
 
 export interface Runtime {
@@ -57,8 +71,26 @@ export interface Runtime {
   start(changed: () => void): Promise<void>;
   services(): readonly ServiceStatus[];
   execute(job: Job, listener: JobListener): Execution;
+  /** The last lines that its service wrote, those after `since` where given; absent where nobody keeps them. */
+  logs?(lines: number, since: string | undefined): Promise<readonly LogLine[]>;
   /** Ends every execution and process; resolves when none is left. */
   stop(): Promise<void>;
+  /** The machine leaves the pool: after `stop`, removes all that the runtime ever put on it, of earlier runs, too. */
+  purge?(options: PurgeOptions): Promise<void>;
+}
+
+export interface PurgeOptions {
+  /** The data of stateful services, too. */
+  readonly volumes: boolean;
+}
+
+/** A server on this machine or its network that speaks the OpenAI API. */
+export interface LlmEndpoint {
+  /** With its path: `http://127.0.0.1:11434/v1`. */
+  readonly baseUrl: string;
+  readonly model: string;
+  /** Sent as a bearer token. */
+  readonly key?: string | undefined;
 }
 
 /** What a handler gets beside its input. */
@@ -67,6 +99,8 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   progress(fraction: number, note?: string): void;
   chunk(value: unknown): void;
+  /** Where this worker has an LLM, for the built-in handlers that make use of one. */
+  readonly llm?: LlmEndpoint | undefined;
 }
 
 /** The shape of one's own handlers, and of the built-in ones. Throw a `TaskError` to say why a task failed. */

@@ -2,6 +2,9 @@
 import { ProtocolError } from '@rma/protocol/error';
 import { Command, CommanderError, Option } from 'commander';
 import { CLIENT_VERSION } from '../version.js';
+import { addCatalogCommands } from './catalog-commands.js';
+import { addJoinCommand } from './join-command.js';
+import { addPlacementCommand } from './placement-command.js';
 import { addPoolCommands } from './pool-commands.js';
 import { addSubmitCommand } from './submit-command.js';
 import { addTaskCommands } from './task-commands.js';
@@ -53,13 +56,17 @@ Examples:
   rma task ID                     where it is, and why it waits
   rma events --follow
   rma token create --role join --owner alice
+  rma join-command --docker       how another machine joins
 
 Exit status: 0 what was asked for happened, 1 it did not, 2 wrong usage, 130 Ctrl-C.`,
     );
   addSubmitCommand(program, finish);
   addTaskCommands(program, finish);
   addWorkerCommands(program, finish);
+  addPlacementCommand(program, finish);
+  addCatalogCommands(program, finish);
   addPoolCommands(program, finish);
   addTokenCommands(program, finish);
+  addJoinCommand(program, finish);
   return program;
 }

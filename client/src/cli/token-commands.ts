@@ -70,7 +70,8 @@ export function addTokenCommands(program: Command, finish: (status: number) => v
     });
 }
 
-function parseUses(text: string): number {
+/** For options that say how many. */
+export function parseUses(text: string): number {
   const uses = Number(text);
   if (!/^\d+$/.test(text) || uses < 1 || uses > 1_000_000)
     throw new InvalidArgumentError('give a number from 1 to 1000000.');

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { Client } from '../client.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatDuration, formatTime } from './duration.js';
+import { addLogCommand } from './log-command.js';
 import { plainLine } from './plain.js';
 import { table } from './table.js';
 import { colouredState } from './task-commands.js';
@@ -82,6 +83,7 @@ export function addWorkerCommands(program: Command, finish: (status: number) => 
     (client, id) => client.revokeWorker(id),
     (view) => `${view.id} is revoked`,
   );
+  addLogCommand(worker, finish);
 }
 
 function checkTier(command: string, { tier, auto }: { tier?: string; auto?: boolean }): void {

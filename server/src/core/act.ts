@@ -1,15 +1,15 @@
-/** An admin's actions. Each is answered once it is on disk. */
+/** An admin's actions, each answered once it is on disk, and the one that a donor has: to leave. */
 import type { Labels } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
-import { assign } from './assign.js';
-import { outgoingOf } from './effects.js';
 import { closeSession, giveUp, handBack } from './join.js';
+import { releaseBindings } from './placement/changes.js';
+import { assignAnew, tellAssignment } from './placement/run.js';
 import { retry } from './retry.js';
 import { forgetKinds } from './services.js';
 import type { Session } from './session.js';
 import { capacityGrew } from './state.js';
 import { type TokenRecord, viewToken } from './token.js';
-import { audit, sendError, sendReply, type Turn } from './turn.js';
+import { audit, emit, sendError, sendReply, type Turn } from './turn.js';
 import { viewWorker } from './view.js';
 import type { Worker } from './worker.js';
 
@@ -58,16 +58,18 @@ export function act(
 
 function pin(turn: Turn, session: Session, worker: Worker, tier: 1 | 2 | 3 | null): void {
   worker.record.pinnedTier = tier;
-  worker.assignment = assign(worker.record.hardware, worker.record.available, tier);
-  worker.record.reasons = worker.assignment.reasons;
+  worker.forms = null;
+  assignAnew(turn.state, worker);
+  turn.state.placementDue = true;
   audit(turn, session, 'worker.pinned', worker.record.id, { tier });
   if (worker.session === 0) return;
-  outgoingOf(turn.effects, worker.session).assignment = worker.assignment;
+  tellAssignment(turn, worker);
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
 function drain(turn: Turn, session: Session, worker: Worker, draining: boolean, requeue: boolean): void {
   worker.record.draining = draining;
+  turn.state.placementDue = true;
   audit(turn, session, draining ? 'worker.draining' : 'worker.resumed', worker.record.id, requeue ? { requeue } : {});
   if (draining && requeue) handBack(turn, worker, 'an admin paused its worker');
   if (!draining) for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
@@ -84,11 +86,27 @@ function label(turn: Turn, session: Session, worker: Worker, labels: Labels): vo
   worker.record.labels = labels;
   worker.record.givenLabels = labels;
   audit(turn, session, 'worker.labelled', worker.record.id, { labels });
+  turn.state.placementDue = true;
   // Tasks that ask for a label may find their worker now.
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
 function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
+  retire(turn, worker, 'was revoked');
+  audit(turn, session, 'worker.revoked', worker.record.id, {});
+  if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
+}
+
+/** A donor takes the machine out of the pool for good. That the session closes tells the agent that this is on disk. */
+export function leave(turn: Turn, worker: Worker): void {
+  retire(turn, worker, 'left the pool');
+  turn.effects.persist.workers.add(worker.record);
+  emit(turn, 'worker.left', worker.record.id, '');
+  closeSession(turn, worker.session, 'revoked', 'this worker left the pool, as it asked');
+}
+
+/** Its credential ends, and with it all that it serves and runs. */
+function retire(turn: Turn, worker: Worker, why: string): void {
   const { state, batch, effects } = turn;
   worker.record.revokedAt = batch.wallMs;
   for (const token of state.tokens.values()) {
@@ -97,9 +115,9 @@ function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
     effects.persist.tokens.add(token);
   }
   forgetKinds(turn, worker);
-  giveUp(turn, worker, 'was revoked');
-  audit(turn, session, 'worker.revoked', worker.record.id, {});
-  if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
+  releaseBindings(turn, worker, why);
+  giveUp(turn, worker, why);
+  effects.workers.add(worker);
 }
 
 /** All admins are one owner; a client owns by its token's name. */

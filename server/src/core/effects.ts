@@ -5,6 +5,7 @@ import type { EventType } from '@rma/protocol/event';
 import type { AttemptRef, Chunk, Dispatch, Failure, Refusal, TaskChange, TaskEnd } from '@rma/protocol/task';
 import type { Assignment } from '@rma/protocol/worker';
 import type { Lane } from './lane.js';
+import type { Binding } from './state.js';
 import type { Task } from './task.js';
 import type { TokenRecord } from './token.js';
 import type { Worker, WorkerRecord } from './worker.js';
@@ -76,6 +77,8 @@ export interface Persist {
   readonly tokens: Set<TokenRecord>;
   readonly kinds: { kind: string; worker: string }[];
   readonly dropKindsOf: string[];
+  /** Workloads whose binding changed; null for released. */
+  readonly bindings: Map<string, Binding | null>;
   readonly blobRefs: { owner: string; blob: string; seq: number }[];
   readonly events: EventRecord[];
   /** Changes of maintained counts. */
@@ -107,6 +110,7 @@ export function makeEffects(): Effects {
       tokens: new Set(),
       kinds: [],
       dropKindsOf: [],
+      bindings: new Map(),
       blobRefs: [],
       events: [],
       laneDeltas: new Map(),
@@ -161,6 +165,7 @@ export function persists(persist: Persist): boolean {
     persist.attempts.length > 0 ||
     persist.kinds.length > 0 ||
     persist.dropKindsOf.length > 0 ||
+    persist.bindings.size > 0 ||
     persist.dropChunks.length > 0 ||
     persist.droppedLanes.length > 0
   );

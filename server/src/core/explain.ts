@@ -1,6 +1,7 @@
 /** Why a task waits, in plain words. Reads the state; changes nothing. */
 
 import { headOf, queuedIn } from './lane.js';
+import { heldFor } from './placement/why.js';
 import type { State } from './state.js';
 import { compareTasks } from './task.js';
 import { stateOf } from './view.js';
@@ -27,24 +28,39 @@ export function explainWaiting(state: State, task: Waiting, wallMs: number): str
       : `scheduled: begins in ${seconds} s`;
   }
   const online = [...state.workers.values()].filter((worker) => worker.session !== 0);
-  const serving = online.filter((worker) => servesKind(worker, task.kind));
-  if (serving.length === 0) return nobodyServes(state, task.kind, online.length);
   const constraints = state.lanes.get(task.lane)?.constraints ?? {};
+  const { model } = constraints;
+  const serving = online.filter((worker) => servesKind(worker, task.kind));
+  const unfit = (worker: Worker) =>
+    mismatch(worker, constraints) ??
+    (servesKind(worker, task.kind, model) ? undefined : `does not have the model ${model}`);
+  const fitting = serving.some((worker) => takesTasks(worker) && unfit(worker) === undefined);
+  const held = fitting ? undefined : heldFor(state, task.kind, constraints, wallMs);
+  if (held !== undefined) return `${held}${queuePlace(state, task)}`;
+  if (serving.length === 0) return nobodyServes(state, task.kind, online.length);
   const reasons = new Map<string, number>();
   const able: Worker[] = [];
   for (const worker of serving) {
-    const reason = takesTasks(worker) ? mismatch(worker, constraints) : 'takes no new tasks';
+    const reason = takesTasks(worker) ? unfit(worker) : 'takes no new tasks';
     if (reason === undefined) able.push(worker);
     else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   const parts = [`of ${plural(online.length, 'worker')} online, ${serving.length} serve ${task.kind}`];
   for (const [reason, n] of reasons) parts.push(`${n} ${reason}`);
   if (able.length === 0) return `${parts.join(', ')}: waits for one that fits`;
-  const free = able.reduce((sum, worker) => sum + freeSlotsFor(worker, task.kind), 0);
-  const full = able.filter((worker) => freeSlotsFor(worker, task.kind) === 0).length;
+  const free = able.reduce((sum, worker) => sum + freeSlotsFor(worker, task.kind, model), 0);
+  const full = able.filter((worker) => freeSlotsFor(worker, task.kind, model) === 0).length;
   if (full > 0)
     parts.push(full === able.length ? `${full === 1 ? 'it is' : `all ${full} that fit are`} full` : `${full} are full`);
   return `${parts.join(', ')}: ${place(state, task, able, free)}`;
+}
+
+/** Behind how many others of its lane it waits; nothing for the first. */
+function queuePlace(state: State, task: Waiting): string {
+  const lane = state.lanes.get(task.lane);
+  if (!lane || queuedIn(lane) < 2) return '';
+  const ahead = lane.window.filter((other) => compareTasks(other, task) < 0).length;
+  return `; position ${ahead + 1} of ${queuedIn(lane)}`;
 }
 
 function place(state: State, task: Waiting, able: readonly Worker[], free: number): string {

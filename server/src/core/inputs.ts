@@ -1,4 +1,5 @@
 /** What happens to the core: everything that a turn of the loop collected, with the time and a random number. */
+import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { Role } from '@rma/protocol/down';
 import type { UpOf, UpType } from '@rma/protocol/up';
 import type { Task } from './task.js';
@@ -22,6 +23,7 @@ export type CoreMessageType = Exclude<
   | 'query'
   | 'subscribe'
   | 'unsubscribe'
+  | 'log.lines'
   | 'blob.put'
   | 'blob.get'
   | 'stream.credit'
@@ -49,6 +51,14 @@ export type Input =
   /** Somebody signed in or out with a browser. */
   | { readonly type: 'signed'; readonly in: boolean; readonly token: string; readonly address: string }
   | { readonly type: 'stopping' }
+  | {
+      readonly type: 'catalog';
+      readonly entries: readonly CatalogEntry[];
+      readonly source: string;
+      /** It replaces another one, which the pool is told. */
+      readonly changed: boolean;
+    }
+  | { readonly type: 'catalog.refused'; readonly source: string; readonly message: string }
   | { readonly type: 'tick' };
 
 export interface Batch {

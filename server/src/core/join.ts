@@ -3,17 +3,20 @@ import type { Role, Welcome } from '@rma/protocol/down';
 import type { CloseName } from '@rma/protocol/error';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
 import { isTerminal } from '@rma/protocol/task';
+import { classify } from '@rma/protocol/tiers';
 import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
 import type { Verdict, WorkerHello } from '@rma/protocol/worker';
-import { assign } from './assign.js';
 import { outgoingOf } from './effects.js';
 import type { HelloInput } from './inputs.js';
 import { adoptAttempt, loseAttempt, release } from './life.js';
+import { assign } from './placement/assign.js';
+import { adoptPlaced, bindHealthy, setPolicy } from './placement/changes.js';
+import { assignAnew } from './placement/run.js';
 import { applyServices } from './services.js';
 import type { TokenRecord } from './token.js';
 import { emit, findTask, sendError, type Turn } from './turn.js';
 import { dropWatch } from './watch.js';
-import { attemptKey, makeWorker, tierOf, type Worker, type WorkerRecord } from './worker.js';
+import { attemptKey, machineOf, makeWorker, tierOf, type Worker, type WorkerRecord } from './worker.js';
 
 export function hello(turn: Turn, input: HelloInput): void {
   const { state, batch } = turn;
@@ -163,7 +166,7 @@ function join(turn: Turn, token: TokenRecord, said: WorkerHello, id: string): Wo
   const { state, batch, effects } = turn;
   if (token.usesLeft > 0) token.usesLeft--;
   effects.persist.tokens.add(token);
-  const assignment = assign(said.hardware, said.available, null);
+  const { tier, reasons } = classify(said.hardware);
   const record: WorkerRecord = {
     id,
     joinKey: said.key,
@@ -175,9 +178,9 @@ function join(turn: Turn, token: TokenRecord, said: WorkerHello, id: string): Wo
     labels: {},
     givenName: null,
     givenLabels: null,
-    tier: assignment.tier,
+    tier,
     pinnedTier: null,
-    reasons: assignment.reasons,
+    reasons,
     hardware: said.hardware,
     available: [],
     instance: '',
@@ -185,13 +188,13 @@ function join(turn: Turn, token: TokenRecord, said: WorkerHello, id: string): Wo
     draining: false,
     revokedAt: 0,
   };
-  const worker = makeWorker(record, assignment);
+  const worker = makeWorker(record, assign(machineOf(record), null, [], state.catalog));
   state.workers.set(id, worker);
   state.joins.set(`${token.id} ${said.key}`, worker);
   emit(turn, 'worker.joined', id, '', {
     name: record.name,
-    tier: assignment.tier,
-    reasons: assignment.reasons,
+    tier,
+    reasons,
     owner: record.owner,
     trust: record.trust,
   });
@@ -210,17 +213,23 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, said: WorkerHello
   worker.leaving = said.draining ?? false;
   worker.graceUntilMs = 0;
   worker.stopping.clear();
-  worker.assignment = assign(said.hardware, said.available, record.pinnedTier);
   record.name = record.givenName ?? said.name ?? record.name;
   record.labels = record.givenLabels ?? said.labels ?? {};
   record.hardware = said.hardware;
   record.available = said.available;
   record.instance = said.instance ?? '';
-  record.tier = assign(said.hardware, [], null).tier;
-  record.reasons = worker.assignment.reasons;
+  record.tier = classify(said.hardware).tier;
   record.lastSeenAt = batch.wallMs;
   effects.persist.workers.add(record);
+  worker.engine = said.engine;
+  setPolicy(worker, said.policy);
   emit(turn, 'worker.online', record.id, '', { name: record.name, tier: tierOf(worker) });
+  const verdicts = reconcile(turn, worker, said, restarted);
+  applyServices(turn, worker, said.services);
+  adoptPlaced(turn, worker);
+  bindHealthy(turn, worker);
+  assignAnew(turn.state, worker);
+  turn.state.placementDue = true;
   if (before !== record.tier || restarted) {
     emit(turn, 'worker.assigned', record.id, '', {
       tier: worker.assignment.tier,
@@ -228,8 +237,6 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, said: WorkerHello
       workloads: worker.assignment.workloads.map(({ workload }) => workload),
     });
   }
-  const verdicts = reconcile(turn, worker, said, restarted);
-  applyServices(turn, worker, said.services);
   return verdicts;
 }
 
@@ -292,6 +299,8 @@ export function closed(turn: Turn, id: number, reason: string): void {
   const worker = session.worker === null ? undefined : state.workers.get(session.worker);
   if (!worker || worker.session !== id) return;
   leaveSession(worker);
+  worker.leftMs = batch.nowMs;
+  state.placementDue = true;
   effects.workers.add(worker);
   worker.record.lastSeenAt = batch.wallMs;
   if (worker.running.size > 0) worker.graceUntilMs = batch.nowMs + state.settings.workerGraceMs;

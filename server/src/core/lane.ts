@@ -44,10 +44,11 @@ export function makeLane(id: number, key: string, kind: string, constraints: Con
 /** The same text for the same kind and constraints, whatever the order of their fields. */
 export function laneKey(kind: string, constraints: Constraints | undefined): string {
   if (!constraints) return kind;
-  const { tier, trust, worker, labels } = constraints;
+  const { tier, trust, worker, labels, minVramMiB, model } = constraints;
   const sorted = labels && Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  if (tier === undefined && trust === undefined && worker === undefined && !sorted?.length) return kind;
-  return `${kind} ${JSON.stringify([tier ?? null, trust ?? null, worker ?? null, sorted ?? []])}`;
+  const rest = minVramMiB === undefined && model === undefined ? [] : [minVramMiB ?? null, model ?? null];
+  if (tier === undefined && trust === undefined && worker === undefined && !sorted?.length && !rest.length) return kind;
+  return `${kind} ${JSON.stringify([tier ?? null, trust ?? null, worker ?? null, sorted ?? [], ...rest])}`;
 }
 
 export const queuedIn = (lane: Lane): number => lane.window.length + lane.beyond;

@@ -1,17 +1,18 @@
 /** The state as the store tells it: at a start, and when a commit failed and memory was ahead of the disk. */
-import { assign } from './assign.js';
 import type { Lane } from './lane.js';
+import { assign } from './placement/assign.js';
 import type { CoreSettings } from './settings.js';
-import { addLane, makeState, type State } from './state.js';
+import { addLane, type Binding, makeState, type State } from './state.js';
 import { type Task, timeoutOf } from './task.js';
 import type { TokenRecord } from './token.js';
-import { makeWorker, type WorkerRecord } from './worker.js';
+import { machineOf, makeWorker, type WorkerRecord } from './worker.js';
 
 /** What was stored; see the store's port. */
 export interface Stored {
   readonly workers: readonly WorkerRecord[];
   readonly tokens: readonly TokenRecord[];
   readonly kinds: readonly { kind: string; worker: string }[];
+  readonly bindings: readonly (Binding & { readonly workload: string })[];
   readonly lanes: readonly { lane: Lane; queued: number }[];
   readonly running: readonly Task[];
   readonly owners: readonly { owner: string; open: number }[];
@@ -32,10 +33,12 @@ export function restore(
 ): State {
   const state = makeState(settings);
   for (const record of stored.workers) {
-    const worker = makeWorker(record, assign(record.hardware, record.available, record.pinnedTier));
+    const worker = makeWorker(record, assign(machineOf(record), record.pinnedTier, [], state.catalog));
     state.workers.set(record.id, worker);
     state.joins.set(`${record.joinToken} ${record.joinKey}`, worker);
   }
+  for (const { workload, ...binding } of stored.bindings) state.bindings.set(workload, binding);
+  state.frozenUntilMs = nowMs + state.settings.startGraceMs;
   for (const token of stored.tokens) state.tokens.set(token.id, token);
   for (const kind of builtInKinds) {
     state.builtInKinds.add(kind);

@@ -28,9 +28,10 @@ export function schedule(turn: Turn): void {
     const task = headOf(lane)!;
     const kind = kindState(state, lane.kind);
     const worker = pickWorker(kind, lane);
-    const live = worker && freeService(worker, lane.kind);
+    const live = worker && freeService(worker, lane.kind, lane.constraints.model);
     if (!worker || !live) {
       lane.stuckAt = kind.capacity;
+      if (state.catalog.kinds.has(lane.kind)) state.placementDue = true;
       continue;
     }
     lane.stuckAt = -1;
@@ -54,7 +55,8 @@ function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
       continue;
     }
     if (mismatch(worker, lane.constraints) !== undefined) continue;
-    const free = freeSlotsFor(worker, lane.kind);
+    const free = freeSlotsFor(worker, lane.kind, lane.constraints.model);
+    if (free === 0) continue;
     const share = free / (free + worker.running.size);
     if (share > bestShare) {
       best = worker;

@@ -1,11 +1,13 @@
 /** The services of a worker: taken over as it tells them, with their slots counted from what runs. */
 import type { Service } from '@rma/protocol/worker';
+import { bindHealthy } from './placement/changes.js';
 import { capacityGrew, type State } from './state.js';
 import { emit, type Turn } from './turn.js';
 import type { LiveService, Worker } from './worker.js';
 
 /** The kinds that one worker may make known; past it further ones are not offered. */
 const MAX_KINDS_PER_WORKER = 256;
+const PULL_TOLD_MS = 1_000;
 
 export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
   const { state } = turn;
@@ -13,26 +15,62 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
   const before = new Map(worker.services);
   worker.services.clear();
   for (const service of services) {
-    const old = before.get(service.name)?.service;
-    worker.services.set(service.name, { service, used: 0 });
-    if (old?.state !== service.state || old?.kinds.join() !== service.kinds.join()) {
+    const old = before.get(service.name);
+    const changed = old?.service.state !== service.state;
+    const sinceMs = changed ? turn.batch.wallMs : old.sinceMs;
+    const pull = pullOf(turn, worker, service, old);
+    worker.services.set(service.name, { service, used: 0, sinceMs, ...(pull ? { pull } : {}) });
+    if (changed || old.service.kinds.join() !== service.kinds.join()) {
       emit(turn, 'service.changed', worker.record.id, '', {
         service: service.name,
         state: service.state,
         kinds: service.kinds,
         ...(service.reason === undefined ? {} : { reason: service.reason }),
       });
+      state.placementDue = true;
     }
+    if (changed && old?.service.state === 'starting' && service.state === 'healthy') learnStart(turn, service, old);
     before.delete(service.name);
   }
   for (const name of before.keys()) {
     emit(turn, 'service.changed', worker.record.id, '', { service: name, state: 'stopped' });
+    state.placementDue = true;
   }
   countSlots(worker);
   for (const { service } of worker.services.values()) {
     learnKinds(turn, worker, service);
     capacityGrew(state, worker, service.kinds);
   }
+  bindHealthy(turn, worker);
+}
+
+/** Follows a pull, and tells of it at most once a second: agents tell of every layer's every step. */
+function pullOf(turn: Turn, worker: Worker, service: Service, old: LiveService | undefined): LiveService['pull'] {
+  const { pull } = service;
+  if (service.state !== 'pulling' || !pull) return undefined;
+  const { wallMs } = turn.batch;
+  const known = old?.service.state === 'pulling' ? old.pull : undefined;
+  // A pull that begins anew counts from its new beginning.
+  const from =
+    known && pull.bytes >= known.fromBytes
+      ? known
+      : { fromBytes: pull.bytes, fromMs: wallMs, toldMs: known?.toldMs ?? 0 };
+  const isNews = !known || old?.service.pull?.bytes !== pull.bytes;
+  if (!isNews || wallMs - from.toldMs < PULL_TOLD_MS) return from;
+  emit(turn, 'service.pulling', worker.record.id, '', {
+    service: service.name,
+    bytes: pull.bytes,
+    ...(pull.totalBytes === undefined ? {} : { totalBytes: pull.totalBytes }),
+  });
+  return { ...from, toldMs: wallMs };
+}
+
+function learnStart({ state, batch }: Turn, service: Service, old: LiveService): void {
+  const name = service.workload ?? service.name;
+  if (!state.catalog.byName.has(name)) return;
+  const ms = Math.max(0, batch.wallMs - old.sinceMs);
+  const mean = state.catalog.startMs.get(name);
+  state.catalog.startMs.set(name, mean === undefined ? ms : mean * 0.7 + ms * 0.3);
 }
 
 function countSlots(worker: Worker): void {
@@ -73,9 +111,10 @@ function kindsOf(state: State, worker: Worker): number {
 
 /** A revoked worker's kinds are forgotten, unless somebody else offers them or they are built in. */
 export function forgetKinds(turn: Turn, worker: Worker): void {
-  const { knownKinds, builtInKinds } = turn.state;
+  const { knownKinds, builtInKinds, catalog } = turn.state;
   for (const [kind, workers] of knownKinds) {
-    if (workers.delete(worker.record.id) && workers.size === 0 && !builtInKinds.has(kind)) knownKinds.delete(kind);
+    const stays = builtInKinds.has(kind) || catalog.kinds.has(kind);
+    if (workers.delete(worker.record.id) && workers.size === 0 && !stays) knownKinds.delete(kind);
   }
   turn.effects.persist.dropKindsOf.push(worker.record.id);
 }

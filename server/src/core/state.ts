@@ -2,6 +2,8 @@
 
 import type { Constraints } from '@rma/protocol/task';
 import { type Lane, laneKey, makeLane } from './lane.js';
+import { type CatalogState, emptyCatalog } from './placement/catalog-state.js';
+import type { PlacedRuntime } from './placement/form.js';
 import type { Session } from './session.js';
 import { type CoreSettings, DEFAULT_CORE_SETTINGS } from './settings.js';
 import type { Task } from './task.js';
@@ -17,6 +19,12 @@ export interface KindState {
   capacity: number;
   /** Moving mean of run times in ms; 0 before the first. */
   meanRunMs: number;
+}
+
+export interface Binding {
+  readonly worker: string;
+  readonly runtime: PlacedRuntime;
+  readonly boundAt: number;
 }
 
 export interface State {
@@ -52,6 +60,14 @@ export interface State {
   newestId: string;
   nextLane: number;
   lastEvent: number;
+  catalog: CatalogState;
+  /** Workloads with state: the worker that holds it, and in which form. */
+  readonly bindings: Map<string, Binding>;
+  /** Something changed that placement depends on. */
+  placementDue: boolean;
+  placedAtMs: number;
+  /** Until then nothing new is placed while workers of before the start are missing. */
+  frozenUntilMs: number;
   /** Submits are refused: the disk is full. */
   storageFull: boolean;
   stopping: boolean;
@@ -83,6 +99,11 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     newestId: '',
     nextLane: 1,
     lastEvent: 0,
+    catalog: emptyCatalog(),
+    bindings: new Map(),
+    placementDue: false,
+    placedAtMs: Number.NEGATIVE_INFINITY,
+    frozenUntilMs: 0,
     storageFull: false,
     stopping: false,
   };

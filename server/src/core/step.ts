@@ -1,11 +1,13 @@
 /** The core's one entrance: everything that a turn collected goes in, everything that must happen comes out. */
-import { act } from './act.js';
+import { act, leave } from './act.js';
 import { chunks, progress, results } from './attempts.js';
 import { cancel } from './cancel.js';
 import { type Effects, makeEffects } from './effects.js';
 import type { Batch, CoreMessage, Input } from './inputs.js';
 import { closed, hello } from './join.js';
 import { admitClaimed } from './lane.js';
+import { refuseCatalog, takeCatalog, takePolicy } from './placement/changes.js';
+import { runPlacement } from './placement/run.js';
 import { schedule } from './schedule.js';
 import { applyServices } from './services.js';
 import type { Session } from './session.js';
@@ -23,6 +25,7 @@ export function step(state: State, batch: Batch): Effects {
   const turn: Turn = { state, batch, effects: makeEffects(), left: new Map() };
   for (const input of batch.inputs) take(turn, input);
   schedule(turn);
+  runPlacement(turn);
   return turn.effects;
 }
 
@@ -55,6 +58,12 @@ function take(turn: Turn, input: Input): void {
       return;
     case 'tick':
       tick(turn);
+      return;
+    case 'catalog':
+      takeCatalog(turn, input);
+      return;
+    case 'catalog.refused':
+      refuseCatalog(turn, input);
       return;
     case 'storage':
       state.storageFull = input.full;
@@ -121,8 +130,16 @@ function takeMessage(
       worker.load = message.load;
       turn.effects.loads.add(worker);
       return;
+    case 'leave':
+      leave(turn, worker);
+      return;
+    case 'policy':
+      takePolicy(turn, worker, message);
+      turn.effects.workers.add(worker);
+      return;
     case 'drain':
       worker.leaving = message.draining;
+      turn.state.placementDue = true;
       turn.effects.workers.add(worker);
       if (message.draining) emit(turn, 'worker.draining', worker.record.id, '', { by: 'worker' });
       else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);

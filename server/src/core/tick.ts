@@ -31,6 +31,8 @@ export function tick(turn: Turn): void {
       closeSession(turn, session.id, 'revoked', 'the token has expired; make a new one with `rma token create`');
     }
   }
+  // What is idle, absent or failing becomes so by time alone.
+  if (state.catalog.entries.length > 0) state.placementDue = true;
   for (const lane of state.lanes.values()) {
     if (lane.open > 0 || queuedIn(lane) > 0) continue;
     state.lanes.delete(lane.id);

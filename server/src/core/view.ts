@@ -29,7 +29,15 @@ export function viewWorker(worker: Worker, full: boolean, wallMs: number): Worke
     ...(worker.load === null ? {} : { load: worker.load }),
     joinedAt: record.joinedAt,
     lastSeenAt: worker.session === 0 ? record.lastSeenAt : wallMs,
-    ...(full ? { owner: record.owner, address: worker.address, hardware: record.hardware } : {}),
+    ...(full
+      ? {
+          owner: record.owner,
+          address: worker.address,
+          hardware: record.hardware,
+          ...(worker.engine ? { engine: worker.engine } : {}),
+          ...(worker.policy ? { policy: worker.policy } : {}),
+        }
+      : {}),
   };
 }
 

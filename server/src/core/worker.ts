@@ -3,6 +3,9 @@ import type { Hardware, LoadSample } from '@rma/protocol/hardware';
 import type { Constraints, Labels, Trust } from '@rma/protocol/task';
 import type { Tier } from '@rma/protocol/tiers';
 import type { Assignment, Available, Service } from '@rma/protocol/worker';
+import type { DonorPolicy, Engine } from '@rma/protocol/workload';
+import type { Form, Machine, PlacedRuntime } from './placement/form.js';
+import { largestGpu } from './placement/need.js';
 import type { Task } from './task.js';
 
 /** What is stored of a worker. */
@@ -34,6 +37,21 @@ export interface LiveService {
   readonly service: Service;
   /** Slots taken by running attempts and by stopped ones that are not confirmed yet. */
   used: number;
+  /** Wall-clock ms since which it is in its state. */
+  readonly sinceMs: number;
+  /** While an image is pulled: where it began, for an estimate, and what was told last. */
+  readonly pull?: { readonly fromBytes: number; readonly fromMs: number; readonly toldMs: number };
+}
+
+/** A catalogue workload that placement put on a worker. */
+export interface Placed {
+  readonly runtime: PlacedRuntime;
+  readonly reason: string;
+  /** Monotonic ms. */
+  readonly sinceMs: number;
+  busyAtMs: number;
+  /** Since when it is not what it should be; 0 while it is. */
+  failingMs: number;
 }
 
 export interface Worker {
@@ -51,6 +69,14 @@ export interface Worker {
   /** Attempts that no longer count but still hold a slot until the agent confirms, by `task#attempt`. */
   readonly stopping: Map<string, { readonly service: string; readonly sinceMs: number }>;
   load: LoadSample | null;
+  engine: Engine | undefined;
+  policy: DonorPolicy | undefined;
+  /** Catalogue workloads that it shall run, by name. */
+  readonly placed: Map<string, Placed>;
+  /** In which form it may run which workload; null until somebody asks. */
+  forms: Map<string, Form> | null;
+  /** Monotonic ms at which its last session ended, 0 before: what it ran counts for a while. */
+  leftMs: number;
   assignment: Assignment;
 }
 
@@ -65,6 +91,11 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
     running: new Map(),
     stopping: new Map(),
     load: null,
+    engine: undefined,
+    policy: undefined,
+    placed: new Map(),
+    forms: null,
+    leftMs: 0,
     assignment,
   };
 }
@@ -72,29 +103,38 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
 export const attemptKey = (task: string, attempt: number): string => `${task}#${attempt}`;
 export const tierOf = (worker: Worker): Tier | null => worker.record.pinnedTier ?? worker.record.tier;
 export const takesTasks = (worker: Worker): boolean =>
-  worker.session !== 0 && !worker.leaving && !worker.record.draining && worker.record.revokedAt === 0;
+  worker.session !== 0 &&
+  !worker.leaving &&
+  !worker.record.draining &&
+  !worker.policy?.paused &&
+  worker.record.revokedAt === 0;
+
+/** A healthy service that takes tasks of this kind, and of this model where one is asked for; Ollama's `:latest` may be left out. */
+export function serves({ service }: LiveService, kind: string, model?: string): boolean {
+  return (
+    service.state === 'healthy' &&
+    service.kinds.includes(kind) &&
+    (model === undefined || service.models?.some((name) => name === model || name === `${model}:latest`) === true)
+  );
+}
 
 /** The healthy service with room for a task of this kind. */
-export function freeService(worker: Worker, kind: string): LiveService | undefined {
+export function freeService(worker: Worker, kind: string, model?: string): LiveService | undefined {
   for (const live of worker.services.values()) {
-    if (live.service.state === 'healthy' && live.used < live.service.slots && live.service.kinds.includes(kind)) {
-      return live;
-    }
+    if (live.used < live.service.slots && serves(live, kind, model)) return live;
   }
   return undefined;
 }
 
-export function servesKind(worker: Worker, kind: string): boolean {
-  for (const live of worker.services.values()) {
-    if (live.service.state === 'healthy' && live.service.kinds.includes(kind)) return true;
-  }
+export function servesKind(worker: Worker, kind: string, model?: string): boolean {
+  for (const live of worker.services.values()) if (serves(live, kind, model)) return true;
   return false;
 }
 
-export function freeSlotsFor(worker: Worker, kind: string): number {
+export function freeSlotsFor(worker: Worker, kind: string, model?: string): number {
   let free = 0;
-  for (const { service, used } of worker.services.values()) {
-    if (service.state === 'healthy' && service.kinds.includes(kind)) free += Math.max(0, service.slots - used);
+  for (const live of worker.services.values()) {
+    if (serves(live, kind, model)) free += Math.max(0, live.service.slots - live.used);
   }
   return free;
 }
@@ -107,8 +147,27 @@ export function mismatch(worker: Worker, constraints: Constraints): string | und
     const tier = tierOf(worker);
     if (tier === null || tier > constraints.tier) return `is not of tier ${constraints.tier}`;
   }
+  if (constraints.minVramMiB !== undefined) {
+    const vramMiB = largestGpu(worker.record.hardware)?.vramMiB ?? 0;
+    if (vramMiB < constraints.minVramMiB) return `has less than ${constraints.minVramMiB} MiB of VRAM`;
+  }
   for (const [name, value] of Object.entries(constraints.labels ?? {})) {
     if (worker.record.labels[name] !== value) return `lacks the label ${name}=${value}`;
   }
   return undefined;
+}
+
+/** What placement knows of a worker; `live` is absent for one that has yet to come back. */
+export function machineOf(
+  record: WorkerRecord,
+  live?: { readonly engine: Engine | undefined; readonly policy: DonorPolicy | undefined },
+): Machine {
+  return {
+    tier: record.pinnedTier ?? record.tier,
+    trusted: record.trust === 'trusted',
+    hardware: record.hardware,
+    available: record.available,
+    engine: live?.engine,
+    policy: live?.policy,
+  };
 }

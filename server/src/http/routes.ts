@@ -2,13 +2,15 @@
 
 import { ProtocolError } from '@rma/protocol/error';
 import { SOCKET_PATH } from '@rma/protocol/version';
+import type { WorkerView } from '@rma/protocol/view';
 import type { Logger } from 'pino';
 import type { State } from '../core/state.js';
 import { originAllowed } from '../identity/origin.js';
 import { sessionOf } from '../identity/session-cookie.js';
 import type { Tokens } from '../identity/tokens.js';
-import { answerQuery, statsOf } from '../query/query.js';
+import { type Asker, answerQuery, type QuerySource, statsOf } from '../query/query.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
+import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
 import { callerOf } from './caller.js';
 import { joinInfo } from './join-route.js';
 import { asProblem, json, problem } from './respond.js';
@@ -25,6 +27,8 @@ export interface HttpOptions extends TaskRoutes, SessionRoutes {
   readonly state: () => State;
   readonly allowedOrigins: readonly string[];
   readonly maxBodyBytes: number;
+  /** Where people reach this pool, where the admin has said so. */
+  readonly publicUrl: string | undefined;
   readonly log: Logger;
 }
 
@@ -34,6 +38,7 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
   const { query, tokens, state } = options;
   const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[]) =>
     callerOf(request, tokens, state, query.wallMs(), roles);
+  const agent = new AgentPackage(AGENT_PACKAGE, query.version);
   const routes: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
     ['POST', /^\/api\/session$/, (request) => signIn(options, request)],
     ['GET', /^\/api\/session$/, (request) => whoIsIt(options, request)],
@@ -41,6 +46,8 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
     ['POST', /^\/api\/session\/code$/, (request) => makeCode(options, request)],
     ['POST', /^\/api\/join-info$/, (request) => joinInfo(options, request)],
     ['GET', /^\/health$/, () => json(200, healthOf(options))],
+    ['GET', /^\/agent(-[\w.-]+)?\.tgz$/, (request) => agent.answer(request)],
+    ['GET', /^\/rma-worker\.service$/, agentUnit],
     [
       'GET',
       /^\/api\/admin\/stats$/,
@@ -54,7 +61,7 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
       /^\/api\/admin\/workers$/,
       async (request) => {
         const who = await caller(request, ['admin']);
-        return json(200, { workers: await answerQuery(query, who, { what: 'workers' }) });
+        return json(200, { workers: await allWorkers(query, who) });
       },
     ],
     [
@@ -123,7 +130,7 @@ async function route(
   if (method === 'GET' && isPage) {
     const page = options.files?.serve(request);
     if (page) return page;
-    if (request.path === '/') return statusPage(statsOf(options.query), request.headers.get('host'));
+    if (request.path === '/') return statusPage(statsOf(options.query), options.publicUrl, request.headers.get('host'));
   }
   return problem(new ProtocolError('not_found', `there is nothing at ${request.path.slice(0, 200)}`));
 }
@@ -144,5 +151,17 @@ function healthOf(options: HttpOptions): unknown {
     tasks: { queued: tasks.queued, running: tasks.running },
     storage: storage.state,
     uptimeSeconds,
+    ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
   };
+}
+
+/** HTTP has no frame to outgrow: every page in one answer. */
+async function allWorkers(query: QuerySource, who: Asker): Promise<WorkerView[]> {
+  const all: WorkerView[] = [];
+  for (;;) {
+    const after = all.at(-1)?.id;
+    const page = await answerQuery(query, who, { what: 'workers', ...(after === undefined ? {} : { after }) });
+    if ((page as WorkerView[]).length === 0) return all;
+    all.push(...(page as WorkerView[]));
+  }
 }

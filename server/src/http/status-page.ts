@@ -27,8 +27,8 @@ function addressOf(host: string | undefined): string {
   return /^(localhost|127\.|\[::1\])/.test(host) ? `http://${host}` : `https://${host}`;
 }
 
-export function statusPage(stats: StatsView, host: string | undefined): HttpResponse {
-  const url = addressOf(host);
+export function statusPage(stats: StatsView, publicUrl: string | undefined, host: string | undefined): HttpResponse {
+  const url = publicUrl ?? addressOf(host);
   const cell = (name: string, value: string, mark = '') => `<div><dt>${name}</dt><dd${mark}>${value}</dd></div>`;
   const body = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>RMA Pool</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><style>${STYLE}</style></head><body><main>
@@ -36,8 +36,8 @@ export function statusPage(stats: StatsView, host: string | undefined): HttpResp
 <dl>${cell('Workers online', `${number(stats.workers.online)} of ${number(stats.workers.total)}`, stats.workers.online > 0 ? ' class="ok"' : '')}
 ${cell('Tasks running', number(stats.tasks.running))}${cell('Tasks queued', number(stats.tasks.queued))}
 ${cell('Tasks done', number(stats.tasks.byState.succeeded ?? 0))}</dl>
-<h2>Lend this pool a machine</h2><p>Ask the admin for a join token, then, from a checkout of the project:</p>
-<pre><code>npx rma-worker --url ${url} --token-file join.token</code></pre>
+<h2>Lend this pool a machine</h2><p>Ask the admin for a join command; or, with a join token in join.token and Node.js 20.19 or later:</p>
+<pre><code>npx --yes ${url}/agent.tgz --url ${url} --token-file join.token</code></pre>
 <h2>Send it work</h2><p>With a client token in RMA_TOKEN:</p><pre><code>npx rma submit ocr.read --file scan.png --wait --url ${url}</code></pre>
 <p>The numbers are of the moment at which this page was made.</p></main></body></html>`;
   return {

@@ -3,12 +3,22 @@ import { ProtocolError } from '@rma/protocol/error';
 import { unpackPayload } from '@rma/protocol/payload';
 import { DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_MS, isTerminal, type TaskState } from '@rma/protocol/task';
 import type { Query } from '@rma/protocol/up';
-import type { AuditPage, EventPage, StatsView, TaskDetail, TaskInput, TaskView } from '@rma/protocol/view';
+import type {
+  AuditPage,
+  EventPage,
+  PlacementView,
+  StatsView,
+  TaskDetail,
+  TaskInput,
+  TaskView,
+} from '@rma/protocol/view';
 import { explainWaiting } from '../core/explain.js';
+import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/view.js';
 import type { State } from '../core/state.js';
 import { viewToken } from '../core/token.js';
 import { countTasks, countWorkers, viewWorker } from '../core/view.js';
 import type { Reader, StoredTask } from '../store/reader.js';
+import { pageOf } from './page.js';
 import { auditEntry, visibleEvent } from './visible.js';
 
 export interface QuerySource {
@@ -27,15 +37,30 @@ export interface Asker {
 }
 
 /** @throws ProtocolError of kind `not_found` or `unavailable` */
-export async function answerQuery(source: QuerySource, asker: Asker, query: Query): Promise<unknown> {
+export async function answerQuery(
+  source: QuerySource,
+  asker: Asker,
+  query: Exclude<Query, { what: 'log' }>,
+): Promise<unknown> {
   const admin = asker.role === 'admin';
   switch (query.what) {
     case 'stats':
       return statsOf(source);
     case 'workers':
-      return [...source.state().workers.values()].map((worker) => viewWorker(worker, admin, source.wallMs()));
-    case 'tokens':
-      return [...source.state().tokens.values()].filter(({ role }) => role !== 'worker').map(viewToken);
+      return pageOf(
+        source.state().workers.values(),
+        ({ record }) => record.id,
+        (worker) => viewWorker(worker, admin, source.wallMs()),
+        query,
+      );
+    case 'tokens': {
+      const tokens = [...source.state().tokens.values()].filter(({ role }) => role !== 'worker');
+      return pageOf(tokens, ({ id }) => id, viewToken, query);
+    }
+    case 'placement':
+      return placementOf(source, query);
+    case 'catalog':
+      return viewCatalog(source.state());
     case 'tasks': {
       const rows = await source.reader.tasks({
         limit: query.limit ?? 50,
@@ -77,6 +102,20 @@ export async function answerQuery(source: QuerySource, asker: Asker, query: Quer
       return { events, last: page.last };
     }
   }
+}
+
+function placementOf(source: QuerySource, query: Extract<Query, { what: 'placement' }>): PlacementView {
+  const state = source.state();
+  const workers = [...state.workers.values()].filter(({ record }) => record.revokedAt === 0);
+  return {
+    workloads: viewWorkloads(state, source.wallMs()),
+    workers: pageOf(
+      workers,
+      ({ record }) => record.id,
+      (worker) => viewPlacedWorker(state, worker, source.wallMs()),
+      query,
+    ),
+  };
 }
 
 async function taskInput(source: QuerySource, asker: Asker, id: string): Promise<TaskInput> {

@@ -3,10 +3,16 @@ import type { PoolEvent } from '@rma/protocol/event';
 import type { AuditEntry } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
 
+const PUBLIC = new Set([
+  'worker.online',
+  'worker.offline',
+  'service.changed',
+  'service.pulling',
+  'storage.full',
+  'storage.recovered',
+]);
 /** What an event tells of the person behind an action is for admins. */
 const PERSONAL = new Set(['by', 'token', 'address']);
-
-const PUBLIC = new Set(['worker.online', 'worker.offline', 'service.changed', 'storage.full', 'storage.recovered']);
 
 export function fullEvent(event: EventRecord): PoolEvent {
   return {

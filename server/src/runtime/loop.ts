@@ -137,7 +137,7 @@ export class Loop {
       inputs.push({ type: 'tick' });
       this.#watchSpace(inputs);
     }
-    if (inputs.length === 0 && this.#state.ready.size === 0) return;
+    if (inputs.length === 0 && this.#state.ready.size === 0 && !this.#state.placementDue) return;
     const fetched = await this.#fetch(inputs);
     const blobsHeld = await this.#blobsHeld(inputs, fetched);
     const batch: Batch = { nowMs, wallMs, random: Math.random(), inputs, fetched, blobsHeld };

@@ -27,6 +27,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { LiveViews } from '../topics/live-views.js';
 import { Connection } from './connection.js';
 import { deliver, isPatient, isUrgent, type ReadChunks } from './deliver.js';
+import { LogRequests } from './log-requests.js';
 import { Streams } from './streams.js';
 import { Subscriptions } from './subscriptions.js';
 import type { RequestHead, Socket, Transport, UpgradeVerdict } from './transport.js';
@@ -77,6 +78,7 @@ export class Connections {
   readonly #entries = new Map<number, Entry>();
   readonly #greetings = new Map<string, number>();
   readonly subscriptions: Subscriptions;
+  readonly #logs: LogRequests;
   readonly #timer: NodeJS.Timeout;
   #lookedAtMs: number;
   /** Acknowledged results that wait for something to leave with. */
@@ -94,6 +96,11 @@ export class Connections {
       () => options.state().lastEvent,
       () => clock.nowMs(),
     );
+    this.#logs = new LogRequests({
+      state: options.state,
+      nowMs: () => clock.nowMs(),
+      connection: (session) => this.#entries.get(session)?.connection,
+    });
     this.#timer = setInterval(() => this.#look(), LIVENESS_TICK_MS);
   }
 
@@ -184,6 +191,7 @@ export class Connections {
     connection.phase = 'closing';
     streams.close();
     this.subscriptions.unsubscribe(connection);
+    this.#logs.closed(socket.id);
     this.#options.views.unsubscribe(connection.id);
     this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
   }
@@ -260,6 +268,7 @@ export class Connections {
 
   stop(): void {
     this.#stopping = true;
+    this.#logs.stop();
     clearInterval(this.#timer);
   }
 
@@ -313,6 +322,9 @@ export class Connections {
         return;
       case 'stream.abort':
         streams.drop(message.stream);
+        return;
+      case 'log.lines':
+        this.#logs.answered(connection.id, message);
         return;
       case 'act':
         if (message.action.do === 'token.create') void this.#mint(connection, message);
@@ -429,7 +441,10 @@ export class Connections {
     const { query, clock } = this.#options;
     try {
       const asker = { role: connection.role ?? '', subject: connection.subject };
-      const result = await answerQuery(query, asker, message.query);
+      const result =
+        message.query.what === 'log'
+          ? await this.#logs.ask(message.query)
+          : await answerQuery(query, asker, message.query);
       if (connection.phase === 'open') connection.send({ type: 'reply', ref: message.ref, result }, clock.nowMs());
     } catch (error) {
       this.#fault(connection, error, clock.nowMs(), message);

@@ -18,10 +18,15 @@ export function addHeader(headers: Map<string, string>, name: string, value: str
   headers.set(key, before === undefined ? value : `${before}${key === 'cookie' ? '; ' : ', '}${value}`);
 }
 
-/** The peer's address, or the proxy's word for it (the last entry of X-Forwarded-For) where the proxy is trusted. */
-export function clientAddress(peer: string, headers: ReadonlyMap<string, string>, trustProxy: boolean): string {
+/** The peer's address, or the proxy's word for it (the last entry of its header) where the proxy is trusted. */
+export function clientAddress(
+  peer: string,
+  headers: ReadonlyMap<string, string>,
+  trustProxy: boolean,
+  proxyHeader = 'x-forwarded-for',
+): string {
   if (trustProxy) {
-    const forwarded = headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
+    const forwarded = headers.get(proxyHeader)?.split(',').at(-1)?.trim() ?? '';
     if (isIP(forwarded) !== 0) return plainAddress(forwarded);
   }
   return plainAddress(peer);

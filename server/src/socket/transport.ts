@@ -118,8 +118,10 @@ export interface TransportOptions {
   /** Once more than this waits for one socket, the next frame is dropped and the socket cut: a limit, overshot by one frame. */
   readonly maxBufferedBytes: number;
   readonly maxBodyBytes: number;
-  /** Take the peer's address from the last entry of X-Forwarded-For. */
+  /** Take the peer's address from the last entry of `proxyHeader`. */
   readonly trustProxy: boolean;
+  /** In lower case; X-Forwarded-For, unless the proxy puts more behind the peer's address there. */
+  readonly proxyHeader?: string | undefined;
 }
 
 export interface Transport {

@@ -175,7 +175,7 @@ class UwsTransport implements Transport {
       path: req.getUrl(),
       query: req.getQuery() ?? '',
       headers,
-      remoteAddress: requestHead.clientAddress(peer, headers, this.options.trustProxy),
+      remoteAddress: requestHead.clientAddress(peer, headers, this.options.trustProxy, this.options.proxyHeader),
     };
   }
 

@@ -181,7 +181,12 @@ class WsTransport implements Transport {
       path: mark < 0 ? url : url.slice(0, mark),
       query: mark < 0 ? '' : url.slice(mark + 1),
       headers,
-      remoteAddress: requestHead.clientAddress(req.socket.remoteAddress ?? '', headers, this.options.trustProxy),
+      remoteAddress: requestHead.clientAddress(
+        req.socket.remoteAddress ?? '',
+        headers,
+        this.options.trustProxy,
+        this.options.proxyHeader,
+      ),
     };
   }
 

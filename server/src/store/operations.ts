@@ -31,6 +31,8 @@ const NAMES = [
   'dropKinds',
   'insertBlobRef',
   'insertEvents',
+  'bind',
+  'unbind',
 ] as const satisfies readonly StatementName[];
 
 export type OperationName = (typeof NAMES)[number];
@@ -102,6 +104,10 @@ export function otherOperations(persist: Persist, wallMs: number): Operation[] {
   for (const record of persist.tokens) add('upsertToken', tokenValues(record));
   for (const { kind, worker } of persist.kinds) add('insertKind', kind, worker);
   for (const worker of persist.dropKindsOf) add('dropKinds', worker);
+  for (const [workload, binding] of persist.bindings) {
+    if (binding) add('bind', workload, binding.worker, binding.runtime, binding.boundAt);
+    else add('unbind', workload);
+  }
   for (const { owner, blob, seq } of persist.blobRefs) add('insertBlobRef', owner, blob, seq);
   for (const lane of persist.droppedLanes) add('dropLane', lane);
   const { events } = persist;

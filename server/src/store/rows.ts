@@ -1,5 +1,6 @@
 /** Rows of the store to the core's records and back. */
 import { TASK_STATES, type TaskState } from '@rma/protocol/task';
+import type { Binding } from '../core/state.js';
 import type { Task } from '../core/task.js';
 import type { TokenRecord } from '../core/token.js';
 import type { WorkerRecord } from '../core/worker.js';
@@ -238,4 +239,15 @@ export function tokenValues(record: TokenRecord): TokenRow {
     revoked_at: record.revokedAt,
     last_used_at: record.lastUsedAt,
   };
+}
+
+export interface BindingRow {
+  workload: string;
+  worker: string;
+  runtime: Binding['runtime'];
+  bound_at: number;
+}
+
+export function bindingFromRow({ workload, worker, runtime, bound_at }: BindingRow): Binding & { workload: string } {
+  return { workload, worker, runtime, boundAt: bound_at };
 }

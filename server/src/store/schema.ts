@@ -108,6 +108,14 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, worker)
   ) STRICT, WITHOUT ROWID;
 
+  -- Workloads with state, and the worker that holds it.
+  CREATE TABLE bindings (
+    workload TEXT PRIMARY KEY,
+    worker TEXT NOT NULL,
+    runtime TEXT NOT NULL,
+    bound_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE owners (owner TEXT PRIMARY KEY, open INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 

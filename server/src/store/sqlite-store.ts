@@ -3,7 +3,16 @@ import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
-import { type TaskRow, type TokenRow, taskFromRow, tokenFromRow, type WorkerRow, workerFromRow } from './rows.js';
+import {
+  type BindingRow,
+  bindingFromRow,
+  type TaskRow,
+  type TokenRow,
+  taskFromRow,
+  tokenFromRow,
+  type WorkerRow,
+  workerFromRow,
+} from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
@@ -79,6 +88,7 @@ export class SqliteStore implements Store {
       workers: (database.prepare('SELECT * FROM workers').all() as WorkerRow[]).map(workerFromRow),
       tokens: (database.prepare('SELECT * FROM tokens').all() as TokenRow[]).map(tokenFromRow),
       kinds: database.prepare('SELECT kind, worker FROM kinds').all() as { kind: string; worker: string }[],
+      bindings: (database.prepare('SELECT * FROM bindings').all() as BindingRow[]).map(bindingFromRow),
       lanes: lanes.map((row) => {
         const lane = makeLane(row.id, row.key, row.kind, JSON.parse(row.constraints), row.owner);
         lane.open = row.open;

@@ -36,6 +36,8 @@ export type StatementName =
   | 'upsertWorker'
   | 'upsertToken'
   | 'insertKind'
+  | 'bind'
+  | 'unbind'
   | 'dropKinds'
   | 'insertEvents'
   | 'lastEvent'
@@ -124,6 +126,8 @@ export function prepareStatements(db: Database): Statements {
        :uses_left, :revoked_at, :last_used_at)`,
     ),
     insertKind: db.prepare('INSERT OR IGNORE INTO kinds VALUES (?, ?)'),
+    bind: db.prepare('INSERT OR REPLACE INTO bindings VALUES (?, ?, ?, ?)'),
+    unbind: db.prepare('DELETE FROM bindings WHERE workload = ?'),
     dropKinds: db.prepare('DELETE FROM kinds WHERE worker = ?'),
     insertEvents: db.prepare('INSERT INTO events VALUES (?, ?, ?, ?)'),
     lastEvent: db.prepare('SELECT coalesce(max(last), 0) FROM events').pluck(),

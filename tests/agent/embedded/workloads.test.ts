@@ -8,14 +8,16 @@ import { EMBEDDED_WORKLOADS } from '@rma/agent/embedded/workloads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assertNoHandlerProcessLeft, fixture, Harness, sample } from './runtime-harness.js';
 
-const agent = new Harness({ workloads: Object.keys(EMBEDDED_WORKLOADS) });
+/** Those that keep data have tests of their own, beside this folder. */
+const WORKLOADS = Object.entries(EMBEDDED_WORKLOADS).flatMap(([name, { keepsData }]) => (keepsData ? [] : [name]));
+const agent = new Harness({ workloads: WORKLOADS });
 
 const file = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 
 beforeAll(async () => {
   await agent.start();
-  for (const name of Object.keys(EMBEDDED_WORKLOADS)) await agent.until(name, 'healthy');
+  for (const name of WORKLOADS) await agent.until(name, 'healthy');
 });
 
 afterAll(async () => {

@@ -173,7 +173,7 @@ describe('attempts', () => {
     const { attempts, perform, find, finish } = table();
     attempts.dispatch([dispatch(1)], 0);
     perform();
-    attempts.cancelAll(5);
+    attempts.cancelAll('the worker left', 5);
     expect(perform()).toEqual(['cancel 1']);
     finish(1);
     expect(find(1).state).toMatchObject({ result: { error: { code: 'cancelled', retryable: true } } });

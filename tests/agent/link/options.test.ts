@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEndpoint } from '@rma/agent/endpoint';
+import { parseCoordinatorAddress } from '@rma/agent/coordinator-address';
 import { readOptions } from '@rma/agent/options';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -22,6 +22,17 @@ describe('options', () => {
       url: 'http://c',
       token: 'given',
     });
+  });
+
+  it('that a unit or container varies come from the environment, too', () => {
+    const env = { RMA_URL: 'http://a', RMA_NAME: 'attic', RMA_INSECURE: 'true' };
+    expect(read([], env).agent).toMatchObject({ name: 'attic', insecure: true });
+    expect(read(['--name', 'cellar'], { RMA_URL: 'http://a', RMA_NAME: 'attic' }).agent).toMatchObject({
+      name: 'cellar',
+      insecure: false,
+    });
+    expect(read([], { RMA_URL: 'http://a', RMA_NAME: '' }).agent.name).toBeUndefined();
+    expect(() => read([], { RMA_URL: 'http://a', RMA_NAME: 'x'.repeat(200) })).toThrow(/--name/);
   });
 
   it('read the token from a file, and say so when there is none in it', () => {
@@ -56,6 +67,32 @@ describe('options', () => {
   });
 });
 
+describe('language models', () => {
+  const llm = (args: string[], env: NodeJS.ProcessEnv = {}) => read(['--url', 'http://a', ...args], env).agent.llm;
+
+  it('come from endpoints that are named, and from those that are found', () => {
+    expect(llm(['--endpoint', 'llm=http://127.0.0.1:11434/v1/'], { RMA_ENDPOINT_KEY: 'k' })?.endpoints).toEqual([
+      { name: 'llm', baseUrl: 'http://127.0.0.1:11434/v1', key: 'k', slots: 4 },
+      { name: 'llm-vllm', product: 'vllm', baseUrl: 'http://127.0.0.1:8000/v1', slots: 4 },
+      { name: 'llm-llama-cpp', product: 'llama.cpp', baseUrl: 'http://127.0.0.1:8080/v1', slots: 4 },
+    ]);
+    expect(llm(['--no-detect', '--endpoint', 'llm=https://h/v1', '--endpoint-slots', '2'])?.endpoints).toEqual([
+      { name: 'llm', baseUrl: 'https://h/v1', key: undefined, slots: 2 },
+    ]);
+    const beside = read(['--url', 'http://localhost:8080']).agent.llm?.endpoints;
+    expect(beside?.map(({ name }) => name)).toEqual(['llm-ollama', 'llm-vllm']);
+    expect(llm(['--only', 'ocr'])?.endpoints).toEqual([]);
+  });
+
+  it('say what is wrong with an endpoint', () => {
+    expect(() => llm(['--endpoint', 'http://h/v1'])).toThrow(/is not llm=URL.*llm=http:\/\/127/);
+    expect(() => llm(['--endpoint', 'llm=h/v1'])).toThrow(/is not llm=URL/);
+    expect(() => llm(['--endpoint', 'llm=http://u:secret@h/v1'])).toThrow(/must not hold a key.*RMA_ENDPOINT_KEY/);
+    expect(() => llm(['--endpoint', 'llm=http://h', '--endpoint', 'llm=http://h/'])).toThrow(/given twice/);
+    expect(() => llm(['--endpoint-key-env', 'NONE_SUCH'])).toThrow(/NONE_SUCH is not set/);
+  });
+});
+
 describe('an address', () => {
   it.each([
     ['http://127.0.0.1:8080', 'ws://127.0.0.1:8080/ws', 'http://127.0.0.1:8080'],
@@ -64,14 +101,14 @@ describe('an address', () => {
     ['https://pool.example/rma', 'wss://pool.example/rma/ws', 'https://pool.example:443/rma'],
     ['http://[::1]:9', 'ws://[::1]:9/ws', 'http://127.0.0.1:9'],
   ])('%s is dialled as %s', (text, socketUrl, identity) => {
-    expect(parseEndpoint(text, false)).toEqual({ socketUrl, identity });
+    expect(parseCoordinatorAddress(text, false)).toEqual({ socketUrl, identity });
   });
 
   it.each(['http://10.0.0.7:8080', 'ws://127.0.0.1.example:80', 'http://localhost.example'])(
     '%s is not encrypted and so refused',
     (text) => {
-      expect(() => parseEndpoint(text, false)).toThrow(/not encrypted.*--insecure/);
-      expect(parseEndpoint(text, true).socketUrl).toMatch(/^ws:/);
+      expect(() => parseCoordinatorAddress(text, false)).toThrow(/not encrypted.*--insecure/);
+      expect(parseCoordinatorAddress(text, true).socketUrl).toMatch(/^ws:/);
     },
   );
 });

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NO_ASSIGNMENT, taskId } from './support/coordinator.js';
 import { useFixture } from './support/fixture.js';
 
@@ -108,6 +108,21 @@ describe('rma-worker', () => {
     expect(await exit).toEqual({ code: 0, signal: null });
     expect(session.results).toMatchObject([{ task: taskId(1), output: expect.any(Uint8Array) }]);
     expect(session.closed?.code).toBe(1000);
+  });
+
+  it('says in its state directory whether it is on line, for a health check, and nothing once it has ended', async () => {
+    const { directory } = fixture;
+    const file = join(directory, 'state', 'presence.json');
+    const { child, exit } = worker();
+    const state = () => JSON.parse(readFileSync(file, 'utf8')) as { state: string; since: string };
+    await vi.waitFor(() => expect(state()).toMatchObject({ state: 'online' }), { timeout: 15_000 });
+    const { since } = state();
+    fixture.coordinator.session.socket.terminate();
+    const back = () => expect(state().state === 'online' && state().since !== since).toBe(true);
+    await vi.waitFor(back, { timeout: 15_000 });
+    child.kill('SIGTERM');
+    await exit;
+    expect(existsSync(file)).toBe(false);
   });
 
   it('exits at once on a second signal', async () => {

@@ -34,11 +34,23 @@ const MAX_PDF_CHARACTERS = 20_000_000;
 
 type Extract = (file: Uint8Array, context: TaskContext) => Promise<Omit<DocumentOutput, 'type'>>;
 
-async function extract(input: unknown, context: TaskContext): Promise<DocumentOutput> {
+function extract(input: unknown, context: TaskContext): Promise<DocumentOutput> {
   const map = asMap(input, '{ file }');
   const file = asBytes(map.file, 'input.file');
   const name = asOptionalText(map.name, 'input.name');
-  const type = documentTypeOf(file, name, asOptionalText(map.type, 'input.type'));
+  return extractDocument(file, { name, type: asOptionalText(map.type, 'input.type') }, context);
+}
+
+/**
+ * Reads one file; what it is told by its content first, then by its name or media type.
+ * @throws TaskError for a file that is damaged, encrypted, too large or of a type that is not read
+ */
+export async function extractDocument(
+  file: Uint8Array,
+  told: { readonly name?: string | undefined; readonly type?: string | undefined },
+  context: TaskContext,
+): Promise<DocumentOutput> {
+  const type = documentTypeOf(file, told.name, told.type);
   assertReadable(type, file);
   return { type, ...(await EXTRACTORS[type](file, context)) };
 }

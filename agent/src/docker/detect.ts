@@ -1,0 +1,119 @@
+/**
+ * Which container engine this machine has: the one that was named, else the first of the usual places where one answers.
+ * Podman counts: its socket speaks Docker's API (`systemctl --user enable --now podman.socket`).
+ */
+import { existsSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { AgentFault } from '../fault.js';
+import { Engine, type EngineAddress, type EngineInfo } from './engine.js';
+
+const PING_MS = 3_000;
+
+export interface FoundEngine {
+  readonly engine: Engine;
+  readonly info: EngineInfo;
+  readonly url: string;
+}
+
+/** `auto`, `none`, or a URL such as unix:///var/run/docker.sock. */
+export type EngineChoice = string;
+
+/**
+ * @throws AgentFault for a URL that is none, or one of another machine
+ */
+export function parseEngineUrl(url: string, env: NodeJS.ProcessEnv = process.env): EngineAddress {
+  const path = /^(?:unix|npipe):\/\/(.+)$/.exec(url)?.[1];
+  if (path !== undefined) return { socketPath: url.startsWith('npipe') ? path.replace(/^\/+/, '//') : path };
+  if (url.startsWith('/')) return { socketPath: url };
+  const parsed = /^(tcp|http|https):\/\//.test(url)
+    ? (URL.parse?.(url.replace(/^tcp:/, 'http:')) ?? tryUrl(url))
+    : undefined;
+  if (parsed === undefined) {
+    throw new AgentFault(
+      `'${url}' is no engine's address: give auto, none, unix:///PATH, npipe:////./pipe/NAME or tcp://127.0.0.1:PORT (--engine, DOCKER_HOST).`,
+    );
+  }
+  const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (!['localhost', '127.0.0.1', '::1'].includes(host)) {
+    throw new AgentFault(
+      `the engine at ${url} is on another machine. Run the worker there: it reaches its containers by 127.0.0.1 only (--engine, DOCKER_HOST).`,
+    );
+  }
+  const tls = url.startsWith('https:') || (env.DOCKER_TLS_VERIFY ?? '') !== '';
+  return {
+    protocol: tls ? 'https' : 'http',
+    host,
+    port: Number(parsed.port) || (tls ? 2_376 : 2_375),
+    ...(tls && env.DOCKER_CERT_PATH !== undefined ? { certPath: env.DOCKER_CERT_PATH } : {}),
+  };
+}
+
+function tryUrl(url: string): URL | undefined {
+  try {
+    return new URL(url.replace(/^tcp:/, 'http:'));
+  } catch {
+    // Its caller says so.
+    return undefined;
+  }
+}
+
+/** Where engines usually listen, the likeliest first. */
+export function usualPlaces(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: string = process.platform,
+  home = os.homedir(),
+): string[] {
+  if (platform === 'win32') return ['npipe:////./pipe/docker_engine', 'npipe:////./pipe/podman-machine-default'];
+  const runtimeDir =
+    env.XDG_RUNTIME_DIR ?? (process.getuid === undefined ? undefined : `/run/user/${process.getuid()}`);
+  const perUser =
+    runtimeDir === undefined ? [] : [join(runtimeDir, 'docker.sock'), join(runtimeDir, 'podman', 'podman.sock')];
+  const homes =
+    platform === 'darwin'
+      ? ['.docker/run/docker.sock', '.colima/default/docker.sock', '.orbstack/run/docker.sock'].map((path) =>
+          join(home, path),
+        )
+      : ['.docker/desktop/docker.sock'].map((path) => join(home, path));
+  return ['/var/run/docker.sock', ...perUser, '/run/podman/podman.sock', ...homes].map((path) => `unix://${path}`);
+}
+
+/**
+ * Undefined where there is none, or it does not answer now; `told` says why where one was asked for.
+ * @throws AgentFault for an address that cannot be used
+ */
+export async function detectEngine(
+  choice: EngineChoice,
+  told: (message: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<FoundEngine | undefined> {
+  if (choice === 'none') return undefined;
+  const named = choice === 'auto' ? env.DOCKER_HOST : choice;
+  if (named !== undefined && named !== '') {
+    const found = await tryEngine(named, env);
+    if (typeof found !== 'string') return found;
+    told(`the container engine at ${named} does not answer (${found}); containers are not offered before it does`);
+    return undefined;
+  }
+  for (const url of usualPlaces(env)) {
+    if (url.startsWith('unix://') && !existsSync(url.slice('unix://'.length))) continue;
+    const found = await tryEngine(url, env);
+    if (typeof found !== 'string') return found;
+    if (/EACCES|permission denied/i.test(found)) {
+      told(
+        `the container engine at ${url} may not be used by this user (${found}): add it to the engine's group, or give --engine none`,
+      );
+    }
+  }
+  return undefined;
+}
+
+async function tryEngine(url: string, env: NodeJS.ProcessEnv): Promise<FoundEngine | string> {
+  const engine = new Engine(parseEngineUrl(url, env));
+  try {
+    await engine.ping(PING_MS);
+    return { engine, info: await engine.info(PING_MS * 3), url };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

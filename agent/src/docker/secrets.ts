@@ -1,0 +1,61 @@
+/**
+ * Secrets of services (a database's password): made once, kept in one file of mode 0600 beside the worker's identity for as
+ * long as the volumes that were set up with them.
+ */
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+type Secrets = Record<string, Record<string, string>>;
+
+export class SecretFile {
+  readonly #path: string;
+
+  constructor(stateDir: string) {
+    this.#path = join(stateDir, 'secrets.json');
+  }
+
+  /**
+   * The values of these variables for a container of a worker; what is missing is made.
+   * @throws Error when the file cannot be read or written
+   */
+  of(container: string, names: readonly string[]): Record<string, string> {
+    if (names.length === 0) return {};
+    const all = this.#read();
+    const its = { ...all[container] };
+    const missing = names.filter((name) => its[name] === undefined);
+    for (const name of missing) its[name] = randomBytes(24).toString('base64url');
+    if (missing.length > 0) this.#write({ ...all, [container]: its });
+    return Object.fromEntries(names.map((name) => [name, its[name] ?? '']));
+  }
+
+  /** Forgets those of containers whose volumes are gone. */
+  forget(containers: (container: string) => boolean): void {
+    const all = this.#read();
+    const kept = Object.fromEntries(Object.entries(all).filter(([container]) => !containers(container)));
+    if (Object.keys(kept).length !== Object.keys(all).length) this.#write(kept);
+  }
+
+  #read(): Secrets {
+    try {
+      return JSON.parse(readFileSync(this.#path, 'utf8')) as Secrets;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+      throw new Error(
+        `${this.#path} cannot be read (${error instanceof Error ? error.message : error}): the passwords of this worker's data volumes are in it`,
+      );
+    }
+  }
+
+  #write(secrets: Secrets): void {
+    const fresh = `${this.#path}.new`;
+    const fd = openSync(fresh, 'w', 0o600);
+    try {
+      writeFileSync(fd, `${JSON.stringify(secrets, null, 2)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(fresh, this.#path);
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The models of a server and what each is for. Ollama and llama.cpp tell; elsewhere the name does, since the OpenAI API
+ * has no field for it.
+ */
+import { TaskError } from '../runtime/runtime.js';
+import { askJson, type ServerAddress } from './http.js';
+
+export interface ServedModel {
+  readonly name: string;
+  readonly use: 'chat' | 'embedding';
+}
+
+export type ServerProduct = 'ollama' | 'vllm' | 'llama.cpp' | 'other';
+
+export interface ModelList {
+  readonly product: ServerProduct;
+  readonly models: readonly ServedModel[];
+}
+
+/** As many as a service may tell. */
+export const MAX_MODELS = 64;
+const EMBEDDING =
+  /(^|[^a-z0-9])(embed(ding)?s?|bge|e5|gte|minilm|mxbai|nomic-embed|sentence-transformers|stella|uae)([^a-z0-9]|$)|embed/i;
+/** Neither answers a chat nor makes a vector of a text. */
+const NEITHER = /rerank|whisper|(^|[^a-z])tts([^a-z]|$)|dall-e|stable-diffusion|moderation/i;
+/** Who a model is owned by, in the lists of these servers. */
+const OWNERS: Readonly<Record<string, ServerProduct>> = { library: 'ollama', vllm: 'vllm', llamacpp: 'llama.cpp' };
+
+/** Asks servers for their models; keeps what Ollama told of each, so that a list costs one request. */
+export class ModelLister {
+  readonly #uses = new Map<string, ServedModel['use'] | 'neither'>();
+
+  /** @throws TaskError when the server is away, or no OpenAI-compatible one */
+  async list(server: ServerAddress, signal: AbortSignal): Promise<ModelList> {
+    const answer = record(await askJson(server, { method: 'GET', path: '/models', signal }));
+    const data = answer?.data;
+    // Ollama without a model answers `data: null`.
+    if (answer === undefined || (data !== null && !Array.isArray(data))) {
+      throw new TaskError(
+        'endpoint.invalid',
+        `${server.baseUrl}/models does not list models: is it an OpenAI-compatible server, and does the address end in /v1?`,
+        true,
+      );
+    }
+    const entries = (data ?? []).map(record).filter((entry) => typeof entry?.id === 'string' && isName(entry.id));
+    const product = await this.#productOf(server, entries, signal);
+    const told = capabilitiesIn(answer.models);
+    const models: ServedModel[] = [];
+    for (const entry of entries) {
+      const name = String(entry?.id);
+      const use = product === 'ollama' ? await this.#ofOllama(server, name, signal) : useOf(name, told.get(name));
+      if (use !== 'neither' && models.length < MAX_MODELS) models.push({ name, use });
+    }
+    return { product, models };
+  }
+
+  async #productOf(
+    server: ServerAddress,
+    entries: readonly (Record<string, unknown> | undefined)[],
+    signal: AbortSignal,
+  ): Promise<ServerProduct> {
+    const owner = entries[0]?.owned_by;
+    if (typeof owner === 'string' && Object.hasOwn(OWNERS, owner)) return OWNERS[owner] ?? 'other';
+    // Its own models are owned by whoever made them, so the list alone does not tell.
+    const version = await attempt(askJson(rootOf(server), { method: 'GET', path: '/api/version', signal }), signal);
+    return typeof record(version)?.version === 'string' ? 'ollama' : 'other';
+  }
+
+  async #ofOllama(server: ServerAddress, model: string, signal: AbortSignal): Promise<ServedModel['use'] | 'neither'> {
+    const known = this.#uses.get(model);
+    if (known !== undefined) return known;
+    const asked = { method: 'POST', path: '/api/show', body: { model }, signal } as const;
+    const shown = record(await attempt(askJson(rootOf(server), asked), signal));
+    const use = useOf(model, listOfTexts(shown?.capabilities));
+    this.#uses.set(model, use);
+    return use;
+  }
+}
+
+/** A model by the name that a task gives: Ollama's `:latest` may be left out. */
+export function findModel(names: readonly string[], wanted: string): string | undefined {
+  return names.find((name) => name === wanted) ?? names.find((name) => name === `${wanted}:latest`);
+}
+
+/** @param capabilities as Ollama and llama.cpp tell them */
+export function useOf(name: string, capabilities?: readonly string[]): ServedModel['use'] | 'neither' {
+  if (capabilities?.includes('embedding')) return 'embedding';
+  if (capabilities?.includes('completion')) return 'chat';
+  if (NEITHER.test(name)) return 'neither';
+  return EMBEDDING.test(name) ? 'embedding' : 'chat';
+}
+
+/** llama.cpp lists its models a second time, in Ollama's manner. */
+function capabilitiesIn(models: unknown): Map<string, readonly string[]> {
+  const told = new Map<string, readonly string[]>();
+  for (const entry of Array.isArray(models) ? models : []) {
+    const fields = record(entry);
+    const capabilities = listOfTexts(fields?.capabilities);
+    if (capabilities !== undefined) told.set(String(fields?.model ?? fields?.name), capabilities);
+  }
+  return told;
+}
+
+/** The server's own API stands beside `/v1`. */
+function rootOf(server: ServerAddress): ServerAddress {
+  return { ...server, baseUrl: server.baseUrl.replace(/\/v1$/, '') };
+}
+
+/** What only helps to tell more may fail. */
+async function attempt(asked: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof TaskError)) throw error;
+    return undefined;
+  }
+}
+
+/** As the wire takes it. */
+function isName(name: string): boolean {
+  return (
+    name.length >= 1 && name.length <= 256 && ![...name].some((character) => character < ' ' || character === '\x7f')
+  );
+}
+
+function listOfTexts(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined;
+}
+
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}

@@ -1,0 +1,68 @@
+/** Which GGUF files a donor offers: from what people write, checked as far as can be seen without loading them. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { AgentFault } from '../fault.js';
+
+/** One model to offer. */
+export interface GgufSpec {
+  /** The service's name; one of its own on this worker. */
+  readonly service: string;
+  /** What tasks call the model. */
+  readonly name: string;
+  readonly path: string;
+  readonly sizeMiB: number;
+  /** Tasks at once: each takes a process with a context of its own. */
+  readonly slots: number;
+  readonly contextTokens: number;
+}
+
+export interface GgufWishes {
+  /** As given with `--model`: `FILE.gguf` or `NAME=FILE.gguf`. */
+  readonly models: readonly string[];
+  readonly slots?: number | undefined;
+  readonly contextTokens?: number | undefined;
+}
+
+/** Printable, and short enough to be told on the wire. */
+const NAME = /^[!-~]{1,128}$/;
+const DEFAULT_CONTEXT_TOKENS = 4_096;
+
+/** @throws AgentFault for a file that is not there or no GGUF file */
+export function ggufSpecs({ models, slots = 1, contextTokens = DEFAULT_CONTEXT_TOKENS }: GgufWishes): GgufSpec[] {
+  const specs = models.map((text, index): GgufSpec => {
+    const at = text.indexOf('=');
+    const path = resolve(text.slice(at + 1));
+    const name = at < 0 ? basename(path).replace(/\.gguf$/i, '') : text.slice(0, at);
+    if (!NAME.test(name))
+      throw new AgentFault(
+        `--model: '${name}' is no name for a model; give one without blanks, as in --model llama=${path}`,
+      );
+    const service = index === 0 ? 'gguf' : `gguf-${index + 1}`;
+    return { service, name, path, sizeMiB: sizeMiB(path), slots, contextTokens };
+  });
+  const twice = specs.find(({ name }, index) => specs.findIndex((other) => other.name === name) !== index);
+  if (twice !== undefined)
+    throw new AgentFault(
+      `--model: two models are called ${twice.name}; give one another name, as in --model other=FILE.gguf`,
+    );
+  return specs;
+}
+
+function sizeMiB(path: string): number {
+  try {
+    const size = statSync(path).size;
+    const file = openSync(path, 'r');
+    try {
+      const magic = Buffer.alloc(4);
+      readSync(file, magic, 0, 4, 0);
+      if (magic.toString('latin1') !== 'GGUF')
+        throw new AgentFault(`--model: ${path} is no GGUF file. Get the model in GGUF format, as for llama.cpp.`);
+    } finally {
+      closeSync(file);
+    }
+    return size / 2 ** 20;
+  } catch (error) {
+    if (error instanceof AgentFault) throw error;
+    throw new AgentFault(`--model: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}

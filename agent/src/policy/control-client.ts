@@ -1,0 +1,62 @@
+/** The commands' end of the control socket. */
+import { connect } from 'node:net';
+import { AgentFault } from '../fault.js';
+import { type ControlReply, type ControlRequest, controlAddress, controlProof } from './control-address.js';
+
+/** An order without its proof. */
+export type Order = ControlRequest extends infer R ? (R extends ControlRequest ? Omit<R, 'proof'> : never) : never;
+
+const ANSWER_MS = 10_000;
+
+/**
+ * Gives an order to the agent that has this state directory.
+ * @returns its answer; `undefined` where no agent runs
+ * @throws AgentFault when it does not obey, or does not answer within `timeoutMs`
+ */
+export async function order(stateDir: string, what: Order, timeoutMs = ANSWER_MS): Promise<unknown> {
+  let proof: string;
+  try {
+    proof = controlProof(stateDir);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw new AgentFault(
+      `cannot read ${stateDir}: ${error instanceof Error ? error.message : error}. Run this as the user that rma-worker runs as, or give its --state DIR.`,
+    );
+  }
+  const text = await exchange(controlAddress(stateDir), JSON.stringify({ ...what, proof }), timeoutMs);
+  if (text === undefined) return undefined;
+  let reply: ControlReply;
+  try {
+    reply = JSON.parse(text) as ControlReply;
+  } catch {
+    throw new AgentFault('the running rma-worker ended before it answered; look at its log');
+  }
+  if (!reply.ok) throw new AgentFault(reply.message);
+  return reply.value;
+}
+
+function exchange(address: string, line: string, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(address);
+    socket.setEncoding('utf8');
+    socket.setTimeout(timeoutMs, () => {
+      socket.destroy();
+      reject(new AgentFault(`the running rma-worker did not answer within ${timeoutMs / 1_000} s; look at its log`));
+    });
+    socket.once('connect', () => socket.write(`${line}\n`));
+    socket.on('data', (data: string) => {
+      text += data;
+    });
+    socket.once('end', () => resolve(text));
+    socket.once('error', (error) => {
+      // Nobody listens: no agent runs, or one that was killed left its socket behind.
+      if (isCode(error, 'ENOENT', 'ECONNREFUSED')) resolve(undefined);
+      else reject(new AgentFault(`cannot reach the running rma-worker at ${address}: ${error.message}`));
+    });
+  });
+}
+
+function isCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

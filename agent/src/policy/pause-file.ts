@@ -1,0 +1,34 @@
+/** `pause.json` in the state directory: that a donor paused the machine, until when. It outlives the agent. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Pause } from './lending.js';
+
+const FILE = 'pause.json';
+
+/** `undefined`: not paused. A file that cannot be read counts as a pause: the donor's "no" must not get lost. */
+export function readPause(stateDir: string): Pause | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(stateDir, FILE), 'utf8');
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? undefined : { untilMs: undefined };
+  }
+  try {
+    const { untilMs } = JSON.parse(text) as { untilMs?: unknown };
+    return { untilMs: typeof untilMs === 'number' ? untilMs : undefined };
+  } catch {
+    // Damaged: see above.
+    return { untilMs: undefined };
+  }
+}
+
+export function writePause(stateDir: string, pause: Pause | undefined): void {
+  const path = join(stateDir, FILE);
+  if (pause === undefined) {
+    rmSync(path, { force: true });
+    return;
+  }
+  const fresh = `${path}.${process.pid}.new`;
+  writeFileSync(fresh, `${JSON.stringify(pause)}\n`, { mode: 0o600 });
+  renameSync(fresh, path);
+}

@@ -1,0 +1,110 @@
+/** What placement hears of: another catalogue, a worker that comes back with what it runs, state that came into being. */
+import type { UpOf } from '@rma/protocol/up';
+import type { DonorPolicy } from '@rma/protocol/workload';
+import type { Input } from '../inputs.js';
+import { capacityGrew, type State } from '../state.js';
+import { emit, type Turn } from '../turn.js';
+import { takesTasks, type Worker } from '../worker.js';
+import { makeCatalog } from './catalog-state.js';
+import { assignAnew, formsOf, servicesOf, tellAssignment } from './run.js';
+
+export function takeCatalog(turn: Turn, input: Extract<Input, { type: 'catalog' }>): void {
+  const { state } = turn;
+  const before = state.catalog;
+  state.catalog = makeCatalog(input.entries, input.source);
+  for (const [workload, ms] of before.startMs) state.catalog.startMs.set(workload, ms);
+  for (const kind of before.kinds) forgetKind(state, kind);
+  for (const kind of state.catalog.kinds) if (!state.knownKinds.has(kind)) state.knownKinds.set(kind, new Set());
+  if (input.changed) {
+    const workloads = input.entries.map(({ name }) => name);
+    emit(turn, 'catalog.changed', '', '', { source: input.source, workloads });
+  }
+  for (const worker of state.workers.values()) {
+    worker.forms = null;
+    // Who is absent gets it with the next welcome.
+    if (worker.session === 0 || !assignAnew(state, worker)) continue;
+    turn.effects.persist.workers.add(worker.record);
+    tellAssignment(turn, worker);
+  }
+  state.placementDue = true;
+}
+
+export function refuseCatalog(turn: Turn, { source, message }: Extract<Input, { type: 'catalog.refused' }>): void {
+  turn.state.catalog.refused = message;
+  emit(turn, 'catalog.refused', '', '', { source, message });
+}
+
+/** A kind that left the catalogue stays known only where somebody serves it. */
+function forgetKind(state: State, kind: string): void {
+  if (state.catalog.kinds.has(kind) || state.builtInKinds.has(kind)) return;
+  if (state.knownKinds.get(kind)?.size === 0) state.knownKinds.delete(kind);
+}
+
+/** What a worker runs when it comes back is taken over: the coordinator may have forgotten that it asked for it. */
+export function adoptPlaced(turn: Turn, worker: Worker): void {
+  const { state, batch } = turn;
+  const forms = formsOf(state, worker);
+  for (const entry of state.catalog.entries) {
+    if (worker.placed.has(entry.name)) continue;
+    const form = forms.get(entry.name);
+    const binding = state.bindings.get(entry.name);
+    if (!form?.ok || (binding && binding.worker !== worker.record.id)) continue;
+    const runs = servicesOf(worker, entry).find(({ service }) => service.state !== 'stopped');
+    if (!runs || (runs.service.runtime === 'docker') !== (form.runtime === 'docker')) continue;
+    const reason = 'it runs there already';
+    const { nowMs } = batch;
+    worker.placed.set(entry.name, { runtime: form.runtime, reason, sinceMs: nowMs, busyAtMs: nowMs, failingMs: 0 });
+  }
+}
+
+/** A workload with state that became healthy stays where it is from now on: its data is there. */
+export function bindHealthy(turn: Turn, worker: Worker): void {
+  const { state, batch, effects } = turn;
+  for (const [workload, { runtime }] of worker.placed) {
+    const entry = state.catalog.byName.get(workload);
+    if (!entry?.stateful || state.bindings.has(workload)) continue;
+    if (!servicesOf(worker, entry).some(({ service }) => service.state === 'healthy')) continue;
+    const binding = { worker: worker.record.id, runtime, boundAt: batch.wallMs };
+    state.bindings.set(workload, binding);
+    effects.persist.bindings.set(workload, binding);
+    worker.forms = null;
+    emit(turn, 'workload.bound', worker.record.id, '', { workload });
+  }
+}
+
+/** A worker that is shut out for good takes its data along. */
+export function releaseBindings(turn: Turn, worker: Worker, why: string): void {
+  const { state, effects } = turn;
+  for (const [workload, { worker: id }] of state.bindings) {
+    if (id !== worker.record.id) continue;
+    state.bindings.delete(workload);
+    effects.persist.bindings.set(workload, null);
+    emit(turn, 'workload.released', id, '', { workload, reason: `its worker ${why}` });
+  }
+  worker.placed.clear();
+  state.placementDue = true;
+}
+
+export function takePolicy(turn: Turn, worker: Worker, { policy }: UpOf<'policy'>): void {
+  const before = worker.policy;
+  setPolicy(worker, policy);
+  const { state, effects } = turn;
+  if ((before?.paused ?? false) !== policy.paused || (policy.paused && before?.reason !== policy.reason)) {
+    emit(turn, 'worker.policy', worker.record.id, '', {
+      paused: policy.paused,
+      ...(policy.reason === undefined ? {} : { reason: policy.reason }),
+    });
+  }
+  if (assignAnew(state, worker)) {
+    effects.persist.workers.add(worker.record);
+    tellAssignment(turn, worker);
+  }
+  if (takesTasks(worker))
+    for (const { service } of worker.services.values()) capacityGrew(state, worker, service.kinds);
+  state.placementDue = true;
+}
+
+export function setPolicy(worker: Worker, policy: DonorPolicy | undefined): void {
+  worker.policy = policy;
+  worker.forms = null;
+}

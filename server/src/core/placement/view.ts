@@ -1,0 +1,102 @@
+/** The catalogue and the placement as queries answer them. They read; they change nothing. */
+import type { CatalogEntry } from '@rma/protocol/catalog';
+import type { CatalogView, PlacementView } from '@rma/protocol/view';
+import { queuedIn } from '../lane.js';
+import type { State } from '../state.js';
+import { stateOf } from '../view.js';
+import { tierOf, type Worker } from '../worker.js';
+import { formsOf, servicesOf } from './run.js';
+import { awayText, progressOf } from './why.js';
+
+type Cell = PlacementView['workers'][number]['cells'][number];
+
+export function viewCatalog({ catalog }: State): CatalogView {
+  return {
+    source: catalog.source,
+    ...(catalog.refused === null ? {} : { refused: catalog.refused }),
+    workloads: catalog.entries.map((entry) => ({
+      workload: entry.name,
+      title: entry.title,
+      tier: entry.tier,
+      kinds: [...entry.kinds],
+      models: [...entry.models],
+      ...(entry.container ? { image: entry.container.image } : {}),
+      ...(entry.container?.digest === undefined ? {} : { digest: entry.container.digest }),
+      ...(entry.embedded === null ? {} : { embedded: entry.embedded }),
+      everywhere: entry.everywhere,
+      trusted: entry.trusted,
+      stateful: entry.stateful,
+      floor: entry.floor,
+      ceiling: entry.ceiling,
+      idleSeconds: entry.idleSeconds,
+    })),
+  };
+}
+
+export function viewWorkloads(state: State, wallMs: number): PlacementView['workloads'] {
+  return state.catalog.entries.map((entry) => {
+    const binding = state.bindings.get(entry.name);
+    const unmet = state.catalog.unmet.get(entry.name);
+    const away = binding && state.workers.get(binding.worker)?.session === 0;
+    let replicas = 0;
+    for (const worker of state.workers.values()) if (worker.session !== 0 && runsHere(worker, entry)) replicas++;
+    let waiting = 0;
+    for (const kind of entry.kinds) for (const lane of state.kinds.get(kind)?.lanes ?? []) waiting += queuedIn(lane);
+    return {
+      workload: entry.name,
+      title: entry.title,
+      kinds: [...entry.kinds],
+      floor: entry.floor,
+      ceiling: entry.ceiling,
+      replicas,
+      waiting,
+      ...(binding ? { boundTo: binding.worker } : {}),
+      ...(away ? { unmet: awayText(state, binding.worker, wallMs) } : unmet === undefined ? {} : { unmet }),
+    };
+  });
+}
+
+export function viewPlacedWorker(state: State, worker: Worker, wallMs: number): PlacementView['workers'][number] {
+  return {
+    worker: worker.record.id,
+    name: worker.record.name,
+    state: stateOf(worker),
+    tier: tierOf(worker),
+    cells: state.catalog.entries.map((entry) => cellOf(state, worker, entry, wallMs)),
+  };
+}
+
+function cellOf(state: State, worker: Worker, entry: CatalogEntry, wallMs: number): Cell {
+  const workload = entry.name;
+  const placed = worker.placed.get(workload);
+  const live = servicesOf(worker, entry)[0];
+  if (placed) {
+    if (live?.service.state === 'healthy') return { workload, status: 'runs', reason: placed.reason };
+    const failing = live?.service.state === 'unhealthy' || live?.service.state === 'stopped';
+    const reason = progressOf(state, entry, worker, live, wallMs);
+    return { workload, status: failing ? 'failing' : 'starting', reason };
+  }
+  const filler = worker.assignment.workloads.find((one) => one.workload === entry.embedded && !one.container);
+  if (entry.everywhere && filler) return { workload, status: 'embedded', reason: filler.reason };
+  const binding = state.bindings.get(workload);
+  if (binding && binding.worker !== worker.record.id) {
+    return { workload, status: 'cannot', reason: `its data is on ${binding.worker}` };
+  }
+  const form = formsOf(state, worker).get(workload);
+  if (!form?.ok) return { workload, status: 'cannot', reason: form?.reason ?? 'cannot run it' };
+  if (worker.session === 0) return { workload, status: 'cannot', reason: 'is not here' };
+  const unmet = state.catalog.unmet.get(workload);
+  const how = form.runtime === 'docker' ? 'in a container' : 'embedded';
+  return {
+    workload,
+    status: 'could',
+    reason: unmet === undefined ? `${how}; nothing asks for it` : `${how}; ${unmet}`,
+  };
+}
+
+function runsHere(worker: Worker, entry: CatalogEntry): boolean {
+  if (worker.placed.has(entry.name)) return true;
+  return (
+    entry.everywhere && worker.assignment.workloads.some((one) => one.workload === entry.embedded && !one.container)
+  );
+}
