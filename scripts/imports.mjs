@@ -26,12 +26,14 @@ const LAYERS = {
   'server/src/catalog/': ['server/src/core/'],
   'server/src/blobs/': ['server/src/core/', 'server/src/runtime/'],
   'server/src/query/': ['server/src/core/', 'server/src/runtime/', 'server/src/store/'],
+  'server/src/topics/': ['server/src/core/', 'server/src/runtime/', 'server/src/store/', 'server/src/query/'],
   'server/src/socket/': [
     'server/src/core/',
     'server/src/runtime/',
     'server/src/identity/',
     'server/src/blobs/',
     'server/src/query/',
+    'server/src/topics/',
   ],
   'server/src/http/': [
     'server/src/core/',
@@ -39,6 +41,7 @@ const LAYERS = {
     'server/src/identity/',
     'server/src/blobs/',
     'server/src/query/',
+    'server/src/topics/',
   ],
 };
 

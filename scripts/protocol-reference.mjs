@@ -11,9 +11,10 @@ import { EVENT_TYPES, PoolEvent } from '@rma/protocol/event';
 import { Gpu, GpuLoad, Hardware, LoadSample } from '@rma/protocol/hardware';
 import { LIMITS } from '@rma/protocol/limits';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
-import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { StreamId } from '@rma/protocol/stream';
 import * as task from '@rma/protocol/task';
+import * as topic from '@rma/protocol/topic';
 import { Action, Query, UP } from '@rma/protocol/up';
 import * as view from '@rma/protocol/view';
 import * as worker from '@rma/protocol/worker';
@@ -37,6 +38,7 @@ const SHAPES = sorted({
   Query,
   Action,
   ...schemasOf(view),
+  ...Object.fromEntries(Object.entries(schemasOf(topic)).filter(([name]) => !name.endsWith('Message'))),
   PoolEvent,
   WireError,
 });
@@ -106,6 +108,7 @@ function recorded(name) {
 const SECTIONS = {
   roles: () => roleTable('message', MESSAGE_ROLES),
   'query-roles': () => roleTable('query', QUERY_ROLES),
+  'topic-roles': () => roleTable('topic', TOPIC_ROLES),
   'action-roles': () => roleTable('action', ACTION_ROLES),
   errors: () =>
     table(

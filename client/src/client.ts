@@ -6,10 +6,13 @@ import type { TaskState } from '@rma/protocol/task';
 import type { Action, Query } from '@rma/protocol/up';
 import { SUBPROTOCOL_MSGPACK, type Subprotocol } from '@rma/protocol/version';
 import type {
+  AuditPage,
   CatalogView,
+  EventPage,
   PlacementView,
   StatsView,
   TaskDetail,
+  TaskInput,
   TaskView,
   TokenView,
   WorkerView,
@@ -17,6 +20,20 @@ import type {
 import type { LogLine } from '@rma/protocol/worker';
 import { Connection } from './connection.js';
 import { type ConnectionChange, Conversation } from './conversation.js';
+import type { Live } from './live/live.js';
+import {
+  type LiveJoin,
+  type LiveOverview,
+  type LiveTaskFilter,
+  type LiveTasks,
+  type LiveWorker,
+  type LiveWorkers,
+  showJoin,
+  showOverview,
+  showTasks,
+  showWorker,
+  showWorkers,
+} from './live/views.js';
 import type { Request } from './requests.js';
 import { type Job, type SubmitOptions, taskSpec } from './submit-options.js';
 import type { TaskHandle } from './task.js';
@@ -33,6 +50,8 @@ export interface ConnectOptions {
   /** Give everything up after this long without a connection. Default: never. */
   readonly offlineTimeoutMs?: number | undefined;
   readonly onConnection?: ((change: ConnectionChange) => void) | undefined;
+  /** The token is a join token: only {@link Client.liveJoin} is to be had, and nothing is used up. Default false. */
+  readonly joining?: boolean | undefined;
   /** Default MessagePack; JSON is for looking at frames. */
   readonly subprotocol?: Subprotocol | undefined;
 }
@@ -66,7 +85,20 @@ export interface WorkerLogOptions {
 /** A token to be made; see docs of roles. */
 export type NewToken = Omit<Extract<Action, { do: 'token.create' }>, 'do'>;
 
+/** Which events `history()` lists. */
+export interface HistoryOptions {
+  /** Below this number; default: the newest. */
+  readonly before?: number | undefined;
+  /** Types, or beginnings of types such as `worker.` */
+  readonly types?: readonly string[] | undefined;
+  /** The id of a task, worker or token. */
+  readonly subject?: string | undefined;
+  /** 1 to 1,000, default 200. */
+  readonly limit?: number | undefined;
+}
+
 const EVENTS_PAGE = 1_000;
+const CANCELS_AT_ONCE = 64;
 
 /**
  * A connection to the pool that mends itself. Made by {@link connect}.
@@ -84,6 +116,8 @@ export class Client {
     this.#conversation = new Conversation({
       upload: (task) => this.#tasks.upload(task),
       subscribe: (since) => this.#subscribe(since),
+      subscribeTopic: async (request) => (await this.#ask(request)) as { key: string },
+      flushSoon: () => this.#connection.flushSoon(),
       onConnection: options.onConnection,
     });
     this.#connection = new Connection(
@@ -92,6 +126,7 @@ export class Client {
         token: options.token,
         subprotocol: options.subprotocol ?? SUBPROTOCOL_MSGPACK,
         offlineTimeoutMs: options.offlineTimeoutMs,
+        joining: options.joining ?? false,
       },
       this.#conversation,
     );
@@ -255,14 +290,119 @@ export class Client {
     yield* this.#storedEvents(last ?? 0);
   }
 
+  /** The pool as a whole: figures of now, ten minutes of history, what an admin should know. */
+  liveOverview(): Live<LiveOverview> {
+    return this.#conversation.topics.live({ topic: 'overview' }, showOverview);
+  }
+
+  /** All workers, with their load. */
+  liveWorkers(): Live<LiveWorkers> {
+    return this.#conversation.topics.live({ topic: 'workers' }, showWorkers);
+  }
+
+  /** One worker in detail. Fails with `not_found` for an id that does not exist. */
+  liveWorker(id: string): Live<LiveWorker> {
+    return this.#conversation.topics.live({ topic: 'worker', worker: id }, showWorker);
+  }
+
+  /** The newest tasks that fit a filter. For one task see {@link watch} and {@link task}. */
+  liveTasks({ states, kind, owner, worker, limit }: LiveTaskFilter = {}): Live<LiveTasks> {
+    const filter = {
+      ...(states === undefined ? {} : { states: [...states] }),
+      ...(kind === undefined ? {} : { kind }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(worker === undefined ? {} : { worker }),
+      ...(limit === undefined ? {} : { limit }),
+    };
+    return this.#conversation.topics.live({ topic: 'tasks', filter }, showTasks);
+  }
+
+  /**
+   * Who joins with a token. An admin names the token by its id; a client that was made with a join token leaves it out
+   * (see `joining` of {@link ConnectOptions}).
+   */
+  liveJoin(token?: string): Live<LiveJoin> {
+    return this.#conversation.topics.live({ topic: 'join', ...(token === undefined ? {} : { token }) }, showJoin);
+  }
+
+  /** Events of the past, the newest first; `before` of one page is where the next begins. */
+  history(options: HistoryOptions = {}): Promise<EventPage> {
+    const { before, types, subject, limit } = options;
+    return this.#query<EventPage>({
+      what: 'history',
+      ...(before === undefined ? {} : { before }),
+      ...(types === undefined ? {} : { types: [...types] }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(limit === undefined ? {} : { limit }),
+    });
+  }
+
+  /** Who did what, from where, when: the newest first. Admins only. */
+  audit({ before, limit }: { before?: number | undefined; limit?: number | undefined } = {}): Promise<AuditPage> {
+    return this.#query<AuditPage>({
+      what: 'audit',
+      ...(before === undefined ? {} : { before }),
+      ...(limit === undefined ? {} : { limit }),
+    });
+  }
+
+  /** What a task was submitted with. Its owner's and admins' only. */
+  taskInput(id: string): Promise<TaskInput> {
+    return this.#query<TaskInput>({ what: 'input', task: id });
+  }
+
+  /**
+   * Ends many tasks, some at a time. Resolves when all are settled; those that had ended otherwise, or are not there, are
+   * in `failed` with the reason.
+   */
+  async cancelMany(
+    ids: readonly string[],
+    onProgress?: (settled: number) => void,
+  ): Promise<{ cancelled: string[]; failed: { id: string; error: Error }[] }> {
+    const cancelled: string[] = [];
+    const failed: { id: string; error: Error }[] = [];
+    const waiting = [...ids];
+    const work = async () => {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+        try {
+          await this.cancel(id);
+          cancelled.push(id);
+        } catch (error) {
+          failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
+        }
+        onProgress?.(cancelled.length + failed.length);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(CANCELS_AT_ONCE, ids.length) }, work));
+    return { cancelled, failed };
+  }
+
+  /** Submits an ended task once more, as a new task of the same owner, whose id it resolves to. Admins only. */
+  async retryTask(id: string): Promise<string> {
+    return (await this.#act<{ task: string }>({ do: 'task.retry', task: id })).task;
+  }
+
+  /** Gives a worker another name. Admins only. */
+  renameWorker(id: string, name: string): Promise<WorkerView> {
+    return this.#act<WorkerView>({ do: 'worker.rename', worker: id, name });
+  }
+
+  /** Replaces a worker's labels. Admins only. */
+  labelWorker(id: string, labels: Record<string, string>): Promise<WorkerView> {
+    return this.#act<WorkerView>({ do: 'worker.label', worker: id, labels });
+  }
+
   /** Pins a worker's tier, or (null) lets its hardware decide again. Admins only. */
   pinWorker(id: string, tier: 1 | 2 | 3 | null): Promise<WorkerView> {
     return this.#act<WorkerView>({ do: 'worker.pin', worker: id, tier });
   }
 
-  /** Gives a worker no more tasks, or (false) gives it tasks again. Admins only. */
-  drainWorker(id: string, draining = true): Promise<WorkerView> {
-    return this.#act<WorkerView>({ do: 'worker.drain', worker: id, draining });
+  /**
+   * Gives a worker no more tasks, or (false) gives it tasks again. What runs goes on; with `requeue` it is stopped and
+   * given to others. Admins only.
+   */
+  drainWorker(id: string, draining = true, { requeue = false } = {}): Promise<WorkerView> {
+    return this.#act<WorkerView>({ do: 'worker.drain', worker: id, draining, ...(requeue ? { requeue } : {}) });
   }
 
   /** Shuts a worker out for good and closes its connection. Admins only. */

@@ -2,7 +2,6 @@
  * The shell around the session: socket, clock, timers, codec. It sends what the subjects have to say, all of one turn in
  * one write: control first, then submits, then bulk data as the uplink takes it.
  */
-import { checkDown } from '@rma/protocol/check';
 import { decodeDown, encodeUp } from '@rma/protocol/codec';
 import type { Down, Welcome } from '@rma/protocol/down';
 import { CLOSE, ProtocolError } from '@rma/protocol/error';
@@ -10,6 +9,7 @@ import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Up } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION, type Subprotocol } from '@rma/protocol/version';
+import { checkDown } from '#check';
 import { defer, dial, platform } from '#socket';
 import { Session, type SessionEffect } from './session.js';
 import type { Frame, Socket } from './socket.js';
@@ -42,6 +42,8 @@ export interface ConnectionOptions {
   readonly token: string | undefined;
   readonly subprotocol: Subprotocol;
   readonly offlineTimeoutMs: number | undefined;
+  /** The token is a join token. */
+  readonly joining: boolean;
 }
 
 export class Connection {
@@ -61,7 +63,7 @@ export class Connection {
   constructor(options: ConnectionOptions, subject: ConnectionSubject) {
     this.#options = options;
     this.#subject = subject;
-    this.session = new Session(options.url, performance.now(), options.offlineTimeoutMs);
+    this.session = new Session(options.url, performance.now(), options.offlineTimeoutMs, options.joining);
     this.#ticker = setInterval(() => this.#tick(), LIVENESS_TICK_MS);
     this.#arm();
   }

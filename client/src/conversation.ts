@@ -3,18 +3,25 @@
  * other. Does no I/O: the connection brings what came and takes what is to be sent.
  */
 import type { Down, Role, Welcome } from '@rma/protocol/down';
-import type { Up } from '@rma/protocol/up';
+import type { Up, UpOf } from '@rma/protocol/up';
 import { BlobTransfers } from './blob-transfers.js';
 import { ClosedError } from './client-error.js';
 import type { ConnectionSubject } from './connection.js';
 import { EventFeed } from './event-feed.js';
+import { TopicFeed } from './live/topic-feed.js';
 import { Requests } from './requests.js';
 import type { Task } from './task.js';
 import { errorFromWire, TaskBook } from './task-book.js';
 
 /** What happens to the connection, for a status line. The client reconnects by itself. */
 export type ConnectionChange =
-  | { readonly state: 'connected'; readonly role: Role; readonly subject: string }
+  | {
+      readonly state: 'connected';
+      readonly role: Role;
+      readonly subject: string;
+      /** Another version than before: the coordinator was replaced. */
+      readonly version: string;
+    }
   /** `retryInMs` is infinite where the client gave up. */
   | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
 
@@ -23,6 +30,9 @@ export interface ConversationHooks {
   upload(task: Task): void;
   /** Asks for the events after a number; answers with the newest one's. */
   subscribe(since: number | undefined): Promise<number>;
+  /** Asks for a topic; answers with its key. */
+  subscribeTopic(request: Omit<UpOf<'subscribe'>, 'ref'>): Promise<{ key: string }>;
+  flushSoon(): void;
   onConnection?: ((change: ConnectionChange) => void) | undefined;
 }
 
@@ -31,6 +41,7 @@ export class Conversation implements ConnectionSubject {
   readonly requests = new Requests();
   readonly transfers = new BlobTransfers();
   readonly feed: EventFeed;
+  readonly topics: TopicFeed;
   readonly #hooks: ConversationHooks;
   #awaitingSession: { resolve(welcome: Welcome): void; reject(error: Error): void }[] = [];
 
@@ -38,6 +49,10 @@ export class Conversation implements ConnectionSubject {
     this.#hooks = hooks;
     this.book = new TaskBook((task) => hooks.upload(task));
     this.feed = new EventFeed((since) => hooks.subscribe(since));
+    this.topics = new TopicFeed(
+      (request) => hooks.subscribeTopic(request),
+      () => hooks.flushSoon(),
+    );
   }
 
   nextSession(): Promise<Welcome> {
@@ -48,8 +63,14 @@ export class Conversation implements ConnectionSubject {
 
   begun(welcome: Welcome): void {
     this.feed.resume();
+    this.topics.resume();
     for (const waiting of this.#awaitingSession.splice(0)) waiting.resolve(welcome);
-    this.#hooks.onConnection?.({ state: 'connected', role: welcome.role, subject: welcome.subject });
+    this.#hooks.onConnection?.({
+      state: 'connected',
+      role: welcome.role,
+      subject: welcome.subject,
+      version: welcome.server.version,
+    });
   }
 
   received(message: Down, nowMs: number, random: number): void {
@@ -80,7 +101,7 @@ export class Conversation implements ConnectionSubject {
         else this.book.turnedDown(message.about, errorFromWire(message.error), nowMs, random);
         break;
       default:
-        this.transfers.receive(message, nowMs, random);
+        if (!this.topics.received(message)) this.transfers.receive(message, nowMs, random);
     }
   }
 
@@ -92,6 +113,7 @@ export class Conversation implements ConnectionSubject {
     this.transfers.lost();
     this.book.lost();
     this.requests.lost();
+    this.topics.lost();
     this.#hooks.onConnection?.({ state: 'disconnected', reason, retryInMs });
   }
 
@@ -100,6 +122,7 @@ export class Conversation implements ConnectionSubject {
     this.book.failed(error);
     this.requests.failed(error);
     this.feed.failed(error);
+    this.topics.failed(error);
     for (const waiting of this.#awaitingSession.splice(0)) waiting.reject(error);
     if (error instanceof ClosedError) return;
     this.#hooks.onConnection?.({
@@ -123,7 +146,13 @@ export class Conversation implements ConnectionSubject {
   }
 
   takeControl(): Up[] {
-    return [...this.feed.take(), ...this.requests.take(), ...this.book.takeWatches(), ...this.transfers.takeControl()];
+    return [
+      ...this.feed.take(),
+      ...this.topics.take(),
+      ...this.requests.take(),
+      ...this.book.takeWatches(),
+      ...this.transfers.takeControl(),
+    ];
   }
 
   takeSubmit(): Up | undefined {

@@ -3,11 +3,17 @@
 export { ProtocolError } from '@rma/protocol/error';
 export type { PoolEvent } from '@rma/protocol/event';
 export type { Constraints, Failure, TaskChange, TaskState } from '@rma/protocol/task';
+export type { Fact, History, OverviewNow, WorkerRow, WorkerSamples, WorkerTask } from '@rma/protocol/topic';
 export type {
+  AuditEntry,
+  AuditPage,
   CatalogView,
+  EventPage,
+  JoinInfo,
   PlacementView,
   StatsView,
   TaskDetail,
+  TaskInput,
   TaskView,
   TokenView,
   WorkerView,
@@ -19,12 +25,24 @@ export {
   type ConnectOptions,
   connect,
   type EventsOptions,
+  type HistoryOptions,
   type NewToken,
   type TaskFilter,
   type WorkerLogOptions,
 } from './client.js';
 export { ClosedError, OfflineError, TaskError } from './client-error.js';
 export type { ConnectionChange } from './conversation.js';
+export type { Live, LiveStatus } from './live/live.js';
+export type {
+  LiveJoin,
+  LiveLoad,
+  LiveOverview,
+  LiveTaskFilter,
+  LiveTasks,
+  LiveWorker,
+  LiveWorkers,
+} from './live/views.js';
+export { type SignedIn, signIn, signOut, whoAmI } from './sign-in.js';
 export type { Job, SubmitOptions } from './submit-options.js';
 export type { TaskHandle } from './task.js';
 export type { TaskFailed, TaskResult, TaskSucceeded, TaskTimings } from './task-result.js';

@@ -16,6 +16,14 @@ interface Pending {
   isSent: boolean;
 }
 
+/** What must not be done twice, and what to tell who cannot know whether it was done. */
+const ONCE: Readonly<Record<string, string>> = {
+  'token.create':
+    'the connection was lost before the reply came: the token may exist. Look at the list of tokens, then try again',
+  'task.retry':
+    'the connection was lost before the reply came: the task may have been submitted again. Look at the newest tasks, then try again',
+};
+
 export class Requests {
   readonly #pending = new Map<number, Pending>();
   #unsent: Pending[] = [];
@@ -52,10 +60,9 @@ export class Requests {
     this.#unsent = [];
     for (const [ref, pending] of this.#pending) {
       const { message, isSent } = pending;
-      if (isSent && message.type === 'act' && message.action.do === 'token.create') {
+      const text = isSent && message.type === 'act' ? ONCE[message.action.do] : undefined;
+      if (text !== undefined) {
         this.#pending.delete(ref);
-        const text =
-          'the connection was lost before the reply came: the token may exist. Look at the list of tokens, then try again';
         pending.reject(new ProtocolError('unavailable', text));
       } else {
         pending.isSent = false;

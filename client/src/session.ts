@@ -52,6 +52,7 @@ export class Session {
   /** After this long without a session everything is given up; undefined: never. */
   offlineTimeoutMs: number | undefined;
   readonly #url: string;
+  readonly #joining: boolean;
   #failedDials = 0;
   #faults = 0;
   #offlineSinceMs: number;
@@ -60,8 +61,10 @@ export class Session {
   #said: ProtocolError | undefined;
   #goodbye: DownOf<'goodbye'> | undefined;
 
-  constructor(url: string, nowMs: number, offlineTimeoutMs?: number) {
+  /** @param joining it is a join token's session that is wanted */
+  constructor(url: string, nowMs: number, offlineTimeoutMs?: number, joining = false) {
     this.#url = url;
+    this.#joining = joining;
     this.#offlineSinceMs = nowMs;
     this.offlineTimeoutMs = offlineTimeoutMs;
     this.state = { name: 'waiting', dialAtMs: nowMs };
@@ -90,9 +93,11 @@ export class Session {
 
   welcomed(welcome: Welcome, nowMs: number): readonly SessionEffect[] {
     if (this.state.name !== 'greeting') return NOTHING;
-    if (welcome.role !== 'admin' && welcome.role !== 'client') {
+    const fits = this.#joining ? welcome.role === 'join' : welcome.role === 'admin' || welcome.role === 'client';
+    if (!fits) {
+      const wanted = this.#joining ? 'a join token' : 'a client or an admin token';
       return this.#end(
-        new ProtocolError('forbidden', `this token is for the role '${welcome.role}': use a client or an admin token`),
+        new ProtocolError('forbidden', `this token is for the role '${welcome.role}': use ${wanted}`),
         CLOSE.normal.code,
       );
     }

@@ -6,6 +6,7 @@ import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import { AttemptRef, BlobId, Chunk, Dispatch, Millis, Refusal, TaskChange, TaskEnd, TaskId, WorkerId } from './task.js';
+import { TOPIC_MESSAGES } from './topic.js';
 import { Heartbeat } from './up.js';
 import { Assignment, Verdict } from './worker.js';
 
@@ -169,6 +170,7 @@ export const DOWN = {
   reply: Reply,
   error: ErrorMessage,
   events: Events,
+  ...TOPIC_MESSAGES,
   assign: Assign,
   dispatch: DispatchMessage,
   stop: Stop,

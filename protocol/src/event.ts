@@ -30,6 +30,13 @@ export const EVENT_TYPES = {
   'workload.released': 'a workload with state is no longer bound to a worker; data: workload, reason',
   'catalog.changed': 'another catalogue is in force; data: source, workloads',
   'catalog.refused': 'a changed catalogue has mistakes, the one before stays; data: source, message',
+  'worker.resumed': 'an admin lets a worker take tasks again; data: by',
+  'worker.renamed': 'an admin renamed a worker; data: name, before, by',
+  'worker.labelled': "an admin replaced a worker's labels; data: labels, by",
+  'task.cancelled': 'an admin cancelled a task; data: owner, by',
+  'task.retried': 'an admin submitted an ended task again; data: as, owner, by',
+  'session.opened': 'somebody signed in with a browser; data: role, by',
+  'session.closed': 'somebody signed out; data: role, by',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 

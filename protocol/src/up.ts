@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { LoadSample } from './hardware.js';
 import { LIMITS } from './limits.js';
+import { oneOf } from './one-of.js';
 import { plainText } from './plain-text.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import {
@@ -11,6 +12,7 @@ import {
   BlobId,
   Chunk,
   Kind,
+  Labels,
   Name,
   TaskId,
   TaskSpec,
@@ -18,6 +20,7 @@ import {
   Trust,
   WorkerId,
 } from './task.js';
+import { TaskTopicFilter, TOPICS } from './topic.js';
 import { TokenRole } from './view.js';
 import { LogLine, Service, WorkerHello } from './worker.js';
 import { DonorPolicy } from './workload.js';
@@ -118,6 +121,25 @@ export const Query = Type.Union([
     },
     { description: "the end of what a worker's services wrote; the worker is asked for it, nothing is stored" },
   ),
+  Type.Object({
+    what: Type.Literal('history'),
+    before: Type.Optional(Type.Integer({ minimum: 1, description: 'events below this number; default: the newest' })),
+    types: Type.Optional(
+      Type.Array(Type.String({ maxLength: 64 }), {
+        minItems: 1,
+        maxItems: 32,
+        description: 'types, or beginnings of types such as `worker.`',
+      }),
+    ),
+    subject: Type.Optional(Type.String({ maxLength: 64 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  }),
+  Type.Object({
+    what: Type.Literal('audit'),
+    before: Type.Optional(Type.Integer({ minimum: 1 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  }),
+  Type.Object({ what: Type.Literal('input'), task: TaskId }),
 ]);
 export type Query = Static<typeof Query>;
 
@@ -130,14 +152,27 @@ export const Subscribe = Type.Object(
   {
     type: Type.Literal('subscribe'),
     ref: Ref,
-    topic: Type.Literal('events'),
-    since: Type.Optional(Type.Integer({ minimum: 0, description: 'first everything after this number' })),
+    topic: oneOf(TOPICS),
+    since: Type.Optional(Type.Integer({ minimum: 0, description: 'for `events`: first everything after this number' })),
+    worker: Type.Optional(Type.Unsafe<string>({ ...WorkerId, description: 'for `worker`: which' })),
+    filter: Type.Optional(Type.Unsafe<TaskTopicFilter>({ ...TaskTopicFilter, description: 'for `tasks`: which' })),
+    token: Type.Optional(
+      Type.String({ maxLength: 64, description: 'for `join`, by an admin: the id of the join token' }),
+    ),
   },
-  { description: 'every event from now on, or from `since`, as `events`' },
+  {
+    description:
+      'a live view. `events`: every event from now on, or from `since`. Any other topic: the reply tells its `key`, then come a snapshot and its changes as messages of that name',
+  },
 );
+export type Subscribe = Static<typeof Subscribe>;
 
 export const Unsubscribe = Type.Object(
-  { type: Type.Literal('unsubscribe'), topic: Type.Literal('events') },
+  {
+    type: Type.Literal('unsubscribe'),
+    topic: oneOf(TOPICS),
+    key: Type.Optional(Type.String({ maxLength: 512, description: 'which of them; absent: all of the topic' })),
+  },
   { description: 'ends a subscription' },
 );
 
@@ -147,7 +182,24 @@ export const Action = Type.Union([
     worker: WorkerId,
     tier: Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3), Type.Null()]),
   }),
-  Type.Object({ do: Type.Literal('worker.drain'), worker: WorkerId, draining: Type.Boolean() }),
+  Type.Object({
+    do: Type.Literal('worker.drain'),
+    worker: WorkerId,
+    draining: Type.Boolean(),
+    requeue: Type.Optional(
+      Type.Boolean({ description: 'stop what runs and give it to others; it costs those tasks no attempt' }),
+    ),
+  }),
+  Type.Object({ do: Type.Literal('worker.rename'), worker: WorkerId, name: Name }),
+  Type.Object({
+    do: Type.Literal('worker.label'),
+    worker: WorkerId,
+    labels: Type.Unsafe<Labels>({
+      ...Labels,
+      description: 'they replace all labels, also against what the agent says',
+    }),
+  }),
+  Type.Object({ do: Type.Literal('task.retry'), task: TaskId }),
   Type.Object({ do: Type.Literal('worker.revoke'), worker: WorkerId }),
   Type.Object({
     do: Type.Literal('token.create'),

@@ -1,5 +1,6 @@
 /** Views: what queries answer. */
 import { type Static, Type } from 'typebox';
+import { PoolEvent } from './event.js';
 import { Hardware, LoadSample } from './hardware.js';
 import { oneOf } from './one-of.js';
 import { Constraints, Failure, Kind, Labels, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
@@ -168,3 +169,48 @@ export const TokenView = Type.Object({
   lastUsedAt: Type.Optional(UnixMs),
 });
 export type TokenView = Static<typeof TokenView>;
+
+/** What a join token is good for, told to whoever holds it. */
+export const JoinInfo = Type.Object({
+  pool: Type.String({ description: "the pool's name" }),
+  token: Type.String({ description: "the token's id, not a secret" }),
+  name: Type.String(),
+  owner: Type.String({ description: 'whom the machine will belong to' }),
+  trust: Trust,
+  valid: Type.Boolean({ description: 'a machine can join with it now' }),
+  reason: Type.Optional(Type.String({ description: 'why it is not valid, in plain words' })),
+  usesLeft: Type.Optional(Type.Integer({ description: 'absent: any number' })),
+  expiresAt: Type.Optional(UnixMs),
+});
+export type JoinInfo = Static<typeof JoinInfo>;
+
+/** An entry of the audit log: an event that an admin, or a client with its own hands, brought about. */
+export const AuditEntry = Type.Object({
+  seq: Type.Integer(),
+  at: UnixMs,
+  action: Type.String({ description: "the event's type, such as worker.revoked" }),
+  by: Type.String({ description: 'the name of the token' }),
+  token: Type.Optional(Type.String({ description: "the token's id" })),
+  address: Type.Optional(Type.String()),
+  subject: Type.Optional(Type.String()),
+  data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+});
+export type AuditEntry = Static<typeof AuditEntry>;
+
+/** A page of the past, the newest first. `before` is where to look on; absent: that was all. */
+export const AuditPage = Type.Object({ entries: Type.Array(AuditEntry), before: Type.Optional(Type.Integer()) });
+export type AuditPage = Static<typeof AuditPage>;
+export const EventPage = Type.Object({ events: Type.Array(PoolEvent), before: Type.Optional(Type.Integer()) });
+export type EventPage = Static<typeof EventPage>;
+
+/** What a task was submitted with, for looking at and for submitting again. */
+export const TaskInput = Type.Object({
+  kind: Kind,
+  input: Type.Unknown({ description: 'the value itself, bytes as bytes; a blob as its reference' }),
+  blobs: Type.Optional(Type.Array(Type.String())),
+  priority: Type.Integer(),
+  timeoutMs: Type.Integer(),
+  maxAttempts: Type.Integer(),
+  constraints: Type.Optional(Constraints),
+});
+export type TaskInput = Static<typeof TaskInput>;

@@ -110,12 +110,26 @@ export const SETTINGS = {
     read: oneOf('auto', 'uws', 'ws'),
     help: 'uws (uWebSockets.js), ws, or auto: uws where it loads',
   }),
+  pool: setting({
+    flag: 'pool',
+    takes: 'NAME',
+    default: 'RMA Pool',
+    read: text,
+    help: 'what the pool is called, for people who are asked to join it',
+  }),
+  dashboard: setting({
+    flag: 'dashboard',
+    takes: 'DIR',
+    default: '',
+    read: (value) => (value === '' ? '' : text(value)),
+    help: "the dashboard's built files; empty: those beside this package",
+  }),
   allowedOrigin: setting({
     flag: 'allowed-origin',
     takes: 'ORIGINS',
     default: [] as readonly string[],
     read: origins,
-    help: 'origins whose pages may connect, separated by commas; without one no browser gets in',
+    help: 'origins whose pages may connect besides the dashboard served here, separated by commas',
   }),
   publicUrl: setting({
     flag: 'public-url',

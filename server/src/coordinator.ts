@@ -1,15 +1,19 @@
 /** The coordinator put together: store, core loop, sockets, HTTP. `startCoordinator` serves; `stop` ends it in order. */
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { LIMITS } from '@rma/protocol/limits';
 import type { Logger } from 'pino';
 import { BlobStore } from './blobs/blob-store.js';
 import { CatalogWatch } from './catalog/catalog-watch.js';
 import type { CoreSettings } from './core/settings.js';
+import type { State } from './core/state.js';
 import { InnerSessions } from './http/inner-sessions.js';
 import { makeRequestHandler } from './http/routes.js';
+import { StaticFiles } from './http/static-files.js';
 import { ensureFirstTokens } from './identity/first-tokens.js';
 import { copySecret } from './identity/secret-file.js';
+import { SignInCodes } from './identity/sign-in-codes.js';
 import { Tokens } from './identity/tokens.js';
 import type { QuerySource } from './query/query.js';
 import { type Clock, systemClock } from './runtime/clock.js';
@@ -22,10 +26,13 @@ import { lockDirectory } from './store/lock.js';
 import { Reader } from './store/reader.js';
 import type { Synchronous } from './store/sqlite.js';
 import { openSqliteStore } from './store/sqlite-store.js';
+import { LiveViews } from './topics/live-views.js';
 
 /** Kinds that every agent brings along: tasks of these queue even before the first worker came. */
 export const BUILT_IN_KINDS = ['ocr.read', 'ner.extract', 'document.extract', 'text.embed', 'echo'] as const;
 
+/** Where a checkout's build of the dashboard is, seen from this package. */
+const BESIDE = fileURLToPath(new URL('../../dashboard/build', import.meta.url));
 const MAX_BUFFERED_BYTES = 32 * 1_048_576;
 const MAX_BODY_BYTES = 8 * 1_048_576;
 const PRUNE_MS = 10_000;
@@ -54,6 +61,10 @@ export interface CoordinatorOptions {
   readonly joinTokenFile?: string | undefined;
   /** The catalogue's file; without one the data directory's, else the shipped one. */
   readonly catalog?: string | undefined;
+  /** What people call it. */
+  readonly pool?: string;
+  /** The directory of the dashboard's build; default: beside this package. */
+  readonly dashboard?: string;
   readonly version: string;
   readonly log: Logger;
   /** Called when an invariant broke; the process must end. */
@@ -66,8 +77,18 @@ export interface Coordinator {
   readonly transport: 'uws' | 'ws';
   /** Files with tokens that were written at this start. */
   readonly newTokens: readonly string[];
+  /** A code that signs an admin in once, for a link to the dashboard; undefined where there is none. */
+  signInCode(): string | undefined;
   /** What lives now, for tests that look for leaks. */
-  counts(): { connections: number; sessions: number; streams: number; tasks: number; watchers: number; inner: number };
+  counts(): {
+    views: number;
+    connections: number;
+    sessions: number;
+    streams: number;
+    tasks: number;
+    watchers: number;
+    inner: number;
+  };
   stop(): Promise<void>;
 }
 
@@ -94,6 +115,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   const { data, log } = options;
   const clock: Clock = systemClock;
   const startedMs = clock.nowMs();
+  const pool = options.pool ?? 'RMA Pool';
   const chosen = chooseTransport(options.transport);
   if (chosen.note) log.warn(chosen.note);
   const file = join(data, 'pool.db');
@@ -128,7 +150,15 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   };
   const catalog = new CatalogWatch({ file: options.catalog, data, push: (input) => loop.push(input), log });
   const inner = new InnerSessions((input) => loop.push(input));
+  const views = new LiveViews({
+    query,
+    pool,
+    nowMs: () => clock.nowMs(),
+    error: (error) => log.error({ err: error }, 'a live view failed'),
+  });
+  undo.push(() => views.stop());
   const connections = new Connections({
+    views,
     settings: options.socket,
     clock,
     tokens,
@@ -162,7 +192,16 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
   undo.push(() => loop.stop());
   catalog.start();
   undo.push(() => catalog.stop());
+  const files = StaticFiles.open(options.dashboard ?? BESIDE);
+  const codes = new SignInCodes();
   const handle = makeRequestHandler({
+    files,
+    codes,
+    pool,
+    push: (input) => loop.push(input),
+    wallMs: () => clock.wallMs(),
+    nowMs: () => clock.nowMs(),
+    trustProxy: options.trustProxy,
     inner,
     blobs,
     query,
@@ -215,6 +254,7 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     theTransport().stopListening();
     loop.push({ type: 'stopping' });
     connections.stop();
+    views.stop();
     await loop.stop();
     inner.closeAll('the coordinator is stopping');
     connections.closeAll('going_away', 'the coordinator is stopping; dial again', RECONNECT_SPREAD_MS);
@@ -229,7 +269,9 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     port,
     transport: chosen.name,
     newTokens,
+    signInCode: () => (files ? adminCode(loop.state, codes, clock.nowMs()) : undefined),
     counts: () => ({
+      views: views.size,
       connections: connections.size,
       sessions: loop.state.sessions.size,
       streams: connections.streams,
@@ -239,6 +281,13 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
     }),
     stop,
   };
+}
+
+function adminCode(state: State, codes: SignInCodes, nowMs: number): string | undefined {
+  for (const { id, role, revokedAt, expiresAt } of state.tokens.values()) {
+    if (role === 'admin' && !revokedAt && !expiresAt) return codes.issue(id, nowMs).code;
+  }
+  return undefined;
 }
 
 function sizeOf(path: string): number {

@@ -121,6 +121,8 @@ async function serve(config: Config): Promise<void> {
         messagesPerSecond: config.messages,
         messageBurst: config.messages * 2,
       },
+      pool: config.pool,
+      ...(config.dashboard === '' ? {} : { dashboard: resolve(config.dashboard) }),
       version,
       log,
       fatal,
@@ -143,6 +145,12 @@ async function serve(config: Config): Promise<void> {
   stopOnSignal(coordinator, log);
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   process.stdout.write(`listening on http://${host}:${coordinator.port}\n`);
+  const code = coordinator.signInCode();
+  if (code) {
+    process.stdout.write(
+      `dashboard, signs in once within 10 minutes: http://${host}:${coordinator.port}/#signin=${code}\n`,
+    );
+  }
   const names = ['admin.token', 'client.token', 'join.token'].map((name) => join(data, name)).join(', ');
   if (coordinator.newTokens.length > 0) process.stdout.write(`wrote new tokens: ${coordinator.newTokens.join(', ')}\n`);
   else process.stdout.write(`tokens: ${names}\n`);

@@ -104,10 +104,11 @@ describe('a join token', () => {
     expect(worker.live.record).toMatchObject({ owner: 'carol', trust: 'trusted' });
   });
 
-  it('needs a worker in its hello', () => {
+  it('without a worker in its hello may look who joins, which uses nothing up', () => {
     const pool = new Pool();
-    const token = pool.addToken({ role: 'join' }).id;
-    expect(greet(pool, token).close).toMatchObject({ name: 'bad_frame' });
+    const token = pool.addToken({ role: 'join', usesLeft: 1 });
+    expect(greet(pool, token.id).welcome).toMatchObject({ role: 'join' });
+    expect(token.usesLeft).toBe(1);
   });
 
   it('whose revocation leaves the workers that joined with it', () => {

@@ -53,7 +53,15 @@ async function quiet(): Promise<Measure> {
   await admin.close();
   return eventually(async () => {
     const measure = await host.measure();
-    expect(measure.counts).toEqual({ connections: 0, sessions: 0, streams: 0, tasks: 0, watchers: 0, inner: 0 });
+    expect(measure.counts).toEqual({
+      views: 0,
+      connections: 0,
+      sessions: 0,
+      streams: 0,
+      tasks: 0,
+      watchers: 0,
+      inner: 0,
+    });
     return measure;
   }, 20_000);
 }

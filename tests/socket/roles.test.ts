@@ -2,7 +2,8 @@
 import { encodeUp } from '@rma/protocol/codec';
 import type { Down, Role } from '@rma/protocol/down';
 import { CLOSE } from '@rma/protocol/error';
-import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
+import type { TopicName } from '@rma/protocol/topic';
 import type { Action, Query, Up, UpOf, UpType } from '@rma/protocol/up';
 import { SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import { describe, expect, it } from 'vitest';
@@ -51,22 +52,38 @@ const QUERIES: { readonly [W in Query['what']]: Extract<Query, { what: W }> } = 
   log: { what: 'log', worker: 'w-none' },
   placement: { what: 'placement' },
   catalog: { what: 'catalog' },
+  history: { what: 'history' },
+  audit: { what: 'audit' },
+  input: { what: 'input', task },
+};
+
+const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref'> } = {
+  events: { topic: 'events' },
+  overview: { topic: 'overview' },
+  workers: { topic: 'workers' },
+  worker: { topic: 'worker', worker: 'w-none' },
+  tasks: { topic: 'tasks' },
+  join: { topic: 'join', token: 't-none' },
 };
 
 const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {
   'worker.pin': { do: 'worker.pin', worker: 'w-none', tier: 2 },
   'worker.drain': { do: 'worker.drain', worker: 'w-none', draining: true },
+  'worker.rename': { do: 'worker.rename', worker: 'w-none', name: 'other' },
+  'worker.label': { do: 'worker.label', worker: 'w-none', labels: { room: '7' } },
+  'task.retry': { do: 'task.retry', task },
   'worker.revoke': { do: 'worker.revoke', worker: 'w-none' },
   'token.create': { do: 'token.create', role: 'client', name: 'made-by-a-test' },
   'token.revoke': { do: 'token.revoke', token: 't-none' },
 };
 
-const ROLES = ['admin', 'client', 'worker'] as const;
+const ROLES = ['admin', 'client', 'join', 'worker'] as const;
 type OpenRole = (typeof ROLES)[number];
 
 async function sessionOf(role: OpenRole, subprotocol: Subprotocol): Promise<Peer> {
   if (role === 'admin') return pool.admin({ subprotocol });
   if (role === 'client') return pool.client(undefined, { subprotocol });
+  if (role === 'join') return pool.client(pool.coordinator.token('join'), { subprotocol });
   // Offers nothing, so that no test is given the task of another.
   return (await pool.worker({ services: [] }, undefined, { subprotocol })).peer;
 }
@@ -89,13 +106,19 @@ interface Cell {
 
 const CELLS: readonly Cell[] = ROLES.flatMap((role): Cell[] => [
   ...(Object.keys(MESSAGE_ROLES) as UpType[])
-    .filter((type) => type !== 'query' && type !== 'act')
+    .filter((type) => type !== 'query' && type !== 'act' && type !== 'subscribe')
     .map((type) => ({ role, what: `'${type}'`, message: MESSAGES[type](), takes: MESSAGE_ROLES[type] })),
   ...(Object.keys(QUERY_ROLES) as Query['what'][]).map((what) => ({
     role,
     what: `the query '${what}'`,
     message: { type: 'query' as const, ref: 5, query: QUERIES[what] },
     takes: QUERY_ROLES[what],
+  })),
+  ...(Object.keys(TOPIC_ROLES) as TopicName[]).map((topic) => ({
+    role,
+    what: `'subscribe' to '${topic}'`,
+    message: { type: 'subscribe' as const, ref: 7, ...TOPICS[topic] },
+    takes: TOPIC_ROLES[topic],
   })),
   ...(Object.keys(ACTION_ROLES) as Action['do'][]).map((name) => ({
     role,
@@ -144,11 +167,11 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
   );
 });
 
-it('a join token alone opens no session: its hello needs a worker', async () => {
+it('a join token without a worker opens a session that may look who joins, and nothing else', async () => {
   const peer = await pool.dial();
-  peer.send({ ...MESSAGES.hello(), token: pool.coordinator.token('join') });
-  expect(await peer.waitFor('error')).toMatchObject({ about: 'hello', error: { kind: 'invalid' } });
-  expect(await peer.closed).toMatchObject({ code: CLOSE.bad_frame.code });
+  const welcome = await peer.hello({ token: pool.coordinator.token('join') });
+  expect(welcome).toMatchObject({ role: 'join' });
+  expect(welcome.worker).toBeUndefined();
 });
 
 it('a first join makes the session a worker, never a join', async () => {

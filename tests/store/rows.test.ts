@@ -139,6 +139,8 @@ const worker: fc.Arbitrary<WorkerRecord> = fc.record({
   joinedAt: time,
   name: text,
   labels,
+  givenName: fc.option(text),
+  givenLabels: fc.option(labels),
   tier,
   pinnedTier: tier,
   reasons: fc.array(text, { maxLength: 3 }),

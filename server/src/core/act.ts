@@ -1,19 +1,27 @@
 /** An admin's actions, each answered once it is on disk, and the one that a donor has: to leave. */
+import type { Labels } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
-import { closeSession, giveUp } from './join.js';
+import { closeSession, giveUp, handBack } from './join.js';
 import { releaseBindings } from './placement/changes.js';
 import { assignAnew, tellAssignment } from './placement/run.js';
+import { retry } from './retry.js';
 import { forgetKinds } from './services.js';
 import type { Session } from './session.js';
 import { capacityGrew } from './state.js';
 import { type TokenRecord, viewToken } from './token.js';
-import { emit, sendError, sendReply, type Turn } from './turn.js';
+import { audit, emit, sendError, sendReply, type Turn } from './turn.js';
 import { viewWorker } from './view.js';
 import type { Worker } from './worker.js';
 
 type Act = UpOf<'act'>;
 
-export function act(turn: Turn, session: Session, message: Act, minted?: { id: string; token: string }): void {
+export function act(
+  turn: Turn,
+  session: Session,
+  message: Act,
+  minted?: { id: string; token: string },
+  newTask?: string,
+): void {
   const { action, ref } = message;
   switch (action.do) {
     case 'token.create':
@@ -22,6 +30,9 @@ export function act(turn: Turn, session: Session, message: Act, minted?: { id: s
       return;
     case 'token.revoke':
       revokeToken(turn, session, ref, action.token);
+      return;
+    case 'task.retry':
+      retry(turn, session, ref, action.task, newTask);
       return;
     default: {
       const worker = turn.state.workers.get(action.worker);
@@ -34,9 +45,12 @@ export function act(turn: Turn, session: Session, message: Act, minted?: { id: s
         return;
       }
       if (action.do === 'worker.pin') pin(turn, session, worker, action.tier);
-      else if (action.do === 'worker.drain') drain(turn, session, worker, action.draining);
+      else if (action.do === 'worker.drain') drain(turn, session, worker, action.draining, action.requeue === true);
+      else if (action.do === 'worker.rename') rename(turn, session, worker, action.name);
+      else if (action.do === 'worker.label') label(turn, session, worker, action.labels);
       else revokeWorker(turn, session, worker);
       turn.effects.persist.workers.add(worker.record);
+      turn.effects.workers.add(worker);
       sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
     }
   }
@@ -47,22 +61,39 @@ function pin(turn: Turn, session: Session, worker: Worker, tier: 1 | 2 | 3 | nul
   worker.forms = null;
   assignAnew(turn.state, worker);
   turn.state.placementDue = true;
-  emit(turn, 'worker.pinned', worker.record.id, '', { tier, by: session.subject });
+  audit(turn, session, 'worker.pinned', worker.record.id, { tier });
   if (worker.session === 0) return;
   tellAssignment(turn, worker);
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
-function drain(turn: Turn, session: Session, worker: Worker, draining: boolean): void {
+function drain(turn: Turn, session: Session, worker: Worker, draining: boolean, requeue: boolean): void {
   worker.record.draining = draining;
   turn.state.placementDue = true;
-  if (draining) emit(turn, 'worker.draining', worker.record.id, '', { by: session.subject });
-  else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
+  audit(turn, session, draining ? 'worker.draining' : 'worker.resumed', worker.record.id, requeue ? { requeue } : {});
+  if (draining && requeue) handBack(turn, worker, 'an admin paused its worker');
+  if (!draining) for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
+}
+
+function rename(turn: Turn, session: Session, worker: Worker, name: string): void {
+  const before = worker.record.name;
+  worker.record.name = name;
+  worker.record.givenName = name;
+  audit(turn, session, 'worker.renamed', worker.record.id, { name, before });
+}
+
+function label(turn: Turn, session: Session, worker: Worker, labels: Labels): void {
+  worker.record.labels = labels;
+  worker.record.givenLabels = labels;
+  audit(turn, session, 'worker.labelled', worker.record.id, { labels });
+  turn.state.placementDue = true;
+  // Tasks that ask for a label may find their worker now.
+  for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
 function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
   retire(turn, worker, 'was revoked');
-  emit(turn, 'worker.revoked', worker.record.id, '', { by: session.subject });
+  audit(turn, session, 'worker.revoked', worker.record.id, {});
   if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
 }
 
@@ -86,6 +117,7 @@ function retire(turn: Turn, worker: Worker, why: string): void {
   forgetKinds(turn, worker);
   releaseBindings(turn, worker, why);
   giveUp(turn, worker, why);
+  effects.workers.add(worker);
 }
 
 /** All admins are one owner; a client owns by its token's name. */
@@ -133,7 +165,7 @@ function createToken(
   };
   state.tokens.set(record.id, record);
   effects.persist.tokens.add(record);
-  emit(turn, 'token.created', record.id, '', { role: record.role, name: record.name, by: session.subject });
+  audit(turn, session, 'token.created', record.id, { role: record.role, name: record.name });
   sendReply(turn, session.id, ref, { token: minted.token, view: viewToken(record) });
 }
 
@@ -147,7 +179,7 @@ function revokeToken(turn: Turn, session: Session, ref: number, id: string): voi
   if (!token.revokedAt) {
     token.revokedAt = batch.wallMs;
     effects.persist.tokens.add(token);
-    emit(turn, 'token.revoked', token.id, '', { by: session.subject });
+    audit(turn, session, 'token.revoked', token.id, {});
     for (const other of state.sessions.values()) {
       if (other.token === id) closeSession(turn, other.id, 'revoked', 'the token was revoked');
     }

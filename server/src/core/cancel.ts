@@ -5,7 +5,7 @@ import { outgoingOf } from './effects.js';
 import { endTask, release } from './life.js';
 import type { Session } from './session.js';
 import type { Task } from './task.js';
-import { findTask, sendError, sendReply, type Turn } from './turn.js';
+import { audit, findTask, sendError, sendReply, type Turn } from './turn.js';
 
 export function cancel(turn: Turn, session: Session, message: UpOf<'cancel'>): void {
   const { task: id, ref } = message;
@@ -17,6 +17,9 @@ export function cancel(turn: Turn, session: Session, message: UpOf<'cancel'>): v
   } else {
     if (task.state === 'running') stopAttempt(turn, task, 'cancelled');
     endTask(turn, task, 'cancelled', { error: { code: 'cancelled', message: `cancelled by ${session.subject}` } });
+    if (task.owner !== session.subject) {
+      audit(turn, session, 'task.cancelled', task.id, { owner: task.owner }, task.owner);
+    }
     sendReply(turn, session.id, ref, { state: task.state });
   }
 }

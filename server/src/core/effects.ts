@@ -8,7 +8,7 @@ import type { Lane } from './lane.js';
 import type { Binding } from './state.js';
 import type { Task } from './task.js';
 import type { TokenRecord } from './token.js';
-import type { WorkerRecord } from './worker.js';
+import type { Worker, WorkerRecord } from './worker.js';
 
 /** Messages to one session, gathered over the step, in the order in which they leave. */
 export interface Outgoing {
@@ -92,6 +92,9 @@ export interface Effects {
   readonly outgoing: Map<number, Outgoing>;
   /** Lanes whose window wants rows from the store. */
   readonly claims: { lane: number; tasks: number; bytes: number }[];
+  /** For live views: workers whose state, services or description changed, and those whose load or running tasks did. */
+  readonly workers: Set<Worker>;
+  readonly loads: Set<Worker>;
 }
 
 export function makeEffects(): Effects {
@@ -116,6 +119,8 @@ export function makeEffects(): Effects {
     },
     outgoing: new Map(),
     claims: [],
+    workers: new Set(),
+    loads: new Set(),
   };
 }
 

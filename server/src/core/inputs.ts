@@ -9,7 +9,8 @@ export interface HelloInput {
   readonly type: 'hello';
   readonly session: number;
   readonly address: string;
-  readonly token: { readonly id: string; readonly role: Role };
+  /** `expiresAt`: where what authenticates ends before its token does; wall-clock ms. */
+  readonly token: { readonly id: string; readonly role: Role; readonly expiresAt?: number };
   readonly message: UpOf<'hello'>;
   /** What the shell made in advance for a first join: the core uses it or not. */
   readonly candidate?: { readonly worker: string; readonly tokenId: string; readonly credential: string };
@@ -39,12 +40,16 @@ export type Input =
       readonly message: CoreMessage;
       /** For `token.create`: the signed token that the shell made in advance. */
       readonly minted?: { readonly id: string; readonly token: string };
+      /** For `task.retry`: the id of the task to be. */
+      readonly newTask?: string;
     }
   | { readonly type: 'closed'; readonly session: number; readonly reason: string }
   | { readonly type: 'claimed'; readonly lane: number; readonly tasks: readonly Task[]; readonly asked: number }
   | { readonly type: 'due'; readonly tasks: readonly Task[] }
   | { readonly type: 'storage'; readonly full: boolean }
   | { readonly type: 'started'; readonly data: Record<string, unknown> }
+  /** Somebody signed in or out with a browser. */
+  | { readonly type: 'signed'; readonly in: boolean; readonly token: string; readonly address: string }
   | { readonly type: 'stopping' }
   | {
       readonly type: 'catalog';

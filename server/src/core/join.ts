@@ -33,6 +33,12 @@ export function hello(turn: Turn, input: HelloInput): void {
     outgoingOf(turn.effects, input.session).welcome = welcome(input.session, token.role, token.subject);
     return;
   }
+  if (token.role === 'join' && !input.message.worker) {
+    // Whoever holds the token may look who comes with it; that uses nothing up.
+    openSession(turn, input, 'join', token, token.subject, null);
+    outgoingOf(turn.effects, input.session).welcome = welcome(input.session, 'join', token.subject);
+    return;
+  }
   if (!input.message.worker) {
     refuse(turn, input.session, 'bad_frame', 'a worker needs `worker` in its hello');
     return;
@@ -60,6 +66,9 @@ export function closeSession(turn: Turn, session: number, name: CloseName, messa
   closed(turn, session, name);
 }
 
+/** The earlier of two ends, of which 0 is none. */
+const endOf = (a: number, b: number): number => (a && b ? Math.min(a, b) : a || b);
+
 function openSession(
   turn: Turn,
   input: HelloInput,
@@ -73,7 +82,8 @@ function openSession(
     role,
     subject,
     token: token.id,
-    expiresAt: token.expiresAt,
+    address: input.address,
+    expiresAt: endOf(token.expiresAt, input.token.expiresAt ?? 0),
     worker,
     watching: new Set(),
   });
@@ -166,6 +176,8 @@ function join(turn: Turn, token: TokenRecord, said: WorkerHello, id: string): Wo
     joinedAt: batch.wallMs,
     name: said.name ?? id,
     labels: {},
+    givenName: null,
+    givenLabels: null,
     tier,
     pinnedTier: null,
     reasons,
@@ -196,12 +208,13 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, said: WorkerHello
   const restarted = said.instance === undefined || said.instance !== record.instance;
   const before = record.tier;
   worker.session = input.session;
+  effects.workers.add(worker);
   worker.address = input.address;
   worker.leaving = said.draining ?? false;
   worker.graceUntilMs = 0;
   worker.stopping.clear();
-  record.name = said.name ?? record.name;
-  record.labels = said.labels ?? {};
+  record.name = record.givenName ?? said.name ?? record.name;
+  record.labels = record.givenLabels ?? said.labels ?? {};
   record.hardware = said.hardware;
   record.available = said.available;
   record.instance = said.instance ?? '';
@@ -288,15 +301,28 @@ export function closed(turn: Turn, id: number, reason: string): void {
   leaveSession(worker);
   worker.leftMs = batch.nowMs;
   state.placementDue = true;
+  effects.workers.add(worker);
   worker.record.lastSeenAt = batch.wallMs;
   if (worker.running.size > 0) worker.graceUntilMs = batch.nowMs + state.settings.workerGraceMs;
   effects.persist.workers.add(worker.record);
   emit(turn, 'worker.offline', worker.record.id, '', { reason });
 }
 
+/** Everything that runs on a worker is stopped there and waits again, at no cost to the tasks. */
+export function handBack(turn: Turn, worker: Worker, reason: string): void {
+  for (const task of [...worker.running.values()]) {
+    if (worker.session !== 0) {
+      outgoingOf(turn.effects, worker.session).stops.push({ task: task.id, attempt: task.attempt, reason });
+    }
+    release(turn, task, false);
+    loseAttempt(turn, task, { code: 'cancelled', message: `${reason} (${worker.record.id})` }, false);
+  }
+}
+
 /** The worker is given up: every attempt of its goes back to the queue. */
 export function giveUp(turn: Turn, worker: Worker, reason: string): void {
   worker.graceUntilMs = 0;
+  turn.effects.workers.add(worker);
   const attempts = [...worker.running.values()];
   if (attempts.length === 0) return;
   emit(turn, 'worker.lost', worker.record.id, '', { attempts: attempts.length });

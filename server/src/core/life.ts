@@ -72,6 +72,7 @@ function hold(turn: Turn, task: Task, worker: Worker, live: LiveService | undefi
   task.deadlineMs = turn.batch.nowMs + timeoutOf(task) + turn.state.settings.timeoutSlackMs;
   if (live) live.used++;
   worker.running.set(task.id, task);
+  turn.effects.loads.add(worker);
   turn.state.running.add(task);
   turn.state.tasks.set(task.id, task);
 }
@@ -95,6 +96,7 @@ export function release(turn: Turn, task: Task, confirmed: boolean): void {
   const worker = task.worker === null ? undefined : state.workers.get(task.worker);
   if (!worker) return;
   worker.running.delete(task.id);
+  turn.effects.loads.add(worker);
   if (worker.session !== 0 && !confirmed) {
     worker.stopping.set(attemptKey(task.id, task.attempt), { service: task.service, sinceMs: turn.batch.nowMs });
     return;

@@ -11,6 +11,7 @@ const PULL_TOLD_MS = 1_000;
 
 export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
   const { state } = turn;
+  turn.effects.workers.add(worker);
   const before = new Map(worker.services);
   worker.services.clear();
   for (const service of services) {

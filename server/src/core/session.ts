@@ -6,6 +6,8 @@ export interface Session {
   readonly role: Role;
   readonly subject: string;
   readonly token: string;
+  /** The peer's; empty where it is not known. */
+  readonly address: string;
   /** Wall-clock ms at which its token ends; 0 for never. */
   readonly expiresAt: number;
   readonly worker: string | null;

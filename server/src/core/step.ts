@@ -38,7 +38,7 @@ function take(turn: Turn, input: Input): void {
     case 'message': {
       // A message may still be on its way when its session has ended.
       const session = state.sessions.get(input.session);
-      if (session) takeMessage(turn, session, input.message, input.minted);
+      if (session) takeMessage(turn, session, input.message, input);
       return;
     }
     case 'closed':
@@ -72,6 +72,15 @@ function take(turn: Turn, input: Input): void {
     case 'started':
       emit(turn, 'coordinator.started', '', '', input.data);
       return;
+    case 'signed': {
+      const token = state.tokens.get(input.token);
+      if (!token) return;
+      token.lastUsedAt = turn.batch.wallMs;
+      turn.effects.persist.tokens.add(token);
+      const by = { role: token.role, by: token.name, token: token.id, address: input.address };
+      emit(turn, input.in ? 'session.opened' : 'session.closed', token.id, '', by);
+      return;
+    }
     case 'stopping':
       state.stopping = true;
       emit(turn, 'coordinator.stopped', '', '');
@@ -83,7 +92,7 @@ function takeMessage(
   turn: Turn,
   session: Session,
   message: CoreMessage,
-  minted: { id: string; token: string } | undefined,
+  made: Pick<Extract<Input, { type: 'message' }>, 'minted' | 'newTask'>,
 ): void {
   switch (message.type) {
     case 'submit':
@@ -99,7 +108,7 @@ function takeMessage(
       cancel(turn, session, message);
       return;
     case 'act':
-      act(turn, session, message, minted);
+      act(turn, session, message, made.minted, made.newTask);
       return;
   }
   const worker = session.worker === null ? undefined : turn.state.workers.get(session.worker);
@@ -119,16 +128,19 @@ function takeMessage(
       return;
     case 'sample':
       worker.load = message.load;
+      turn.effects.loads.add(worker);
       return;
     case 'leave':
       leave(turn, worker);
       return;
     case 'policy':
       takePolicy(turn, worker, message);
+      turn.effects.workers.add(worker);
       return;
     case 'drain':
       worker.leaving = message.draining;
       turn.state.placementDue = true;
+      turn.effects.workers.add(worker);
       if (message.draining) emit(turn, 'worker.draining', worker.record.id, '', { by: 'worker' });
       else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
       return;

@@ -21,7 +21,7 @@ export function submit(turn: Turn, session: Session, message: UpOf<'submit'>): v
   const outgoing = outgoingOf(turn.effects, session.id);
   for (const spec of message.tasks) {
     const known = findTask(turn, spec.id);
-    const error = known ? conflict(known, spec, session) : refusal(turn, spec, session);
+    const error = known ? conflict(known, spec, session) : refusal(turn, spec, session.subject);
     if (error) {
       outgoing.refused.push({ task: spec.id, error });
       continue;
@@ -79,7 +79,7 @@ export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-function refusal(turn: Turn, spec: TaskSpec, session: Session): WireError | undefined {
+export function refusal(turn: Turn, spec: TaskSpec, owner: string): WireError | undefined {
   const { state, batch } = turn;
   const refuse = (kind: ErrorKind, message: string, path?: string): WireError => ({
     kind,
@@ -123,30 +123,30 @@ function refusal(turn: Turn, spec: TaskSpec, session: Session): WireError | unde
     }
   }
   for (const blob of spec.blobs ?? []) {
-    if (!batch.blobsHeld.has(`${session.subject} ${blob}`)) {
+    if (!batch.blobsHeld.has(`${owner} ${blob}`)) {
       return refuse('not_found', `the blob ${blob} was not uploaded; upload it before the submit`, '/blobs');
     }
   }
-  if ((state.openPerOwner.get(session.subject) ?? 0) >= state.settings.maxOpenPerOwner) {
+  if ((state.openPerOwner.get(owner) ?? 0) >= state.settings.maxOpenPerOwner) {
     return refuse(
       'queue_full',
-      `${session.subject} has ${state.settings.maxOpenPerOwner} open tasks (maxOpenPerOwner); wait until some ended`,
+      `${owner} has ${state.settings.maxOpenPerOwner} open tasks (maxOpenPerOwner); wait until some ended`,
     );
   }
   if (
     !state.lanesByKey.has(laneKey(spec.kind, spec.constraints)) &&
-    (state.lanesPerOwner.get(session.subject) ?? 0) >= state.settings.maxLanesPerOwner
+    (state.lanesPerOwner.get(owner) ?? 0) >= state.settings.maxLanesPerOwner
   ) {
     return refuse(
       'queue_full',
-      `${session.subject} uses ${state.settings.maxLanesPerOwner} different constraints at once (maxLanesPerOwner)`,
+      `${owner} uses ${state.settings.maxLanesPerOwner} different constraints at once (maxLanesPerOwner)`,
       '/constraints',
     );
   }
   return undefined;
 }
 
-function create(turn: Turn, spec: TaskSpec, owner: string): Task {
+export function create(turn: Turn, spec: TaskSpec, owner: string): Task {
   const { state, batch, effects } = turn;
   let lane = state.lanesByKey.get(laneKey(spec.kind, spec.constraints));
   if (!lane) {

@@ -6,6 +6,7 @@ import type { Failure, TaskChange, TaskEnd } from '@rma/protocol/task';
 import { count, type Effects, outgoingOf } from './effects.js';
 import type { Batch } from './inputs.js';
 import type { Lane } from './lane.js';
+import type { Session } from './session.js';
 import type { State } from './state.js';
 import type { Task } from './task.js';
 
@@ -42,6 +43,20 @@ export function emit(
 ): void {
   const seq = ++turn.state.lastEvent;
   turn.effects.persist.events.push({ seq, at: turn.batch.wallMs, type, subject, owner, data, task });
+}
+
+/** What somebody did to the pool, with who, from where: an entry of the audit log. */
+export function audit(
+  turn: Turn,
+  session: Session,
+  type: EventType,
+  subject: string,
+  data: Record<string, unknown>,
+  owner = '',
+): void {
+  const by = turn.state.tokens.get(session.token)?.name ?? session.subject;
+  const from = session.address === '' ? {} : { address: session.address };
+  emit(turn, type, subject, owner, { ...data, by, token: session.token, ...from });
 }
 
 export function emitTask(turn: Turn, type: EventType, task: Task, data: Record<string, unknown>): void {

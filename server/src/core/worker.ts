@@ -19,6 +19,9 @@ export interface WorkerRecord {
   readonly joinedAt: number;
   name: string;
   labels: Labels;
+  /** What an admin set, and what the agent says does not change; null: nothing. */
+  givenName: string | null;
+  givenLabels: Labels | null;
   tier: Tier | null;
   pinnedTier: Tier | null;
   reasons: readonly string[];

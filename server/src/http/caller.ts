@@ -1,6 +1,7 @@
-/** Who calls over HTTP: the bearer token, checked like a socket's. */
+/** Who calls over HTTP: the bearer token, checked like a socket's, or the cookie of a browser that signed in. */
 import { ProtocolError } from '@rma/protocol/error';
 import type { State } from '../core/state.js';
+import { sessionOf } from '../identity/session-cookie.js';
 import type { Tokens } from '../identity/tokens.js';
 import type { HttpRequest } from '../socket/transport.js';
 
@@ -19,10 +20,11 @@ export async function callerOf(
   roles: readonly ('admin' | 'client')[],
 ): Promise<Caller> {
   const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-  if (!bearer) {
+  const session = bearer ? undefined : sessionOf(request.headers.get('cookie'));
+  if (!bearer && !session) {
     throw new ProtocolError('unauthenticated', 'send the token in the header: Authorization: Bearer TOKEN');
   }
-  const { id } = await tokens.verify(bearer);
+  const { id } = await (bearer ? tokens.verify(bearer) : tokens.verifySession(session!));
   const token = state().tokens.get(id);
   if (!token || token.revokedAt || (token.expiresAt && token.expiresAt <= wallMs)) {
     throw new ProtocolError('unauthenticated', 'the token is unknown here, revoked or expired');

@@ -1,19 +1,28 @@
 /** The HTTP side: health, the admin's figures, tasks for curl users, and a word to agents of the first generation. */
 
 import { ProtocolError } from '@rma/protocol/error';
+import { SOCKET_PATH } from '@rma/protocol/version';
 import type { WorkerView } from '@rma/protocol/view';
 import type { Logger } from 'pino';
 import type { State } from '../core/state.js';
+import { originAllowed } from '../identity/origin.js';
+import { sessionOf } from '../identity/session-cookie.js';
 import type { Tokens } from '../identity/tokens.js';
 import { type Asker, answerQuery, type QuerySource, statsOf } from '../query/query.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
 import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
 import { callerOf } from './caller.js';
+import { joinInfo } from './join-route.js';
 import { asProblem, json, problem } from './respond.js';
+import { makeCode, type SessionRoutes, signIn, signOut, whoIsIt } from './session-routes.js';
+import type { StaticFiles } from './static-files.js';
 import { statusPage } from './status-page.js';
 import { getBlob, getTask, postTask, type TaskRoutes } from './task-routes.js';
 
-export interface HttpOptions extends TaskRoutes {
+export interface HttpOptions extends TaskRoutes, SessionRoutes {
+  /** The dashboard; undefined where it is not built. */
+  readonly files: StaticFiles | undefined;
+  readonly pool: string;
   readonly tokens: Tokens;
   readonly state: () => State;
   readonly allowedOrigins: readonly string[];
@@ -31,7 +40,11 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
     callerOf(request, tokens, state, query.wallMs(), roles);
   const agent = new AgentPackage(AGENT_PACKAGE, query.version);
   const routes: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
-    ['GET', /^\/$/, (request) => statusPage(statsOf(query), options.publicUrl, request.headers.get('host'))],
+    ['POST', /^\/api\/session$/, (request) => signIn(options, request)],
+    ['GET', /^\/api\/session$/, (request) => whoIsIt(options, request)],
+    ['DELETE', /^\/api\/session$/, (request) => signOut(options, request)],
+    ['POST', /^\/api\/session\/code$/, (request) => makeCode(options, request)],
+    ['POST', /^\/api\/join-info$/, (request) => joinInfo(options, request)],
     ['GET', /^\/health$/, () => json(200, healthOf(options))],
     ['GET', /^\/agent(-[\w.-]+)?\.tgz$/, (request) => agent.answer(request)],
     ['GET', /^\/rma-worker\.service$/, agentUnit],
@@ -95,13 +108,18 @@ async function route(
 ): Promise<HttpResponse> {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   if (request.path.startsWith('/api/worker/')) return gone();
-  const origin = request.headers.get('origin');
-  if (method !== 'GET' && origin !== undefined && !options.allowedOrigins.includes(origin)) {
+  if (method !== 'GET' && !originAllowed(request.headers, options.allowedOrigins)) {
+    const origin = request.headers.get('origin') ?? '';
     return problem(
       new ProtocolError('forbidden', `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`),
     );
   }
-  let otherMethod = false;
+  // A browser names its page's origin with every write; what does not has no business with a cookie.
+  if (method !== 'GET' && !request.headers.has('origin') && sessionOf(request.headers.get('cookie'))) {
+    return problem(new ProtocolError('forbidden', 'a write with a cookie needs an Origin header'));
+  }
+  const isPage = !request.path.startsWith('/api/') && request.path !== SOCKET_PATH;
+  let otherMethod = request.path === '/' && method !== 'GET';
   for (const [wanted, path, handle] of routes) {
     const match = path.exec(request.path);
     if (!match) continue;
@@ -109,6 +127,11 @@ async function route(
     otherMethod = true;
   }
   if (otherMethod) return problem(new ProtocolError('invalid', `${request.method} is not possible here`), 405);
+  if (method === 'GET' && isPage) {
+    const page = options.files?.serve(request);
+    if (page) return page;
+    if (request.path === '/') return statusPage(statsOf(options.query), options.publicUrl, request.headers.get('host'));
+  }
   return problem(new ProtocolError('not_found', `there is nothing at ${request.path.slice(0, 200)}`));
 }
 

@@ -9,6 +9,7 @@ import { writeSecret } from './secret-file.js';
 
 const ISSUER = 'rma-pool';
 const KEY_BYTES = 32;
+const SESSION = 'session';
 
 export interface Claims {
   readonly id: string;
@@ -39,7 +40,16 @@ export class Tokens {
   }
 
   sign(claims: Claims): Promise<string> {
-    const token = new SignJWT({ role: claims.role })
+    return this.#sign(claims, {});
+  }
+
+  /** What a browser's cookie holds: it stands for a token, for a time, and is good for nothing but a cookie. */
+  signSession(claims: Claims): Promise<string> {
+    return this.#sign(claims, { use: SESSION });
+  }
+
+  #sign(claims: Claims, more: Record<string, string>): Promise<string> {
+    const token = new SignJWT({ role: claims.role, ...more })
       .setProtectedHeader({ alg: 'HS256' })
       .setIssuer(ISSUER)
       .setSubject(claims.subject)
@@ -51,16 +61,30 @@ export class Tokens {
 
   /** @throws ProtocolError of kind `unauthenticated` */
   async verify(token: string): Promise<{ id: string; role: Role }> {
+    const { id, role } = await this.#verify(token, undefined);
+    return { id, role };
+  }
+
+  /** @throws ProtocolError of kind `unauthenticated` */
+  verifySession(session: string): Promise<{ id: string; role: Role; expiresAt: number }> {
+    return this.#verify(session, SESSION);
+  }
+
+  async #verify(token: string, use: string | undefined): Promise<{ id: string; role: Role; expiresAt: number }> {
     try {
       const { payload } = await jwtVerify(token, this.#key, { issuer: ISSUER, algorithms: ['HS256'] });
-      const { jti, role } = payload;
-      if (typeof jti === 'string' && ROLES.includes(role as Role)) return { id: jti, role: role as Role };
+      const { jti, role, exp } = payload;
+      if (typeof jti === 'string' && ROLES.includes(role as Role) && payload.use === use) {
+        return { id: jti, role: role as Role, expiresAt: (exp ?? 0) * 1_000 };
+      }
     } catch (error) {
       const expired = error instanceof Error && 'code' in error && error.code === 'ERR_JWT_EXPIRED';
       throw new ProtocolError(
         'unauthenticated',
         expired
-          ? 'the token has expired; make a new one with `rma token create`'
+          ? use === SESSION
+            ? 'you were signed in for a long time, and that is over; sign in again'
+            : 'the token has expired; make a new one with `rma token create`'
           : 'the token is not one of this coordinator; check that it is whole, and for this pool',
       );
     }

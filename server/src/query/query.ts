@@ -1,8 +1,17 @@
 /** Answers queries: from the live state where it knows, from the read-only thread where the past is asked for. */
 import { ProtocolError } from '@rma/protocol/error';
-import { isTerminal, type TaskState } from '@rma/protocol/task';
+import { unpackPayload } from '@rma/protocol/payload';
+import { DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_MS, isTerminal, type TaskState } from '@rma/protocol/task';
 import type { Query } from '@rma/protocol/up';
-import type { PlacementView, StatsView, TaskDetail, TaskView } from '@rma/protocol/view';
+import type {
+  AuditPage,
+  EventPage,
+  PlacementView,
+  StatsView,
+  TaskDetail,
+  TaskInput,
+  TaskView,
+} from '@rma/protocol/view';
 import { explainWaiting } from '../core/explain.js';
 import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/view.js';
 import type { State } from '../core/state.js';
@@ -10,7 +19,7 @@ import { viewToken } from '../core/token.js';
 import { countTasks, countWorkers, viewWorker } from '../core/view.js';
 import type { Reader, StoredTask } from '../store/reader.js';
 import { pageOf } from './page.js';
-import { visibleEvent } from './visible.js';
+import { auditEntry, visibleEvent } from './visible.js';
 
 export interface QuerySource {
   readonly state: () => State;
@@ -64,6 +73,29 @@ export async function answerQuery(
     }
     case 'task':
       return taskDetail(source, asker, query.task);
+    case 'history': {
+      const { events, before } = await source.reader.history({
+        limit: query.limit ?? 200,
+        ...(query.before === undefined ? {} : { before: query.before }),
+        ...(query.types === undefined ? {} : { types: query.types }),
+        ...(query.subject === undefined ? {} : { subject: query.subject }),
+        ...(admin ? {} : { owner: asker.subject }),
+      });
+      return {
+        events: events.flatMap((event) => visibleEvent(event, asker) ?? []),
+        ...(before === undefined ? {} : { before }),
+      } satisfies EventPage;
+    }
+    case 'audit': {
+      const { events, before } = await source.reader.history({
+        audit: true,
+        limit: query.limit ?? 200,
+        ...(query.before === undefined ? {} : { before: query.before }),
+      });
+      return { entries: events.map(auditEntry), ...(before === undefined ? {} : { before }) } satisfies AuditPage;
+    }
+    case 'input':
+      return taskInput(source, asker, query.task);
     case 'events': {
       const page = await source.reader.events(query.since, query.limit ?? 200);
       const events = page.events.flatMap((event) => visibleEvent(event, asker) ?? []);
@@ -83,6 +115,23 @@ function placementOf(source: QuerySource, query: Extract<Query, { what: 'placeme
       (worker) => viewPlacedWorker(state, worker, source.wallMs()),
       query,
     ),
+  };
+}
+
+async function taskInput(source: QuerySource, asker: Asker, id: string): Promise<TaskInput> {
+  const found = await source.reader.input(id);
+  if (!found || (found.owner !== asker.subject && asker.role !== 'admin')) {
+    throw new ProtocolError('not_found', `there is no task ${id}`);
+  }
+  const { kind, priority, input, blobs, options } = found;
+  return {
+    kind,
+    input: unpackPayload(input),
+    priority,
+    timeoutMs: options?.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxAttempts: options?.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    ...(options?.constraints ? { constraints: options.constraints } : {}),
+    ...(blobs ? { blobs: [...blobs] } : {}),
   };
 }
 

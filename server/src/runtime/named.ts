@@ -21,6 +21,7 @@ export function namedTasks(inputs: readonly Input[], state: State): string[] {
       if (message.type === 'watch') for (const { task } of message.tasks) name(task);
       else if (message.type === 'results') for (const { task } of message.results) name(task);
       else if (message.type === 'cancel') name(message.task);
+      else if (message.type === 'act' && message.action.do === 'task.retry') name(message.action.task);
     }
   }
   return ids.length > 1 ? [...new Set(ids)] : ids;
@@ -39,6 +40,10 @@ export function namedBlobs(
       const owner = subjectOf(inputs, state, input.session);
       if (owner === undefined) continue;
       for (const task of message.tasks) for (const blob of task.blobs ?? []) named.push({ owner, blob });
+    } else if (message.type === 'act' && message.action.do === 'task.retry') {
+      const { task: id } = message.action;
+      const task = state.tasks.get(id) ?? fetched.get(id);
+      for (const blob of task?.blobs ?? []) named.push({ owner: task!.owner, blob });
     } else if (message.type === 'results') {
       for (const { task: id, blobs } of message.results) {
         const owner = blobs?.length ? (state.tasks.get(id) ?? fetched.get(id))?.owner : undefined;

@@ -39,6 +39,15 @@ export class Connection {
     return this.socket.id;
   }
 
+  get bufferedBytes(): number {
+    return this.socket.bufferedBytes;
+  }
+
+  /** A message that was encoded for many. */
+  sendFrame(frame: string | Uint8Array): void {
+    if (this.phase === 'open') this.socket.send(frame);
+  }
+
   send(message: Down, nowMs: number): void {
     this.liveness.sentAtMs = nowMs;
     this.socket.send(encodeDown(message, this.subprotocol));

@@ -7,20 +7,24 @@ import { checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
-import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { AttemptRef } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
 import { PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import type { Logger } from 'pino';
+import { v7 } from 'uuid';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { type Effects, makeOutgoing, type Outgoing } from '../core/effects.js';
 import type { HelloInput, Input } from '../core/inputs.js';
 import type { State } from '../core/state.js';
+import { originAllowed } from '../identity/origin.js';
+import { sessionOf } from '../identity/session-cookie.js';
 import type { Tokens } from '../identity/tokens.js';
 import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
+import type { LiveViews } from '../topics/live-views.js';
 import { Connection } from './connection.js';
 import { deliver, isPatient, isUrgent, type ReadChunks } from './deliver.js';
 import { LogRequests } from './log-requests.js';
@@ -51,6 +55,7 @@ export interface ConnectionsOptions {
   readonly tokens: Tokens;
   readonly blobs: BlobStore;
   readonly query: QuerySource;
+  readonly views: LiveViews;
   readonly transport: () => Transport;
   readonly push: (input: Input) => void;
   readonly state: () => State;
@@ -114,8 +119,8 @@ export class Connections {
     const refuse = (status: number, message: string): UpgradeVerdict => ({ accept: false, status, message });
     if (this.#stopping) return refuse(503, 'the coordinator is stopping; dial again shortly');
     if (head.path !== SOCKET_PATH) return refuse(404, `the socket's path is ${SOCKET_PATH}`);
-    const origin = head.headers.get('origin');
-    if (origin !== undefined && !settings.allowedOrigins.includes(origin)) {
+    if (!originAllowed(head.headers, settings.allowedOrigins)) {
+      const origin = head.headers.get('origin') ?? '';
       return refuse(403, `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`);
     }
     if ((this.#greetings.get(head.remoteAddress) ?? 0) >= settings.maxGreetingsPerAddress) {
@@ -187,6 +192,7 @@ export class Connections {
     streams.close();
     this.subscriptions.unsubscribe(connection);
     this.#logs.closed(socket.id);
+    this.#options.views.unsubscribe(connection.id);
     this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
   }
 
@@ -196,6 +202,7 @@ export class Connections {
     if (outgoing.size > 1) for (const [id, its] of outgoing) if (isUrgent(its)) this.#tell(id, its);
     for (const [id, its] of outgoing) if (outgoing.size === 1 || !isUrgent(its)) this.#tell(id, its);
     this.subscriptions.publish(effects.persist.events);
+    this.#options.views.observe(effects);
   }
 
   #tell(id: number, outgoing: Outgoing): void {
@@ -293,12 +300,13 @@ export class Connections {
         void this.#query(connection, message);
         return;
       case 'subscribe':
-        this.subscriptions.subscribe(connection, message.ref, message.since).catch((error: unknown) => {
+        this.#subscribe(connection, message).catch((error: unknown) => {
           this.#fault(connection, error, nowMs, message);
         });
         return;
       case 'unsubscribe':
-        this.subscriptions.unsubscribe(connection);
+        if (message.topic === 'events') this.subscriptions.unsubscribe(connection);
+        else this.#options.views.unsubscribe(connection.id, message.topic, message.key);
         return;
       case 'blob.put':
         void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
@@ -320,7 +328,9 @@ export class Connections {
         return;
       case 'act':
         if (message.action.do === 'token.create') void this.#mint(connection, message);
-        else push({ type: 'message', session: connection.id, message });
+        else if (message.action.do === 'task.retry') {
+          push({ type: 'message', session: connection.id, message, newTask: v7() });
+        } else push({ type: 'message', session: connection.id, message });
         return;
       default:
         push({ type: 'message', session: connection.id, message });
@@ -334,15 +344,31 @@ export class Connections {
         ? QUERY_ROLES[message.query.what]
         : message.type === 'act'
           ? ACTION_ROLES[message.action.do]
-          : MESSAGE_ROLES[message.type];
+          : message.type === 'subscribe'
+            ? TOPIC_ROLES[message.topic]
+            : MESSAGE_ROLES[message.type];
     if (roles.includes(role)) return;
     const what =
       message.type === 'query'
         ? `the query '${message.query.what}'`
         : message.type === 'act'
           ? `the action '${message.action.do}'`
-          : `'${message.type}'`;
+          : message.type === 'subscribe'
+            ? `'subscribe' to '${message.topic}'`
+            : `'${message.type}'`;
     throw new ProtocolError('forbidden', `the role '${role}' may not send ${what}; it takes ${roles.join(' or ')}`);
+  }
+
+  async #subscribe(connection: Connection, message: UpOf<'subscribe'>): Promise<void> {
+    const { views, state, clock } = this.#options;
+    if (message.topic === 'events') {
+      await this.subscriptions.subscribe(connection, message.ref, message.since);
+      return;
+    }
+    const token = state().sessions.get(connection.id)?.token ?? '';
+    await views.subscribe(connection, message, token, (key) => {
+      connection.send({ type: 'reply', ref: message.ref, result: { key } }, clock.nowMs());
+    });
   }
 
   /** A client's own blobs; for a worker, those of the task whose attempt it runs. */
@@ -373,10 +399,9 @@ export class Connections {
   async #verify(connection: Connection, message: UpOf<'hello'>): Promise<void> {
     const { tokens, push, clock, log } = this.#options;
     try {
-      if (message.token === undefined) throw new ProtocolError('unauthenticated', 'hello carries no token');
-      const token = await tokens.verify(message.token);
+      const token = await this.#credential(connection, message);
       let candidate: HelloInput['candidate'];
-      if (token.role === 'join') {
+      if (token.role === 'join' && message.worker) {
         const worker = shortId('w-', 8);
         const tokenId = shortId('t-', 12);
         const claims = { id: tokenId, role: 'worker', subject: worker, expiresAt: 0 } as const;
@@ -396,6 +421,15 @@ export class Connections {
       connection.sendError(wire, clock.nowMs(), 'hello');
       connection.goodbye('unauthenticated', wire.message, clock.nowMs());
     }
+  }
+
+  /** The token of the hello, or the cookie of a browser that signed in. */
+  #credential(connection: Connection, message: UpOf<'hello'>): Promise<HelloInput['token']> {
+    const { tokens } = this.#options;
+    if (message.token !== undefined) return tokens.verify(message.token);
+    const session = sessionOf(connection.socket.cookie);
+    if (session) return tokens.verifySession(session);
+    throw new ProtocolError('unauthenticated', 'hello carries no token, and no cookie came with the upgrade; sign in');
   }
 
   /** The worker that this key joined as before, so that its new credential names it. */

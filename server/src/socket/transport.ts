@@ -17,6 +17,8 @@ export interface Socket {
   readonly protocol: string;
   /** The peer's address; the forwarded one only where the transport trusts its proxy. */
   readonly remoteAddress: string;
+  /** The Cookie header that came with the upgrade, or empty. */
+  readonly cookie: string;
   /** Bytes that wait in user space for this peer; inside `cork` also what the cork holds. */
   readonly bufferedBytes: number;
   /**

@@ -44,6 +44,7 @@ export class UwsSocket implements Socket {
   constructor(
     readonly protocol: string,
     readonly remoteAddress: string,
+    readonly cookie: string,
     private readonly options: TransportOptions,
     private readonly handlers: TransportHandlers,
   ) {}

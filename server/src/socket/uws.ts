@@ -97,7 +97,13 @@ class UwsTransport implements Transport {
       refuseUpgrade(res, verdict);
       return;
     }
-    const socket = new UwsSocket(verdict.protocol, head.remoteAddress, this.options, this.handlers);
+    const socket = new UwsSocket(
+      verdict.protocol,
+      head.remoteAddress,
+      head.headers.get('cookie') ?? '',
+      this.options,
+      this.handlers,
+    );
     const key = head.headers.get('sec-websocket-key') ?? '';
     res.upgrade<SocketData>({ socket }, key, verdict.protocol, '', context);
   }

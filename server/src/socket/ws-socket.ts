@@ -51,6 +51,7 @@ export class WsSocket implements Socket {
     private readonly net: Writable,
     readonly protocol: string,
     readonly remoteAddress: string,
+    readonly cookie: string,
     private readonly options: TransportOptions,
     private readonly handlers: TransportHandlers,
     private readonly topics: Topics<WsSocket>,

@@ -88,6 +88,7 @@ class WsTransport implements Transport {
         req.socket,
         verdict.protocol,
         head.remoteAddress,
+        head.headers.get('cookie') ?? '',
         this.options,
         this.handlers,
         this.#topics,

@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task';
 import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
-import type { Answer, Question, Said, StoredTask } from './reader.js';
+import { readHistory } from './history-scan.js';
+import type { Answer, Question, Said, StoredInput, StoredTask } from './reader.js';
 import { STATE_CODE } from './rows.js';
 import { openReader } from './sqlite.js';
 
@@ -81,7 +82,11 @@ function scanTasks(question: Extract<Question, { what: 'tasks' }>): StoredTask[]
   if (question.owner !== undefined) add('owner = ?', question.owner);
   // Written out, so that the indexes of what waits and what runs serve it.
   if (question.state !== undefined) where.push(`state = ${STATE_CODE[question.state]}`);
+  if (question.states !== undefined) {
+    where.push(`state IN (${question.states.map((state) => STATE_CODE[state]).join()})`);
+  }
   if (question.kind !== undefined) add('kind = ?', question.kind);
+  if (question.worker !== undefined) add('worker = ?', question.worker);
   const bounds = database.prepare('SELECT coalesce(min(seq), 0) AS first, coalesce(max(seq), 0) AS last FROM tasks');
   const { first, last } = bounds.get() as { first: number; last: number };
   const before = question.before === undefined ? undefined : seqOf(question.before);
@@ -99,6 +104,19 @@ function scanTasks(question: Extract<Question, { what: 'tasks' }>): StoredTask[]
 /** Of a task that is not there: as if it were before all. */
 function seqOf(id: string): number {
   return (database.prepare('SELECT seq FROM tasks WHERE id = ?').pluck().get(id) as number | undefined) ?? 0;
+}
+
+function readInput(id: string): StoredInput | null {
+  const row = database.prepare('SELECT kind, owner, priority, input, blobs, options FROM tasks WHERE id = ?').get(id) as
+    | { kind: string; owner: string; priority: number; input: Buffer; blobs: string | null; options: string | null }
+    | undefined;
+  if (!row) return null;
+  const { blobs, options, ...rest } = row;
+  return {
+    ...rest,
+    blobs: blobs === null ? null : JSON.parse(blobs),
+    options: options === null ? null : JSON.parse(options),
+  };
 }
 
 function answer(question: Question): unknown {
@@ -135,6 +153,10 @@ function answer(question: Question): unknown {
       const output = database.prepare('SELECT output FROM tasks WHERE id = ?').pluck().get(question.id);
       return output ?? null;
     }
+    case 'input':
+      return readInput(question.id);
+    case 'history':
+      return readHistory(database, question, performance.now() + deadlineMs / 2);
     case 'events': {
       const rows = database.prepare('SELECT first, at, events FROM events WHERE last > ? ORDER BY first LIMIT 1000');
       const taskOf = database.prepare('SELECT id, owner, kind, priority FROM tasks WHERE seq = ?');

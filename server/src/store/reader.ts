@@ -19,12 +19,24 @@ export type Question =
       readonly what: 'tasks';
       readonly owner?: string;
       readonly state?: TaskState;
+      readonly states?: readonly TaskState[];
+      readonly worker?: string;
       readonly kind?: string;
       readonly before?: string;
       readonly limit: number;
     }
   | { readonly what: 'task'; readonly id: string }
   | { readonly what: 'output'; readonly id: string }
+  | { readonly what: 'input'; readonly id: string }
+  | {
+      readonly what: 'history';
+      readonly before?: number;
+      readonly types?: readonly string[];
+      readonly subject?: string;
+      readonly owner?: string;
+      readonly audit?: boolean;
+      readonly limit: number;
+    }
   | { readonly what: 'events'; readonly since: number; readonly limit: number };
 
 export type Answer =
@@ -41,6 +53,16 @@ export interface StoredTask extends TaskView {
   readonly inputBytes: number;
   readonly outputBytes?: number;
   readonly constraints?: Constraints;
+}
+
+/** What a task was submitted with. */
+export interface StoredInput {
+  readonly kind: string;
+  readonly owner: string;
+  readonly priority: number;
+  readonly input: Uint8Array;
+  readonly blobs: readonly string[] | null;
+  readonly options: { timeoutMs?: number; maxAttempts?: number; constraints?: Constraints } | null;
 }
 
 interface Waiting {
@@ -82,6 +104,17 @@ export class Reader {
 
   output(id: string): Promise<Uint8Array | null> {
     return this.#ask({ what: 'output', id }) as Promise<Uint8Array | null>;
+  }
+
+  input(id: string): Promise<StoredInput | null> {
+    return this.#ask({ what: 'input', id }) as Promise<StoredInput | null>;
+  }
+
+  /** Events below a number that fit, the newest first; `before` is where to look on, absent at the beginning of the log. */
+  history(
+    filter: Omit<Extract<Question, { what: 'history' }>, 'what'>,
+  ): Promise<{ events: EventRecord[]; before?: number }> {
+    return this.#ask({ what: 'history', ...filter }) as Promise<{ events: EventRecord[]; before?: number }>;
   }
 
   /** Events after `since`, in order; `last` is the number to go on from. */

@@ -134,6 +134,8 @@ export interface WorkerRow {
   joined_at: number;
   name: string;
   labels: string;
+  given_name: string | null;
+  given_labels: string | null;
   tier: WorkerRecord['tier'];
   pinned_tier: WorkerRecord['pinnedTier'];
   reasons: string;
@@ -155,6 +157,8 @@ export function workerFromRow(row: WorkerRow): WorkerRecord {
     joinedAt: row.joined_at,
     name: row.name,
     labels: JSON.parse(row.labels),
+    givenName: row.given_name,
+    givenLabels: row.given_labels === null ? null : JSON.parse(row.given_labels),
     tier: row.tier,
     pinnedTier: row.pinned_tier,
     reasons: JSON.parse(row.reasons),
@@ -177,6 +181,8 @@ export function workerValues(record: WorkerRecord): WorkerRow {
     joined_at: record.joinedAt,
     name: record.name,
     labels: JSON.stringify(record.labels),
+    given_name: record.givenName,
+    given_labels: print(record.givenLabels),
     tier: record.tier,
     pinned_tier: record.pinnedTier,
     reasons: JSON.stringify(record.reasons),

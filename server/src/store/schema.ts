@@ -75,6 +75,8 @@ export const MIGRATIONS: readonly string[] = [
     joined_at INTEGER NOT NULL,
     name TEXT NOT NULL,
     labels TEXT NOT NULL,
+    given_name TEXT,
+    given_labels TEXT,
     tier INTEGER,
     pinned_tier INTEGER,
     reasons TEXT NOT NULL,

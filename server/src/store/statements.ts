@@ -119,7 +119,7 @@ export function prepareStatements(db: Database): Statements {
     ),
     upsertWorker: db.prepare(
       `INSERT OR REPLACE INTO workers VALUES (:id, :join_key, :join_token, :owner, :trust, :joined_at, :name, :labels,
-       :tier, :pinned_tier, :reasons, :hardware, :available, :instance, :last_seen_at, :draining, :revoked_at)`,
+       :given_name, :given_labels, :tier, :pinned_tier, :reasons, :hardware, :available, :instance, :last_seen_at, :draining, :revoked_at)`,
     ),
     upsertToken: db.prepare(
       `INSERT OR REPLACE INTO tokens VALUES (:id, :role, :name, :subject, :owner, :trust, :created_at, :expires_at,

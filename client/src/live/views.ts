@@ -1,0 +1,211 @@
+/** What each topic's messages add up to: pure functions from what is shown and a message to what is shown next. */
+import type { TaskState } from '@rma/protocol/task';
+import type {
+  History,
+  OverviewNow,
+  TopicMessageOf,
+  WorkerLoads,
+  WorkerRow,
+  WorkerSamples,
+  WorkerTask,
+} from '@rma/protocol/topic';
+import type { JoinInfo, TaskView, WorkerView } from '@rma/protocol/view';
+
+/** Which tasks a live list shows: the newest that fit every field. */
+export interface LiveTaskFilter {
+  readonly states?: readonly TaskState[] | undefined;
+  readonly kind?: string | undefined;
+  /** Admins only. */
+  readonly owner?: string | undefined;
+  readonly worker?: string | undefined;
+  /** 1 to 200, default 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface LiveOverview {
+  readonly now: OverviewNow;
+  /** Ten minutes, as columns of equal length, the oldest first. */
+  readonly history: History;
+  readonly server: { readonly version: string; readonly transport: string; readonly startedAt: number };
+}
+
+/** Percent and degrees; -1 and -274 where unknown. */
+export interface LiveLoad {
+  readonly running: number;
+  readonly cpu: number;
+  readonly memory: number;
+  readonly gpu: number;
+  readonly celsius: number;
+}
+
+export interface LiveWorkers {
+  /** By id. The map is the same one all the time; what is in it changes. */
+  readonly rows: ReadonlyMap<string, WorkerRow>;
+  /** By id; none for a worker that is away. The same map all the time. */
+  readonly loads: ReadonlyMap<string, LiveLoad>;
+  /** What this change was about; undefined: everything is new. */
+  readonly changed: readonly string[] | undefined;
+  /** False while the first pages come. */
+  readonly complete: boolean;
+}
+
+export interface LiveWorker {
+  readonly view: WorkerView;
+  readonly samples: WorkerSamples;
+  readonly running: readonly WorkerTask[];
+  readonly recent: readonly WorkerTask[];
+  readonly sessions: readonly { readonly at: number; readonly event: string; readonly reason?: string }[];
+}
+
+export interface LiveTasks {
+  /** The newest first. */
+  readonly tasks: readonly TaskView[];
+  /** Changes since the value before of tasks that fit, but are not shown. */
+  readonly omitted: number;
+}
+
+export interface LiveJoin {
+  readonly info: JoinInfo;
+  readonly workers: readonly WorkerView[];
+}
+
+const KEPT_MS = 600_000;
+const COLUMNS = [
+  'submitted',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'queued',
+  'running',
+  'online',
+  'p50',
+  'p95',
+  'p99',
+] as const;
+
+export function showOverview(
+  before: LiveOverview | undefined,
+  message: TopicMessageOf<'overview'>,
+): LiveOverview | undefined {
+  if (message.snapshot || !before) {
+    if (!message.server) return before;
+    return { now: message.now, history: message.history, server: message.server };
+  }
+  return { ...before, now: message.now, history: mergeHistory(before.history, message.history) };
+}
+
+/** Replaces the buckets that `change` holds, and lets go of those that are older than ten minutes. */
+export function mergeHistory(history: History, change: History): History {
+  const { bucketMs } = change;
+  const at = Math.round((change.from - history.from) / bucketMs);
+  if (history.bucketMs !== bucketMs || at < 0 || at > history.submitted.length) return change;
+  const merged: History = { ...history };
+  const drop = Math.max(0, at + change.submitted.length - Math.ceil(KEPT_MS / bucketMs));
+  for (const column of COLUMNS)
+    merged[column] = [...history[column].slice(drop, at), ...change[column].slice(Math.max(0, drop - at))];
+  merged.from = history.from + drop * bucketMs;
+  return merged;
+}
+
+export function showWorkers(
+  before: LiveWorkers | undefined,
+  message: TopicMessageOf<'workers'>,
+): LiveWorkers | undefined {
+  const anew = message.snapshot === true;
+  if (!anew && !before) return undefined;
+  const rows = anew ? new Map<string, WorkerRow>() : (before!.rows as Map<string, WorkerRow>);
+  const loads = anew ? new Map<string, LiveLoad>() : (before!.loads as Map<string, LiveLoad>);
+  const changed: string[] = [];
+  for (const row of message.rows) {
+    rows.set(row.id, row);
+    changed.push(row.id);
+    if (row.state === 'offline' || row.state === 'revoked' || row.state === 'away') loads.delete(row.id);
+  }
+  if (message.loads) for (const id of putLoads(loads, message.loads)) changed.push(id);
+  const partial = anew || before?.complete === false;
+  return { rows, loads, changed: partial ? undefined : changed, complete: partial ? !message.more : true };
+}
+
+function putLoads(loads: Map<string, LiveLoad>, columns: WorkerLoads): readonly string[] {
+  const { ids, running, cpu, memory, gpu, celsius } = columns;
+  for (let i = 0; i < ids.length; i++) {
+    loads.set(ids[i]!, {
+      running: running[i] ?? 0,
+      cpu: cpu[i] ?? -1,
+      memory: memory[i] ?? -1,
+      gpu: gpu[i] ?? -1,
+      celsius: celsius[i] ?? -274,
+    });
+  }
+  return ids;
+}
+
+const NO_SAMPLES: WorkerSamples = { at: [], cpu: [], memoryMiB: [], celsius: [], running: [], gpus: [] };
+
+export function showWorker(before: LiveWorker | undefined, message: TopicMessageOf<'worker'>): LiveWorker | undefined {
+  const base = message.snapshot ? undefined : before;
+  const view = message.view ?? base?.view;
+  if (!view) return undefined;
+  return {
+    view,
+    samples: addSamples(base?.samples ?? NO_SAMPLES, message.samples),
+    running: message.running ?? base?.running ?? [],
+    recent: message.recent ?? base?.recent ?? [],
+    sessions: message.sessions ?? base?.sessions ?? [],
+  };
+}
+
+function addSamples(samples: WorkerSamples, more: WorkerSamples | undefined): WorkerSamples {
+  if (!more || more.at.length === 0) return samples;
+  const last = samples.at.at(-1) ?? 0;
+  const fresh = more.at.findIndex((at) => at > last);
+  if (fresh < 0) return samples;
+  const oldest = more.at.at(-1)! - KEPT_MS;
+  const drop = Math.max(
+    0,
+    samples.at.findIndex((at) => at >= oldest),
+  );
+  const join = (a: readonly number[], b: readonly number[]) => [...a.slice(drop), ...b.slice(fresh)];
+  const indexes = [...new Set([...samples.gpus, ...more.gpus].map(({ index }) => index))];
+  const unknown = (length: number, value: number) => new Array<number>(length).fill(value);
+  const gpuOf = (of: WorkerSamples, index: number) =>
+    of.gpus.find((gpu) => gpu.index === index) ?? {
+      index,
+      load: unknown(of.at.length, -1),
+      vramUsedMiB: unknown(of.at.length, -1),
+      celsius: unknown(of.at.length, -274),
+    };
+  return {
+    at: join(samples.at, more.at),
+    cpu: join(samples.cpu, more.cpu),
+    memoryMiB: join(samples.memoryMiB, more.memoryMiB),
+    celsius: join(samples.celsius, more.celsius),
+    running: join(samples.running, more.running),
+    gpus: indexes.map((index) => {
+      const [a, b] = [gpuOf(samples, index), gpuOf(more, index)];
+      return {
+        index,
+        load: join(a.load, b.load),
+        vramUsedMiB: join(a.vramUsedMiB, b.vramUsedMiB),
+        celsius: join(a.celsius, b.celsius),
+      };
+    }),
+  };
+}
+
+export function showTasks(before: LiveTasks | undefined, message: TopicMessageOf<'tasks'>): LiveTasks | undefined {
+  if (!message.snapshot && !before) return undefined;
+  const tasks = new Map((message.snapshot ? [] : before!.tasks).map((task) => [task.id, task]));
+  for (const id of message.gone ?? []) tasks.delete(id);
+  for (const task of message.tasks) tasks.set(task.id, task);
+  const newestFirst = (a: TaskView, b: TaskView) => b.submittedAt - a.submittedAt || (a.id < b.id ? 1 : -1);
+  return { tasks: [...tasks.values()].sort(newestFirst), omitted: message.omitted ?? 0 };
+}
+
+export function showJoin(before: LiveJoin | undefined, message: TopicMessageOf<'join'>): LiveJoin | undefined {
+  const info = message.info ?? before?.info;
+  if (!info) return undefined;
+  const workers = new Map((message.snapshot ? [] : (before?.workers ?? [])).map((worker) => [worker.id, worker]));
+  for (const worker of message.workers) workers.set(worker.id, worker);
+  return { info, workers: [...workers.values()].sort((a, b) => a.joinedAt - b.joinedAt) };
+}

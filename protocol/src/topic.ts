@@ -1,0 +1,255 @@
+/**
+ * Topics: live views that a subscriber gets as a snapshot and then as changes, at most four a second. A change carries
+ * values, never differences, so that one which arrives twice, or late, does no harm. All who see the same get the same
+ * frame: a subscription is known by its `key`, which the reply to `subscribe` tells.
+ */
+import { type Static, Type } from 'typebox';
+import { LIMITS } from './limits.js';
+import { oneOf, openWord } from './one-of.js';
+import { Kind, Labels, Name, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
+import { JoinInfo, TaskView, WorkerState, WorkerView } from './view.js';
+import { ServiceState, Tier } from './worker.js';
+
+export const TOPICS = ['events', 'overview', 'workers', 'worker', 'tasks', 'join'] as const;
+export type TopicName = (typeof TOPICS)[number];
+
+/** The tasks that a `tasks` topic shows: the newest `limit` that fit every field. */
+export const TaskTopicFilter = Type.Object({
+  states: Type.Optional(Type.Array(TaskState, { minItems: 1, maxItems: 7 })),
+  kind: Type.Optional(Kind),
+  owner: Type.Optional(Type.Unsafe<string>({ ...Name, description: 'for admins; a client sees its own only' })),
+  worker: Type.Optional(
+    Type.Unsafe<string>({ ...WorkerId, description: 'whose latest attempt is or was on this worker' }),
+  ),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: 'default 100' })),
+});
+export type TaskTopicFilter = Static<typeof TaskTopicFilter>;
+
+const Key = Type.String({ maxLength: 512, description: 'of the subscription, as the reply to `subscribe` told it' });
+const Snapshot = Type.Optional(
+  Type.Boolean({ description: 'forget what you hold under this key: this begins it anew; absent: a change' }),
+);
+const Counts = Type.Record(Type.String(), Type.Integer());
+const Count = Type.Integer({ minimum: 0 });
+
+/**
+ * Ten minutes in buckets, as columns of equal length, the oldest first: `submitted[i]` is of the `bucketMs` from
+ * `from + i * bucketMs` on. The last one is still growing. In a change: the buckets from `from` on, to be replaced.
+ */
+export const History = Type.Object({
+  bucketMs: Count,
+  from: UnixMs,
+  submitted: Type.Array(Count),
+  succeeded: Type.Array(Count),
+  failed: Type.Array(Type.Integer({ minimum: 0, description: 'failed or expired' })),
+  cancelled: Type.Array(Count),
+  queued: Type.Array(Type.Integer({ description: 'at the end of the bucket' })),
+  running: Type.Array(Type.Integer({ description: 'at the end of the bucket' })),
+  online: Type.Array(Type.Integer({ description: 'workers, at the end of the bucket' })),
+  p50: Type.Array(
+    Type.Number({ description: 'ms from submit to success of the tasks that ended in the bucket; -1 for none' }),
+  ),
+  p95: Type.Array(Type.Number()),
+  p99: Type.Array(Type.Number()),
+});
+export type History = Static<typeof History>;
+
+/** Something that an admin should know, true now; it is gone from the list once it is over. */
+export const Fact = Type.Object({
+  fact: openWord([
+    'tier.unserved',
+    'kind.unserved',
+    'queue.old',
+    'failures.high',
+    'worker.flapping',
+    'storage.full',
+  ] as const),
+  severity: oneOf(['info', 'warning', 'critical']),
+  text: Type.String({ description: 'in plain words, with what to do' }),
+  subject: Type.Optional(Type.String({ description: 'the tier, kind or worker that it is about' })),
+  since: UnixMs,
+});
+export type Fact = Static<typeof Fact>;
+
+/** The figures of now. */
+export const OverviewNow = Type.Object({
+  at: Type.Unsafe<number>({ ...UnixMs, description: "the coordinator's clock" }),
+  workers: Type.Object({ total: Count, online: Count, byTier: Counts, byState: Counts }),
+  tasks: Type.Object({ queued: Count, running: Count, scheduled: Count, byState: Counts }),
+  perSecond: Type.Object(
+    { submitted: Type.Number(), succeeded: Type.Number(), failed: Type.Number() },
+    { description: 'mean of the last 5 s' },
+  ),
+  latencyMs: Type.Optional(
+    Type.Object(
+      { p50: Type.Number(), p95: Type.Number(), p99: Type.Number() },
+      { description: 'from submit to success, of the last minute; absent: none succeeded' },
+    ),
+  ),
+  kinds: Type.Array(
+    Type.Object({
+      kind: Kind,
+      queued: Count,
+      running: Count,
+      workers: Type.Integer({ description: 'here now with a healthy service for it' }),
+      meanRunMs: Type.Optional(Type.Number()),
+    }),
+    { description: 'kinds that wait, run or are served; those with the longest queue first, at most 200' },
+  ),
+  facts: Type.Array(Fact),
+  storage: Type.Object({ state: Type.String(), bytes: Count }),
+  sessions: Counts,
+  lastEvent: Count,
+});
+export type OverviewNow = Static<typeof OverviewNow>;
+
+export const OverviewMessage = Type.Object(
+  {
+    type: Type.Literal('overview'),
+    key: Key,
+    snapshot: Snapshot,
+    now: OverviewNow,
+    history: History,
+    server: Type.Optional(
+      Type.Object(
+        { version: Type.String(), transport: Type.String(), startedAt: UnixMs },
+        { description: 'in a snapshot' },
+      ),
+    ),
+  },
+  { description: 'the pool as a whole' },
+);
+
+/** A worker in the live list. What changes all the time is in `WorkerLoads` besides. */
+export const WorkerRow = Type.Object({
+  id: WorkerId,
+  name: Type.String(),
+  state: WorkerState,
+  tier: Tier,
+  pinned: Type.Boolean(),
+  trust: Trust,
+  labels: Labels,
+  slots: Type.Integer({ description: 'of its healthy services' }),
+  services: Type.Array(
+    Type.Object({ name: Type.String(), state: ServiceState, workload: Type.Optional(Type.String()) }),
+  ),
+  joinedAt: UnixMs,
+  lastSeenAt: UnixMs,
+  cores: Type.Optional(Type.Number({ description: 'for admins, like all that follows' })),
+  memoryMiB: Type.Optional(Type.Integer()),
+  gpu: Type.Optional(Type.String({ description: 'name of the largest' })),
+  vramMiB: Type.Optional(Type.Integer({ description: 'of the largest GPU' })),
+  os: Type.Optional(Type.String()),
+  owner: Type.Optional(Type.String()),
+  address: Type.Optional(Type.String()),
+});
+export type WorkerRow = Static<typeof WorkerRow>;
+
+const Percent = Type.Array(Type.Integer({ minimum: -1, maximum: 100 }));
+
+/** Load of some workers, as columns of equal length; -1 where it is unknown. */
+export const WorkerLoads = Type.Object({
+  ids: Type.Array(WorkerId),
+  running: Type.Array(Count),
+  cpu: Percent,
+  memory: Percent,
+  gpu: Type.Array(Type.Integer({ minimum: -1, maximum: 100, description: 'the busiest' })),
+  celsius: Type.Array(Type.Integer({ minimum: -274, description: 'the hottest of CPU and GPUs; -274: unknown' })),
+});
+export type WorkerLoads = Static<typeof WorkerLoads>;
+
+export const WorkersMessage = Type.Object(
+  {
+    type: Type.Literal('workers'),
+    key: Key,
+    snapshot: Snapshot,
+    more: Type.Optional(Type.Boolean({ description: 'the snapshot goes on in the next message of this key' })),
+    rows: Type.Array(WorkerRow, { maxItems: LIMITS.maxItems, description: 'new, or changed: they replace' }),
+    loads: Type.Optional(WorkerLoads),
+  },
+  { description: 'the workers, revoked ones too' },
+);
+
+/** What a worker measured over ten minutes, as columns of equal length, the oldest first. A change carries the new ones. */
+export const WorkerSamples = Type.Object({
+  at: Type.Array(UnixMs),
+  cpu: Type.Array(Type.Number({ description: '0 to 1' })),
+  memoryMiB: Type.Array(Type.Integer()),
+  celsius: Type.Array(Type.Number({ description: 'of the CPU; -274: unknown' })),
+  running: Type.Array(Count),
+  gpus: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      load: Type.Array(Type.Number({ description: '0 to 1; -1: unknown' })),
+      vramUsedMiB: Type.Array(Type.Integer({ description: '-1: unknown' })),
+      celsius: Type.Array(Type.Number()),
+    }),
+  ),
+});
+export type WorkerSamples = Static<typeof WorkerSamples>;
+
+/** A task on a worker: what runs, and what ran last. */
+export const WorkerTask = Type.Object({
+  task: TaskId,
+  kind: Kind,
+  attempt: Type.Integer(),
+  startedAt: UnixMs,
+  endedAt: Type.Optional(UnixMs),
+  outcome: Type.Optional(openWord(['succeeded', 'failed', 'cancelled', 'requeued'] as const)),
+});
+export type WorkerTask = Static<typeof WorkerTask>;
+
+export const WorkerMessage = Type.Object(
+  {
+    type: Type.Literal('worker'),
+    key: Key,
+    snapshot: Snapshot,
+    view: Type.Optional(WorkerView),
+    samples: Type.Optional(WorkerSamples),
+    running: Type.Optional(Type.Array(WorkerTask, { description: 'for admins; at most 200, the newest' })),
+    recent: Type.Optional(Type.Array(WorkerTask, { description: 'for admins; the newest first, at most 20' })),
+    sessions: Type.Optional(
+      Type.Array(Type.Object({ at: UnixMs, event: Type.String(), reason: Type.Optional(Type.String()) }), {
+        description: 'comings and goings since the coordinator started, the newest first, at most 50',
+      }),
+    ),
+  },
+  { description: 'one worker in detail; in a change, a field that is absent is as it was' },
+);
+
+export const TasksMessage = Type.Object(
+  {
+    type: Type.Literal('tasks'),
+    key: Key,
+    snapshot: Snapshot,
+    tasks: Type.Array(TaskView, { maxItems: 200, description: 'new, or changed: they replace' }),
+    gone: Type.Optional(Type.Array(TaskId, { description: 'no longer fit the filter, or are not among the newest' })),
+    omitted: Type.Optional(
+      Type.Integer({ description: 'changes since the last message of tasks that fit and are not shown here' }),
+    ),
+  },
+  { description: 'the newest tasks that fit a filter; order them by `submittedAt`, then `id`, descending' },
+);
+
+export const JoinMessage = Type.Object(
+  {
+    type: Type.Literal('join'),
+    key: Key,
+    snapshot: Snapshot,
+    info: Type.Optional(JoinInfo),
+    workers: Type.Array(WorkerView, {
+      description: 'that joined with this token, as a client sees them; they replace',
+    }),
+  },
+  { description: 'what a join token is good for, and who came with it. Looking at it uses nothing up' },
+);
+
+/** The messages that topics send, by topic. */
+export const TOPIC_MESSAGES = {
+  overview: OverviewMessage,
+  workers: WorkersMessage,
+  worker: WorkerMessage,
+  tasks: TasksMessage,
+  join: JoinMessage,
+} as const;
+export type TopicMessageOf<T extends keyof typeof TOPIC_MESSAGES> = Static<(typeof TOPIC_MESSAGES)[T]>;
