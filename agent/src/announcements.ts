@@ -57,7 +57,7 @@ export class Announcements {
       if (state === 'healthy')
         this.#log.info(
           { service: name, kinds, slots, models },
-          `${name} is ready: ${kinds.join(', ')}, ${slots} at once${models === undefined ? '' : `, with ${models.join(', ')}`}`,
+          `${name} is ready${kinds.length === 0 ? '' : `: ${kinds.join(', ')}, ${slots} at once`}${models === undefined ? '' : `, with ${models.join(', ')}`}`,
         );
       else if (state === 'unhealthy') {
         const what = name === HANDLERS_SERVICE ? 'your own handlers cannot be used' : `${name} does not work`;

@@ -200,7 +200,7 @@ const DATA_FILES = [
   ...['admin', 'client', 'join', 'local'].map((name) => `${name}.token`),
   ...['pool.db', 'pool.db-wal', 'pool.db-shm', 'lock.db', 'lock.txt', 'signing.key', 'reserve.bin', 'blobs'],
 ];
-const STATE_FILES = ['key', 'worker.json', 'outbox', 'blobs', 'scratch'];
+const STATE_FILES = ['key', 'worker.json', 'worker.yaml', 'outbox', 'blobs', 'scratch'];
 
 /** Once all has been stopped in order, only what is to stay is there. */
 export function* auditFiles(

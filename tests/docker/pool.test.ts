@@ -33,7 +33,7 @@ workloads:
       secrets: [POSTGRES_PASSWORD]
       volumes: [{ name: data, path: /var/lib/postgresql/data }]
       port: 5432
-      health: { command: [pg_isready, -q, -U, postgres], intervalSeconds: 1 }
+      health: { command: [pg_isready, -q, -h, 127.0.0.1], intervalSeconds: 1 }
       network: false
   redis:
     title: Redis
@@ -144,10 +144,10 @@ describe('a pool with a container engine', {
     }, WAIT);
 
   it('runs PostgreSQL and Redis on a trusted worker, through every blow, and takes them down when it leaves', async () => {
-    const events = run('client/bin/rma.js', 'events', '--since', '0', '--token', coordinator.token('admin'));
     const first = await joins('alpha');
     await healthy('alpha');
     const label = labelOf('alpha');
+    const events = run('client/bin/rma.js', 'events', '--since', '0', '--token', coordinator.token('admin'));
     for (const workload of ['postgres', 'redis']) {
       await events.says(new RegExp(`service.pulling.*${workload}`));
     }
@@ -179,7 +179,6 @@ describe('a pool with a container engine', {
     expect((await second.ended).code, second.told).toBe(0);
     expect(containers(label)).toEqual([]);
     expect(volumesOf(label)).toHaveLength(2);
-    await events.end('SIGINT');
   });
 
   it('keeps nothing at all when the donor says so', async () => {

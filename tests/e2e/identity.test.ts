@@ -116,7 +116,7 @@ it('a copy of a state directory replaces the first, which waits instead of fight
   const first = worker();
   const id = await joined(first);
   const copy = mkdtempSync(join(data, 'copy-'));
-  cpSync(state, copy, { recursive: true, filter: (name) => !name.endsWith('/lock') });
+  cpSync(state, copy, { recursive: true, filter: (name) => !/\/(lock|control\.sock)$/.test(name) });
   state = copy;
   const second = worker(undefined);
   expect(await joined(second)).toBe(id);
