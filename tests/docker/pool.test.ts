@@ -46,7 +46,7 @@ workloads:
       image: ${REGISTRY}/redis:8
       gpu: false
       resources: { cores: 0.5, memoryMiB: 128 }
-      command: [redis-server, --appendonly, 'yes', --appendfsync, always]
+      command: [redis-server, --dir, /data, --appendonly, 'yes', --appendfsync, always]
       volumes: [{ name: data, path: /data }]
       port: 6379
       health: { tcp: true, intervalSeconds: 1 }

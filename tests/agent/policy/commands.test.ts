@@ -129,6 +129,8 @@ describe('worker.yaml', () => {
       }, WAIT);
     writeFileSync(join(state, 'worker.yaml'), 'allow:\n  kinds: [ocr.read]\n');
     await declines('does not lend it to these task kinds');
+    writeFileSync(join(state, 'worker.yaml'), '');
+    await vi.waitFor(async () => expect((await status()).services).toMatchObject([{ state: 'healthy' }]), WAIT);
     writeFileSync(join(state, 'worker.yaml'), 'allow:\n  workloads: [ocr]\n');
     await declines('does not lend it to this workload');
     writeFileSync(join(state, 'worker.yaml'), '');
