@@ -24,7 +24,7 @@ export interface AgentOptions {
   readonly only?: readonly string[] | undefined;
   /** The container engine: `auto` (the default), `none`, or its URL. */
   readonly engine?: string | undefined;
-  /** Images that tasks of kind `container.run` may use, `*` standing for any text; without one the kind is not offered. */
+  /** Images that tasks of kind `container.run` may use, besides `jobs.images` of `worker.yaml`; `*` stands for any text. */
   readonly allowImages?: readonly string[] | undefined;
   /** Allows an address without encryption that is not this machine. */
   readonly insecure?: boolean | undefined;

@@ -4,7 +4,7 @@
  */
 import type { Hardware } from '@rma/protocol/hardware';
 import type { Assignment } from '@rma/protocol/worker';
-import type { Engine } from '@rma/protocol/workload';
+import type { ContainerSpec, Engine } from '@rma/protocol/workload';
 import type { AgentOptions } from './agent-options.js';
 import { AssignedRuntimes, type AssignedWorkload } from './assigned-runtimes.js';
 import { type Containers, findContainers } from './docker/containers.js';
@@ -14,10 +14,10 @@ import { openAiContainers } from './endpoint-runtime/container-models.js';
 import type { Link } from './link/link.js';
 import { chatServerOf, createLlmRuntimes } from './llm-runtimes.js';
 import type { AgentLog } from './log.js';
-import { refusal } from './policy/allow-list.js';
+import { refusal, tooMuch } from './policy/allow-list.js';
 import { DeclinedWorkload } from './policy/declined-workload.js';
 import type { Donor } from './policy/donor.js';
-import { embeddedSlots } from './policy/terms.js';
+import { capHardware, embeddedSlots } from './policy/terms.js';
 import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 import type { StateDir } from './state-dir.js';
 
@@ -54,11 +54,12 @@ export class WorkerRuntimes {
     if (agent.runtimes !== undefined) return;
     this.#containers = await findContainers({
       choice: agent.engine ?? 'auto',
-      // The donor's terms name images as the command line does.
-      allowImages: [...(agent.allowImages ?? []), ...(donor.policy.allow.images ?? [])],
+      lent: () => ({
+        hardware: capHardware(hardware, donor.policy.caps),
+        jobImages: [...(agent.allowImages ?? []), ...donor.policy.jobs.images],
+      }),
       stateDir: state.path,
       stateKey: state.key,
-      hardware,
       log,
       openai: openAiContainers(log),
       worker,
@@ -92,8 +93,7 @@ export class WorkerRuntimes {
     );
     const names = workloads.map(({ workload }) => workload);
     const before = new Map(this.#refusals);
-    for (const { workload, container } of workloads)
-      this.#refusals.set(workload, refusal(donor.policy.allow, workload, container?.image));
+    for (const { workload, container } of workloads) this.#refusals.set(workload, this.#refusal(workload, container));
     const same = names.filter((name) => !before.has(name) || before.get(name) === this.#refusals.get(name));
     if (same.length < names.length) this.#assigned?.apply(workloads.filter(({ workload }) => same.includes(workload)));
     this.#containers?.assigned(
@@ -102,6 +102,11 @@ export class WorkerRuntimes {
       ),
     );
     this.#assigned?.apply(workloads);
+  }
+
+  #refusal(workload: string, container: ContainerSpec | undefined): string | undefined {
+    const { allow, caps } = this.#options.donor.policy;
+    return refusal(allow, workload, container?.image) ?? (container && tooMuch(caps, container));
   }
 
   /** Withdraws all that was assigned. */

@@ -2,7 +2,7 @@
 
 import { removeJobs } from '@rma/agent/docker/clean-up';
 import type { ContainerRunOutput } from '@rma/agent/docker/job';
-import { JobRuntime, type JobRuntimeOptions } from '@rma/agent/docker/job-runtime';
+import { JobRuntime, type LentToJobs } from '@rma/agent/docker/job-runtime';
 import { ofJobs } from '@rma/agent/docker/labels';
 import type { Execution, Failure, Outcome } from '@rma/agent/runtime/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -15,16 +15,10 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const runtimes: JobRuntime[] = [];
 
-  async function jobs(options: Partial<JobRuntimeOptions> = {}): Promise<JobRuntime> {
+  async function jobs(options: Partial<LentToJobs> = {}): Promise<JobRuntime> {
     const host = await fixture.host();
-    const runtime = new JobRuntime({
-      host,
-      images: [IMAGE, 'no-such-*'],
-      slots: 2,
-      maxMemoryMiB: 1_024,
-      maxCores: 2,
-      ...options,
-    });
+    const lent = { images: [IMAGE, 'no-such-*'], slots: 2, maxMemoryMiB: 1_024, maxCores: 2, gpu: false, ...options };
+    const runtime = new JobRuntime({ host, lent: () => lent });
     await runtime.start(() => undefined);
     runtimes.push(runtime);
     return runtime;
@@ -156,6 +150,7 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   it.each([
     [{ image: 'alpine:3' }, 'image.not_allowed', /does not run the image alpine:3; it runs debian:trixie-slim/],
     [{ memoryMiB: 100_000 }, 'resources.too_much', /memoryMiB 100000 is more than the 1024/],
+    [{ gpu: true }, 'resources.too_much', /lends no GPU/],
     [{ network: true }, 'input.invalid', /no network/],
     [{ files: [{ path: '../x', content: 'x' }] }, 'input.invalid', /files\/0\/path/],
     [{ files: [{ path: 'x', content: 7 }] }, 'input.invalid', /content of 'x'/],

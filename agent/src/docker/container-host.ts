@@ -14,6 +14,8 @@ export interface ContainerHostOptions {
   readonly log: AgentLog;
   /** The container in which this agent runs, where it does and the engine knows it. */
   readonly self: string | undefined;
+  /** The most that a container may have: those of the engine, or fewer where the donor lends fewer. */
+  cores(): number;
   owner(): Owner;
 }
 
@@ -26,6 +28,7 @@ export class ContainerHost {
   /** Who keeps the container of a workload: the latest, where one that is being withdrawn still finishes its tasks. */
   readonly keepers = new Map<string, object>();
   readonly #self: string | undefined;
+  readonly #cores: () => number;
   readonly #owner: () => Owner;
   #preparing: Promise<void> = Promise.resolve();
 
@@ -36,7 +39,12 @@ export class ContainerHost {
     this.secrets = options.secrets;
     this.log = options.log;
     this.#self = options.self;
+    this.#cores = options.cores;
     this.#owner = options.owner;
+  }
+
+  get cores(): number {
+    return this.#cores();
   }
 
   get owner(): Owner {

@@ -161,7 +161,7 @@ export class ContainerService {
 
   /** The container of this spec, running: the one that runs already, or a new one. */
   async #ensure(spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, images, secrets, info, owner } = this.#host;
+    const { cores, engine, images, secrets, owner } = this.#host;
     const hash = specHash(spec);
     const before = await this.#mine();
     const same = before.find(({ running, labels }) => running && labels['rma.spec'] === hash);
@@ -197,7 +197,7 @@ export class ContainerService {
         spec,
         image,
         secrets: secrets.of(name, spec.secrets ?? []),
-        engineCores: info.cores,
+        maxCores: cores,
       }),
     );
     try {

@@ -56,6 +56,7 @@ export function useDocker(): DockerFixture {
         secrets: new SecretFile(fixture.directory),
         log,
         self: undefined,
+        cores: () => info.cores,
         owner: () => ({ agent: fixture.agent, worker: `w-${fixture.agent.slice(0, 8)}` }),
       });
     },
