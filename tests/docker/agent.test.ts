@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removeAll } from '@rma/agent/docker/clean-up';
 import { parseEngineUrl } from '@rma/agent/docker/detect';
-import { Engine } from '@rma/agent/docker/engine';
+import { Engine } from '@rma/agent/docker/engine/engine';
 import { agentLabel, ofAgent } from '@rma/agent/docker/labels';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { Assignment, Service } from '@rma/protocol/worker';
@@ -26,7 +26,7 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
 
   const stateDir = () => join(fixture.directory, 'state');
   const stateKey = () => readFileSync(join(stateDir(), 'key'), 'utf8').trim();
-  const mine = async () => (await engine.containers(ofAgent(agentLabel(stateKey())))).map(({ id }) => id).sort();
+  const mine = async () => (await engine.containers.list(ofAgent(agentLabel(stateKey())))).map(({ id }) => id).sort();
 
   afterEach(async () => {
     for (const child of children.splice(0)) {
@@ -95,7 +95,7 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
     second.kill('SIGTERM');
     expect((await once(second, 'exit'))[0]).toBe(0);
     expect(await mine()).toEqual([]);
-    expect((await engine.volumes(ofAgent(agentLabel(stateKey())))).length).toBe(2);
+    expect((await engine.volumes.list(ofAgent(agentLabel(stateKey())))).length).toBe(2);
   });
 
   it('that was killed, and is not assigned the same again, takes away what it finds', async () => {

@@ -60,7 +60,7 @@ describe('an engine', { ...needs('docker'), timeout: 90_000 }, () => {
     socket = undefined;
   });
 
-  const mine = async () => (await fixture.engine.containers(ofAgent(fixture.agent))).map(({ id }) => id).sort();
+  const mine = async () => (await fixture.engine.containers.list(ofAgent(fixture.agent))).map(({ id }) => id).sort();
 
   it('says its name, version and whether it has GPUs', async () => {
     const found = await detectEngine(engineUrl(), () => undefined);

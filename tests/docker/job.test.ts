@@ -52,8 +52,8 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
 
   afterEach(async () => {
     await Promise.all(runtimes.splice(0).map((runtime) => runtime.stop()));
-    expect(await fixture.engine.containers(ofJobs(fixture.agent))).toEqual([]);
-    expect(await fixture.engine.volumes(ofJobs(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.containers.list(ofJobs(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.volumes.list(ofJobs(fixture.agent))).toEqual([]);
   });
 
   it('takes files in, runs, and gives files, exit code and log out', async () => {
@@ -125,13 +125,16 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   it('is gone within a second after a cancel', async () => {
     const { chunks, execution } = run(await jobs(), sh('trap "" TERM; echo up; sleep 100'));
     await vi.waitFor(() => expect(chunks.length).toBe(1), { timeout: 20_000 });
-    const [container = ''] = (await fixture.engine.containers(ofJobs(fixture.agent))).map(({ id }) => id);
+    const [container = ''] = (await fixture.engine.containers.list(ofJobs(fixture.agent))).map(({ id }) => id);
     const at = performance.now();
     execution.cancel();
-    await vi.waitFor(async () => expect((await fixture.engine.container(container))?.running ?? false).toBe(false), {
-      timeout: 5_000,
-      interval: 20,
-    });
+    await vi.waitFor(
+      async () => expect((await fixture.engine.containers.inspect(container))?.running ?? false).toBe(false),
+      {
+        timeout: 5_000,
+        interval: 20,
+      },
+    );
     expect(performance.now() - at).toBeLessThan(1_000);
     expect(failure(await execution.done).code).toBe('cancelled');
   });

@@ -1,6 +1,7 @@
 /** What all containers of this agent share: the engine, whose they are, secrets, images, and how their ports are reached. */
 import type { AgentLog } from '../log.js';
-import type { ContainerState, Engine, EngineInfo } from './engine.js';
+import type { Engine, EngineInfo } from './engine/engine.js';
+import type { ContainerState } from './engine/engine-containers.js';
 import type { Address } from './health.js';
 import type { Images } from './images.js';
 import { networkName, type Owner, ofAgent } from './labels.js';
@@ -63,7 +64,7 @@ export class ContainerHost {
 
   async #network(open: boolean): Promise<void> {
     const name = networkName(this.owner, open);
-    await this.engine.ensureNetwork(name, {
+    await this.engine.networks.ensure(name, {
       Driver: 'bridge',
       Labels: { ...ofAgent(this.owner.agent) },
       Options: {
@@ -71,7 +72,7 @@ export class ContainerHost {
         'com.docker.network.bridge.enable_ip_masquerade': open ? 'true' : 'false',
       },
     });
-    if (this.#self !== undefined) await this.engine.connectNetwork(name, this.#self);
+    if (this.#self !== undefined) await this.engine.networks.connect(name, this.#self);
   }
 
   /** Where a service's port is reached from here. */

@@ -170,7 +170,7 @@ export class Containers {
 
   async #look(): Promise<void> {
     const { engine, info } = this.#found;
-    const images = await engine.images();
+    const images = await engine.images.list();
     this.#images = [...new Set(images.flatMap(({ digests }) => digests))].slice(0, MAX_DIGESTS);
     if (info.rootDir === undefined || this.#options.lent().hardware.container) return;
     try {
@@ -185,7 +185,7 @@ export class Containers {
   /** A container's host name is its id, unless somebody chose another. */
   async #self(): Promise<string | undefined> {
     const name = os.hostname();
-    const state = await this.#found.engine.container(name);
+    const state = await this.#found.engine.containers.inspect(name);
     return state?.running === true ? name : undefined;
   }
 

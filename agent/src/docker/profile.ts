@@ -4,7 +4,7 @@
  * send: nothing but their own files, the processor and memory). Pure.
  */
 import type { ContainerSpec } from '@rma/protocol/workload';
-import type { CreateOptions } from './engine.js';
+import type { CreateOptions } from './engine/engine-containers.js';
 import { containerName, type Labels, networkName, type Owner, ofService, specHash, volumeName } from './labels.js';
 
 const MIB = 1_048_576;
