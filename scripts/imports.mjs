@@ -56,7 +56,7 @@ const DOORS = {
   '@electric-sql/pglite': ['agent/src/embedded/servers/pglite-process.ts'],
   '@electric-sql/pglite-socket': ['agent/src/embedded/servers/pglite-process.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
-  dockerode: ['agent/src/docker/engine.ts'],
+  dockerode: ['agent/src/docker/engine/**'],
   'tar-stream': ['agent/src/docker/tar.ts'],
   jose: ['server/src/identity/**'],
   yaml: ['server/src/config.ts', 'protocol/src/catalog-text.ts', 'agent/src/policy/yaml-reader.ts'],

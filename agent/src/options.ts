@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Check } from '@rma/protocol/check';
 import { Labels, Name } from '@rma/protocol/task';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { AgentOptions } from './agent.js';
+import type { AgentOptions } from './agent-options.js';
 import { EMBEDDED_WORKLOADS } from './embedded/workloads.js';
 import { endpointSpecs } from './endpoint-runtime/endpoint-spec.js';
 import { AgentFault } from './fault.js';

@@ -1,12 +1,12 @@
 /** A whole agent with an engine: assigned containers through its death, its log on request, its end, `container.run`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removeAll } from '@rma/agent/docker/clean-up';
 import { parseEngineUrl } from '@rma/agent/docker/detect';
-import { Engine } from '@rma/agent/docker/engine';
+import { Engine } from '@rma/agent/docker/engine/engine';
 import { agentLabel, ofAgent } from '@rma/agent/docker/labels';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { Assignment, Service } from '@rma/protocol/worker';
@@ -15,7 +15,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NO_ASSIGNMENT, type TestSession, taskId } from '../agent/link/support/coordinator.js';
 import { useFixture } from '../agent/link/support/fixture.js';
 import { needs } from '../support/needs.js';
-import { engineUrl, POSTGRES, REDIS } from './support/fixture.js';
+import { docker, engineUrl, POSTGRES, REDIS } from './support/fixture.js';
 
 const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/main'))), '..', 'bin', 'rma-worker.js');
 
@@ -26,7 +26,7 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
 
   const stateDir = () => join(fixture.directory, 'state');
   const stateKey = () => readFileSync(join(stateDir(), 'key'), 'utf8').trim();
-  const mine = async () => (await engine.containers(ofAgent(agentLabel(stateKey())))).map(({ id }) => id).sort();
+  const mine = async () => (await engine.containers.list(ofAgent(agentLabel(stateKey())))).map(({ id }) => id).sort();
 
   afterEach(async () => {
     for (const child of children.splice(0)) {
@@ -95,7 +95,7 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
     second.kill('SIGTERM');
     expect((await once(second, 'exit'))[0]).toBe(0);
     expect(await mine()).toEqual([]);
-    expect((await engine.volumes(ofAgent(agentLabel(stateKey())))).length).toBe(2);
+    expect((await engine.volumes.list(ofAgent(agentLabel(stateKey())))).length).toBe(2);
   });
 
   it('that was killed, and is not assigned the same again, takes away what it finds', async () => {
@@ -152,6 +152,42 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
     const second = await coordinator.welcomed(2);
     await vi.waitFor(async () => expect(await mine()).toEqual([]), { timeout: 30_000 });
     expect(second.hello.worker?.services.map(({ name }) => name)).not.toContain('containers');
+  });
+
+  it('keeps containers and jobs within what its donor lends, by worker.yaml as it is now', async () => {
+    const terms = (text: string): void => writeFileSync(join(stateDir(), 'worker.yaml'), text);
+    mkdirSync(stateDir(), { recursive: true });
+    // The images that services may have are none that tasks may bring.
+    terms('caps: {cores: 1, memoryMiB: 512}\nallow: {images: ["redis:*", "debian:*"]}\n');
+    const { coordinator } = fixture;
+    const wide = { ...REDIS, resources: { cores: 64, memoryMiB: 128 } };
+    start({ wide, large: { ...REDIS, resources: { cores: 1, memoryMiB: 513 } } });
+    const session = await coordinator.welcomed(1);
+    await healthy(session, 'wide');
+    expect(service(session, 'large')?.reason).toMatch(/513 MiB of memory, and this machine's owner lends 512/);
+    expect(service(session, 'containers')).toBeUndefined();
+    const [container = ''] = await mine();
+    expect(docker('inspect', '--format', '{{.HostConfig.NanoCpus}}', container)).toBe('1000000000');
+
+    terms('caps: {cores: 1, memoryMiB: 512}\njobs: {images: ["debian:*"]}\n');
+    await healthy(session, 'containers');
+    expect(service(session, 'containers')?.slots).toBe(1);
+    const run = async (number: number, input: object): Promise<string | undefined> => {
+      session.dispatch({
+        task: taskId(number),
+        kind: 'container.run',
+        input: packPayload({ image: 'debian:trixie-slim', command: ['true'], ...input }),
+      });
+      await coordinator.until('its result', () => session.results.length >= number, 60_000);
+      return session.results.at(-1)?.error?.message;
+    };
+    expect(await run(1, { memoryMiB: 257 })).toMatch(/memoryMiB 257 is more than the 256/);
+    expect(await run(2, { cores: 2 })).toMatch(/cores 2 is more than the 1/);
+    expect(await run(3, { image: 'redis:8' })).toMatch(/does not run the image redis:8; it runs debian:\*/);
+    expect(await run(4, { memoryMiB: 256 })).toBeUndefined();
+
+    terms('');
+    await coordinator.until('no jobs', () => service(session, 'containers') === undefined, 30_000);
   });
 
   it('has no engine to tell of where none is wanted, and says why an assigned container does not run', async () => {

@@ -60,7 +60,7 @@ describe('an engine', { ...needs('docker'), timeout: 90_000 }, () => {
     socket = undefined;
   });
 
-  const mine = async () => (await fixture.engine.containers(ofAgent(fixture.agent))).map(({ id }) => id).sort();
+  const mine = async () => (await fixture.engine.containers.list(ofAgent(fixture.agent))).map(({ id }) => id).sort();
 
   it('says its name, version and whether it has GPUs', async () => {
     const found = await detectEngine(engineUrl(), () => undefined);
@@ -95,7 +95,10 @@ describe('an engine', { ...needs('docker'), timeout: 90_000 }, () => {
     await socket.mend();
     const host = await fixture.host(socket.url);
     await socket.cut();
-    const runtime = new JobRuntime({ host, images: ['*'], slots: 1, maxMemoryMiB: 512, maxCores: 1 });
+    const runtime = new JobRuntime({
+      host,
+      lent: () => ({ images: ['*'], slots: 1, maxMemoryMiB: 512, maxCores: 1, gpu: false }),
+    });
     jobs.push(runtime);
     await runtime.start(() => undefined);
     await vi.waitFor(() =>

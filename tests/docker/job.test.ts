@@ -2,7 +2,7 @@
 
 import { removeJobs } from '@rma/agent/docker/clean-up';
 import type { ContainerRunOutput } from '@rma/agent/docker/job';
-import { JobRuntime, type JobRuntimeOptions } from '@rma/agent/docker/job-runtime';
+import { JobRuntime, type LentToJobs } from '@rma/agent/docker/job-runtime';
 import { ofJobs } from '@rma/agent/docker/labels';
 import type { Execution, Failure, Outcome } from '@rma/agent/runtime/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -15,16 +15,10 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const runtimes: JobRuntime[] = [];
 
-  async function jobs(options: Partial<JobRuntimeOptions> = {}): Promise<JobRuntime> {
+  async function jobs(options: Partial<LentToJobs> = {}): Promise<JobRuntime> {
     const host = await fixture.host();
-    const runtime = new JobRuntime({
-      host,
-      images: [IMAGE, 'no-such-*'],
-      slots: 2,
-      maxMemoryMiB: 1_024,
-      maxCores: 2,
-      ...options,
-    });
+    const lent = { images: [IMAGE, 'no-such-*'], slots: 2, maxMemoryMiB: 1_024, maxCores: 2, gpu: false, ...options };
+    const runtime = new JobRuntime({ host, lent: () => lent });
     await runtime.start(() => undefined);
     runtimes.push(runtime);
     return runtime;
@@ -58,8 +52,8 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
 
   afterEach(async () => {
     await Promise.all(runtimes.splice(0).map((runtime) => runtime.stop()));
-    expect(await fixture.engine.containers(ofJobs(fixture.agent))).toEqual([]);
-    expect(await fixture.engine.volumes(ofJobs(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.containers.list(ofJobs(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.volumes.list(ofJobs(fixture.agent))).toEqual([]);
   });
 
   it('takes files in, runs, and gives files, exit code and log out', async () => {
@@ -131,13 +125,16 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   it('is gone within a second after a cancel', async () => {
     const { chunks, execution } = run(await jobs(), sh('trap "" TERM; echo up; sleep 100'));
     await vi.waitFor(() => expect(chunks.length).toBe(1), { timeout: 20_000 });
-    const [container = ''] = (await fixture.engine.containers(ofJobs(fixture.agent))).map(({ id }) => id);
+    const [container = ''] = (await fixture.engine.containers.list(ofJobs(fixture.agent))).map(({ id }) => id);
     const at = performance.now();
     execution.cancel();
-    await vi.waitFor(async () => expect((await fixture.engine.container(container))?.running ?? false).toBe(false), {
-      timeout: 5_000,
-      interval: 20,
-    });
+    await vi.waitFor(
+      async () => expect((await fixture.engine.containers.inspect(container))?.running ?? false).toBe(false),
+      {
+        timeout: 5_000,
+        interval: 20,
+      },
+    );
     expect(performance.now() - at).toBeLessThan(1_000);
     expect(failure(await execution.done).code).toBe('cancelled');
   });
@@ -156,6 +153,7 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   it.each([
     [{ image: 'alpine:3' }, 'image.not_allowed', /does not run the image alpine:3; it runs debian:trixie-slim/],
     [{ memoryMiB: 100_000 }, 'resources.too_much', /memoryMiB 100000 is more than the 1024/],
+    [{ gpu: true }, 'resources.too_much', /lends no GPU/],
     [{ network: true }, 'input.invalid', /no network/],
     [{ files: [{ path: '../x', content: 'x' }] }, 'input.invalid', /files\/0\/path/],
     [{ files: [{ path: 'x', content: 7 }] }, 'input.invalid', /content of 'x'/],

@@ -132,8 +132,8 @@ describe('pulling', { ...(needs('docker').skip ? { skip: true } : needs('registr
     await host.images.have(`${NAME}:one`, nobody, signal);
     await host.images.have(`${NAME}:two`, nobody, signal);
     // It is unused, and larger than the budget of 1 MiB; the other one has just been asked for.
-    expect(await fixture.engine.image(`${NAME}:one`)).toBeUndefined();
-    expect(await fixture.engine.image(`${NAME}:two`)).toBeDefined();
-    expect(await fixture.engine.image('debian:trixie-slim')).toBeDefined();
+    expect(await fixture.engine.images.inspect(`${NAME}:one`)).toBeUndefined();
+    expect(await fixture.engine.images.inspect(`${NAME}:two`)).toBeDefined();
+    expect(await fixture.engine.images.inspect('debian:trixie-slim')).toBeDefined();
   });
 });

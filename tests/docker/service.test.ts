@@ -17,7 +17,7 @@ const psql = (id: string, sql: string) =>
 describe('a service in a container', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const inspect = (id: string, format: string) => docker('inspect', '--format', format, id);
-  const mine = async () => (await fixture.engine.containers(ofAgent(fixture.agent))).map(({ id }) => id);
+  const mine = async () => (await fixture.engine.containers.list(ofAgent(fixture.agent))).map(({ id }) => id);
 
   it('runs redis healthy, on a port of 127.0.0.1 alone, with the service profile', async () => {
     const { reaches, runtime, seen } = fixture.runtime(await fixture.host(), 'redis', REDIS);
@@ -156,7 +156,7 @@ describe('a service in a container', { ...needs('docker'), timeout: 90_000 }, ()
     await Promise.all([kept.reaches('healthy'), lost.reaches('healthy')]);
     const { agent, worker } = host.owner;
     await removeUnassigned(host.engine, agent, worker, ['kept'], silentLog());
-    const left = await fixture.engine.containers(ofAgent(agent));
+    const left = await fixture.engine.containers.list(ofAgent(agent));
     expect(left.map(({ labels }) => labels['rma.workload'])).toContain('kept');
   });
 
@@ -167,7 +167,7 @@ describe('a service in a container', { ...needs('docker'), timeout: 90_000 }, ()
     const { engine, directory: stateDir, key: stateKey } = fixture;
     const all = { engine, stateDir, stateKey };
     expect((await removeAll({ ...all, purgeVolumes: false })).containers.length).toBe(1);
-    expect((await engine.volumes(ofAgent(agentLabel(stateKey)))).length).toBe(1);
+    expect((await engine.volumes.list(ofAgent(agentLabel(stateKey)))).length).toBe(1);
     expect((await removeAll({ ...all, purgeVolumes: true })).volumes.length).toBe(1);
   });
 

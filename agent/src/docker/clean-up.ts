@@ -1,5 +1,5 @@
 /** Takes away what this agent's containers left: after a crash, when workloads are withdrawn, and when the worker leaves. */
-import type { Engine } from './engine.js';
+import type { Engine } from './engine/engine.js';
 import { agentLabel, ofAgent, ofJobs } from './labels.js';
 import { SecretFile } from './secrets.js';
 
@@ -9,9 +9,9 @@ export interface CleanUpLog {
 
 /** Jobs of an agent that was killed: nobody waits for them any more. */
 export async function removeJobs(engine: Engine, agent: string): Promise<number> {
-  const containers = await engine.containers(ofJobs(agent));
-  await Promise.all(containers.map(({ id }) => engine.remove(id)));
-  for (const volume of await engine.volumes(ofJobs(agent))) await engine.removeVolume(volume);
+  const containers = await engine.containers.list(ofJobs(agent));
+  await Promise.all(containers.map(({ id }) => engine.containers.remove(id)));
+  for (const volume of await engine.volumes.list(ofJobs(agent))) await engine.volumes.remove(volume);
   return containers.length;
 }
 
@@ -23,13 +23,13 @@ export async function removeUnassigned(
   assigned: readonly string[],
   log: CleanUpLog,
 ): Promise<void> {
-  const all = await engine.containers({ ...ofAgent(agent), 'rma.role': 'service' });
+  const all = await engine.containers.list({ ...ofAgent(agent), 'rma.role': 'service' });
   const gone = all.filter(
     ({ labels }) => labels['rma.worker'] !== worker || !assigned.includes(labels['rma.workload'] ?? ''),
   );
   for (const { id, name, running } of gone) {
-    if (running) await engine.stop(id, 10);
-    await engine.remove(id);
+    if (running) await engine.containers.stop(id, 10);
+    await engine.containers.remove(id);
     log.info({ container: name }, `removed the container ${name}, which is not assigned any more`);
   }
 }
@@ -50,16 +50,16 @@ export async function removeAll({ engine, stateDir, stateKey, purgeVolumes }: Re
 }> {
   const agent = agentLabel(stateKey);
   await removeJobs(engine, agent);
-  const containers = await engine.containers(ofAgent(agent));
+  const containers = await engine.containers.list(ofAgent(agent));
   await Promise.all(
     containers.map(async ({ id, running }) => {
-      if (running) await engine.stop(id, 10);
-      await engine.remove(id);
+      if (running) await engine.containers.stop(id, 10);
+      await engine.containers.remove(id);
     }),
   );
-  const volumes = purgeVolumes ? await engine.volumes(ofAgent(agent)) : [];
-  for (const volume of volumes) await engine.removeVolume(volume);
+  const volumes = purgeVolumes ? await engine.volumes.list(ofAgent(agent)) : [];
+  for (const volume of volumes) await engine.volumes.remove(volume);
   if (purgeVolumes) new SecretFile(stateDir).forget(() => true);
-  for (const network of await engine.networks(ofAgent(agent))) await engine.removeNetwork(network);
+  for (const network of await engine.networks.list(ofAgent(agent))) await engine.networks.remove(network);
   return { containers: containers.map(({ name }) => name), volumes };
 }

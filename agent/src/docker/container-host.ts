@@ -1,6 +1,7 @@
 /** What all containers of this agent share: the engine, whose they are, secrets, images, and how their ports are reached. */
 import type { AgentLog } from '../log.js';
-import type { ContainerState, Engine, EngineInfo } from './engine.js';
+import type { Engine, EngineInfo } from './engine/engine.js';
+import type { ContainerState } from './engine/engine-containers.js';
 import type { Address } from './health.js';
 import type { Images } from './images.js';
 import { networkName, type Owner, ofAgent } from './labels.js';
@@ -14,6 +15,8 @@ export interface ContainerHostOptions {
   readonly log: AgentLog;
   /** The container in which this agent runs, where it does and the engine knows it. */
   readonly self: string | undefined;
+  /** The most that a container may have: those of the engine, or fewer where the donor lends fewer. */
+  cores(): number;
   owner(): Owner;
 }
 
@@ -26,6 +29,7 @@ export class ContainerHost {
   /** Who keeps the container of a workload: the latest, where one that is being withdrawn still finishes its tasks. */
   readonly keepers = new Map<string, object>();
   readonly #self: string | undefined;
+  readonly #cores: () => number;
   readonly #owner: () => Owner;
   #preparing: Promise<void> = Promise.resolve();
 
@@ -36,7 +40,12 @@ export class ContainerHost {
     this.secrets = options.secrets;
     this.log = options.log;
     this.#self = options.self;
+    this.#cores = options.cores;
     this.#owner = options.owner;
+  }
+
+  get cores(): number {
+    return this.#cores();
   }
 
   get owner(): Owner {
@@ -55,7 +64,7 @@ export class ContainerHost {
 
   async #network(open: boolean): Promise<void> {
     const name = networkName(this.owner, open);
-    await this.engine.ensureNetwork(name, {
+    await this.engine.networks.ensure(name, {
       Driver: 'bridge',
       Labels: { ...ofAgent(this.owner.agent) },
       Options: {
@@ -63,7 +72,7 @@ export class ContainerHost {
         'com.docker.network.bridge.enable_ip_masquerade': open ? 'true' : 'false',
       },
     });
-    if (this.#self !== undefined) await this.engine.connectNetwork(name, this.#self);
+    if (this.#self !== undefined) await this.engine.networks.connect(name, this.#self);
   }
 
   /** Where a service's port is reached from here. */

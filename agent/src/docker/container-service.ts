@@ -6,7 +6,8 @@
 import type { ContainerSpec } from '@rma/protocol/workload';
 import type { LogLine, ServiceState } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
-import { type ContainerSummary, EngineError } from './engine.js';
+import type { ContainerSummary } from './engine/engine-containers.js';
+import { EngineError } from './engine/engine-error.js';
 import { type Address, checkHealth } from './health.js';
 import { imageRef } from './image-ref.js';
 import { PullError } from './images.js';
@@ -108,7 +109,7 @@ export class ContainerService {
     const container = this.#container ?? (await this.#mine())[0]?.id;
     if (container === undefined) return [];
     const seconds = since === undefined ? 0 : Math.floor(Date.parse(since) / 1_000) || 0;
-    const all = linesOf(await this.#host.engine.logs(container, lines, seconds));
+    const all = linesOf(await this.#host.engine.containers.logs(container, lines, seconds));
     return since === undefined ? all : all.filter(({ at }) => at > since);
   }
 
@@ -161,7 +162,7 @@ export class ContainerService {
 
   /** The container of this spec, running: the one that runs already, or a new one. */
   async #ensure(spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, images, secrets, info, owner } = this.#host;
+    const { cores, engine, images, secrets, owner } = this.#host;
     const hash = specHash(spec);
     const before = await this.#mine();
     const same = before.find(({ running, labels }) => running && labels['rma.spec'] === hash);
@@ -187,24 +188,24 @@ export class ContainerService {
     await this.#removeAll(before);
     const name = containerName(owner, this.#workload);
     for (const volume of spec.volumes ?? []) {
-      await engine.createVolume(volumeName(owner, this.#workload, volume.name), ofService(owner, this.#workload));
+      await engine.volumes.create(volumeName(owner, this.#workload, volume.name), ofService(owner, this.#workload));
     }
     await this.#host.prepareNetwork(spec.network);
-    const container = await engine.create(
+    const container = await engine.containers.create(
       serviceOptions({
         owner,
         workload: this.#workload,
         spec,
         image,
         secrets: secrets.of(name, spec.secrets ?? []),
-        engineCores: info.cores,
+        maxCores: cores,
       }),
     );
     try {
-      await engine.start(container);
+      await engine.containers.start(container);
     } catch (error) {
       if (error instanceof EngineError && error.gone) throw error;
-      await engine.remove(container);
+      await engine.containers.remove(container);
       throw new Trouble(startReason(textOf(error)));
     }
     return container;
@@ -216,7 +217,7 @@ export class ContainerService {
     this.#container = container;
     const over = new AbortController();
     const watched = AbortSignal.any([signal, over.signal]);
-    const exit = engine.wait(container, watched);
+    const exit = engine.containers.wait(container, watched);
     try {
       await Promise.race([exit, this.#check(container, spec, watched)]);
       if (signal.aborted) return;
@@ -240,7 +241,7 @@ export class ContainerService {
     let wasHealthy = false;
     let failures = 0;
     while (!signal.aborted) {
-      const state = await this.#host.engine.container(container);
+      const state = await this.#host.engine.containers.inspect(container);
       const address = state && this.#host.address(state, spec.port);
       const wrong = state?.running === true ? await this.#wrong(container, spec, address) : 'it does not run';
       if (signal.aborted) return;
@@ -260,7 +261,7 @@ export class ContainerService {
           this.#move('unhealthy', `its health check fails: ${wrong}`);
         }
       } else if (performance.now() - startedAtMs > startMs) {
-        const last = lastLine(await this.#host.engine.logs(container, 5));
+        const last = lastLine(await this.#host.engine.containers.logs(container, 5));
         throw new Trouble(
           `not healthy after ${inWords(startMs)}: ${wrong}${last === '' ? '' : `; its last line: ${last}`}`,
         );
@@ -282,7 +283,10 @@ export class ContainerService {
 
   async #exited(container: string, spec: ContainerSpec, troubles: number): Promise<Trouble> {
     const { engine } = this.#host;
-    const [state, log] = await Promise.all([engine.container(container), engine.logs(container, 20)]);
+    const [state, log] = await Promise.all([
+      engine.containers.inspect(container),
+      engine.containers.logs(container, 20),
+    ]);
     if (state === undefined) return new Trouble('its container was removed by somebody else');
     const forgiven = this.#healthySinceMs > 0 && performance.now() - this.#healthySinceMs > FORGIVEN_MS;
     return new Trouble(
@@ -297,14 +301,14 @@ export class ContainerService {
   }
 
   #mine(): Promise<ContainerSummary[]> {
-    return this.#host.engine.containers(ofService(this.#host.owner, this.#workload));
+    return this.#host.engine.containers.list(ofService(this.#host.owner, this.#workload));
   }
 
   async #removeAll(containers: readonly ContainerSummary[]): Promise<void> {
     await Promise.all(
       containers.map(async ({ id, running }) => {
-        if (running) await this.#host.engine.stop(id, STOP_GRACE_SECONDS);
-        await this.#host.engine.remove(id);
+        if (running) await this.#host.engine.containers.stop(id, STOP_GRACE_SECONDS);
+        await this.#host.engine.containers.remove(id);
         if (this.#container === id) this.#container = undefined;
         if (this.#proven?.id === id) this.#proven = undefined;
       }),

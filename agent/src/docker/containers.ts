@@ -12,7 +12,7 @@ import { removeAll, removeJobs, removeUnassigned } from './clean-up.js';
 import { ContainerHost } from './container-host.js';
 import { detectEngine, type EngineChoice, type FoundEngine } from './detect.js';
 import { Images } from './images.js';
-import { JobRuntime } from './job-runtime.js';
+import { JobRuntime, type LentToJobs } from './job-runtime.js';
 import type { KindServerFactory } from './kind-server.js';
 import { agentLabel } from './labels.js';
 import { pauseMs, wait } from './pause.js';
@@ -27,13 +27,19 @@ const IMAGE_BUDGET_MIB = 30 * 1_024;
 const JOB_MEMORY_SHARE = 0.5;
 const CORES_PER_JOB_SLOT = 4;
 
+/** No more than the donor's caps allow. */
+export interface Lent {
+  readonly hardware: Hardware;
+  /** Images that `container.run` may use; none: it is not offered. */
+  readonly jobImages: readonly string[];
+}
+
 export interface ContainersOptions {
   readonly choice: EngineChoice;
-  /** Images that `container.run` may use; none: it is not offered. */
-  readonly allowImages: readonly string[];
+  /** What the donor lends to containers now. */
+  lent(): Lent;
   readonly stateDir: string;
   readonly stateKey: string;
-  readonly hardware: Hardware;
   readonly log: AgentLog;
   /** Serves the kinds of containers with api `openai`. */
   readonly openai?: KindServerFactory | undefined;
@@ -56,7 +62,7 @@ export async function findContainers(options: ContainersOptions): Promise<Contai
 }
 
 export class Containers {
-  /** The service of `container.run`, where the donor admits images. */
+  /** The service of `container.run`; it offers nothing while the donor admits no images. */
   jobs: Runtime | undefined;
   readonly #options: ContainersOptions;
   readonly #found: FoundEngine;
@@ -89,7 +95,8 @@ export class Containers {
   /** Removes what a killed agent left of its jobs, and looks at the images. */
   async prepare(): Promise<void> {
     const { engine, info } = this.#found;
-    const { log, stateDir, hardware } = this.#options;
+    const { log, stateDir, lent } = this.#options;
+    const { hardware } = lent();
     const self = hardware.container ? await this.#self() : undefined;
     if (hardware.container && self === undefined) {
       log.warn(
@@ -104,9 +111,10 @@ export class Containers {
       secrets: new SecretFile(stateDir),
       log,
       self,
+      cores: () => Math.min(info.cores, lent().hardware.cpu.logicalCores),
       owner: () => ({ agent: this.#agent, worker: this.#options.worker() ?? 'unknown' }),
     });
-    if (this.#options.allowImages.length > 0) this.jobs = this.#makeJobs();
+    this.jobs = new JobRuntime({ host: this.#host, lent: () => this.#lentToJobs() });
     try {
       const left = await removeJobs(engine, this.#agent);
       if (left > 0)
@@ -162,9 +170,9 @@ export class Containers {
 
   async #look(): Promise<void> {
     const { engine, info } = this.#found;
-    const images = await engine.images();
+    const images = await engine.images.list();
     this.#images = [...new Set(images.flatMap(({ digests }) => digests))].slice(0, MAX_DIGESTS);
-    if (info.rootDir === undefined || this.#options.hardware.container) return;
+    if (info.rootDir === undefined || this.#options.lent().hardware.container) return;
     try {
       const { bavail, bsize } = await statfs(info.rootDir);
       this.#diskFreeMiB = Math.floor((bavail * bsize) / MIB);
@@ -177,20 +185,21 @@ export class Containers {
   /** A container's host name is its id, unless somebody chose another. */
   async #self(): Promise<string | undefined> {
     const name = os.hostname();
-    const state = await this.#found.engine.container(name);
+    const state = await this.#found.engine.containers.inspect(name);
     return state?.running === true ? name : undefined;
   }
 
-  #makeJobs(): Runtime {
-    const { cpu, memory } = this.#options.hardware;
+  #lentToJobs(): LentToJobs {
+    const { hardware, jobImages } = this.#options.lent();
+    const { cpu, gpus, memory } = hardware;
     const slots = Math.max(1, Math.floor(cpu.logicalCores / CORES_PER_JOB_SLOT));
-    return new JobRuntime({
-      host: this.#made,
-      images: this.#options.allowImages,
+    return {
+      images: jobImages,
       slots,
       maxMemoryMiB: Math.max(16, Math.floor((memory.totalMiB * JOB_MEMORY_SHARE) / slots)),
-      maxCores: Math.min(cpu.logicalCores, this.#found.info.cores),
-    });
+      maxCores: this.#made.cores,
+      gpu: gpus.length > 0,
+    };
   }
 
   get #made(): ContainerHost {

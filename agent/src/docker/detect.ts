@@ -6,7 +6,8 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { AgentFault } from '../fault.js';
-import { Engine, type EngineAddress, type EngineInfo } from './engine.js';
+import type { EngineAddress } from './engine/connection.js';
+import { Engine, type EngineInfo } from './engine/engine.js';
 
 const PING_MS = 3_000;
 

@@ -1,7 +1,7 @@
 /** One health check of one container: an HTTP request, a connection, or a command inside it. */
 import net from 'node:net';
 import type { ContainerSpec } from '@rma/protocol/workload';
-import type { Engine } from './engine.js';
+import type { Engine } from './engine/engine.js';
 import { plainLine } from './reasons.js';
 
 const CHECK_MS = 5_000;
@@ -32,7 +32,7 @@ export async function checkHealth(
     if (wrong !== undefined) return wrong;
   }
   if (health.command !== undefined) {
-    const { exitCode, output } = await engine.exec(container, health.command, COMMAND_MS);
+    const { exitCode, output } = await engine.containers.exec(container, health.command, COMMAND_MS);
     if (exitCode !== 0) return `${health.command[0]} exited with ${exitCode}: ${plainLine(output, 160)}`;
   }
   return undefined;

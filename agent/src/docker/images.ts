@@ -4,7 +4,9 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, EngineError, type ImageSummary, type PullEvent } from './engine.js';
+import type { Engine } from './engine/engine.js';
+import { EngineError } from './engine/engine-error.js';
+import type { ImageSummary, PullEvent } from './engine/engine-images.js';
 import { type PullBytes, PullProgress } from './pull-progress.js';
 import { pullReason } from './reasons.js';
 
@@ -39,7 +41,7 @@ export class Images {
    * @throws PullError, or EngineError when the engine is gone
    */
   async have(ref: string, progress: (bytes: PullBytes) => void, signal: AbortSignal): Promise<void> {
-    if ((await this.#engine.image(ref)) === undefined) {
+    if ((await this.#engine.images.inspect(ref)) === undefined) {
       const running = this.#pulls.get(ref);
       if (running !== undefined) await running;
       else {
@@ -61,18 +63,18 @@ export class Images {
     this.#write({ ...this.#read(), [ref]: Date.now() });
     try {
       try {
-        await this.#engine.pull(ref, told, signal);
+        await this.#engine.images.pull(ref, told, signal);
       } catch (error) {
         if (!(error instanceof EngineError) || !/no space left on device/i.test(error.message)) throw error;
         if ((await this.collect(0)) === 0) throw error;
-        await this.#engine.pull(ref, told, signal);
+        await this.#engine.images.pull(ref, told, signal);
       }
       progress(counted.sum());
     } catch (error) {
       if (!(error instanceof EngineError) || error.gone || signal.aborted) throw error;
       throw new PullError(pullReason(ref, error.message));
     }
-    if ((await this.#engine.image(ref)) === undefined)
+    if ((await this.#engine.images.inspect(ref)) === undefined)
       throw new PullError(pullReason(ref, 'it was pulled, but is not there'));
     this.#log.info({ image: ref }, `pulled ${ref}`);
     await this.collect();
@@ -81,7 +83,7 @@ export class Images {
   /** Removes unused images of ours, the longest unused first, until the rest fits; how many went. */
   async collect(budgetMiB = this.#budgetMiB): Promise<number> {
     const ours = this.#read();
-    const [all, used] = await Promise.all([this.#engine.images(), this.#engine.usedImages()]);
+    const [all, used] = await Promise.all([this.#engine.images.list(), this.#engine.containers.usedImages()]);
     const refs = Object.keys(ours).sort((a, b) => (ours[a] ?? 0) - (ours[b] ?? 0));
     const unused = refs.flatMap((ref) => {
       const image = all.find((candidate) => isCalled(candidate, ref));
@@ -92,7 +94,7 @@ export class Images {
     for (const image of unused) {
       if (bytes <= budgetMiB * MIB) break;
       try {
-        await this.#engine.removeImage(image.ref);
+        await this.#engine.images.remove(image.ref);
       } catch (error) {
         if (!(error instanceof EngineError) || error.gone) throw error;
         this.#log.warn({ image: image.ref }, `the unused image ${image.ref} could not be removed: ${error.message}`);

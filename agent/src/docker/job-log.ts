@@ -1,6 +1,6 @@
 /** What a job writes: told as chunks a few times a second, bounded, with its end kept for the result. */
 import { StringDecoder } from 'node:string_decoder';
-import type { LogPiece } from './engine.js';
+import type { LogPiece } from './engine/log-frames.js';
 
 const EVERY_MS = 200;
 const MAX_CHUNK_CHARACTERS = 32_768;

@@ -25,12 +25,18 @@ const CHECK_MS = 10_000;
 
 export interface JobRuntimeOptions {
   readonly host: ContainerHost;
-  /** Patterns of the images that the donor admits. */
+  /** What the donor lends now. */
+  lent(): LentToJobs;
+}
+
+export interface LentToJobs {
+  /** Patterns of the images that the donor admits; none: nothing is offered. */
   readonly images: readonly string[];
   readonly slots: number;
   /** The most that one container may ask for. */
   readonly maxMemoryMiB: number;
   readonly maxCores: number;
+  readonly gpu: boolean;
 }
 
 export class JobRuntime implements Runtime {
@@ -53,9 +59,12 @@ export class JobRuntime implements Runtime {
   }
 
   services(): readonly ServiceStatus[] {
-    const { slots } = this.#options;
+    const { images, slots } = this.#options.lent();
+    if (images.length === 0 && this.#jobs.size === 0) return [];
     const base = { name: JOBS_SERVICE, runtime: 'docker', kinds: [JOBS_KIND], slots } as const;
     if (this.#stopping.signal.aborted) return [{ ...base, state: 'stopped' }];
+    if (images.length === 0)
+      return [{ ...base, slots: 0, state: 'stopped', reason: 'its donor admits no images any more (jobs.images)' }];
     if (this.#gone === undefined) return [{ ...base, state: 'healthy' }];
     return [{ ...base, state: 'unhealthy', reason: `the container engine does not answer (${this.#gone})` }];
   }
@@ -81,12 +90,13 @@ export class JobRuntime implements Runtime {
   }
 
   #job(job: Job, listener: JobListener): ContainerJob {
-    const { host, images } = this.#options;
+    const { host, lent } = this.#options;
+    const { images } = lent();
     const input = readInput(job.input);
     if (!isAllowed(input.image, images)) {
       throw new TaskError(
         'image.not_allowed',
-        `this worker does not run the image ${input.image}; it runs ${images.join(', ')} (its donor adds it with --allow-image)`,
+        `this worker does not run the image ${input.image}; it runs ${images.join(', ') || 'none'} (its donor adds it to jobs.images in worker.yaml, or with --allow-image)`,
         // Another worker's donor may think otherwise.
         true,
       );
@@ -94,14 +104,17 @@ export class JobRuntime implements Runtime {
     return new ContainerJob(host, job, input, this.#limits(input), listener);
   }
 
-  #limits({
-    memoryMiB = DEFAULT_MEMORY_MIB,
-    cores = DEFAULT_CORES,
-    gpu = false,
-  }: ReturnType<typeof readInput>): JobLimits {
-    const { maxMemoryMiB, maxCores } = this.#options;
+  /** What it asks for, if that is lent; where it does not ask, no more than is. */
+  #limits(input: ReturnType<typeof readInput>): JobLimits {
+    const { maxMemoryMiB, maxCores, gpu: lendsGpu } = this.#options.lent();
+    const {
+      memoryMiB = Math.min(DEFAULT_MEMORY_MIB, maxMemoryMiB),
+      cores = Math.min(DEFAULT_CORES, maxCores),
+      gpu = false,
+    } = input;
     if (memoryMiB > maxMemoryMiB) throw tooMuch('memoryMiB', memoryMiB, maxMemoryMiB);
     if (cores > maxCores && cores > DEFAULT_CORES) throw tooMuch('cores', cores, maxCores);
+    if (gpu && !lendsGpu) throw new TaskError('resources.too_much', 'this worker lends no GPU to a container', true);
     return { memoryMiB, cores: Math.min(cores, maxCores), gpu };
   }
 
@@ -112,7 +125,8 @@ export class JobRuntime implements Runtime {
     while (!signal.aborted) {
       let gone: string | undefined;
       try {
-        await this.#options.host.engine.ping(PING_MS);
+        // An engine that nobody may use here is left alone.
+        if (this.#options.lent().images.length > 0) await this.#options.host.engine.ping(PING_MS);
         tries = 0;
       } catch (error) {
         gone = error instanceof Error ? error.message : String(error);

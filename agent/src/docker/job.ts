@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
 import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
-import { EngineError } from './engine.js';
+import { EngineError } from './engine/engine-error.js';
 import { imageRef } from './image-ref.js';
 import { PullError } from './images.js';
 import { type ContainerRunInput, globMatcher } from './job-input.js';
@@ -57,7 +57,7 @@ export class ContainerJob {
     this.#verdict ??= failure;
     this.#abort.abort();
     if (this.#container === undefined) return;
-    this.#host.engine.kill(this.#container).catch((error: unknown) => {
+    this.#host.engine.containers.kill(this.#container).catch((error: unknown) => {
       this.#host.log.warn({ error: String(error) }, 'the container of a task could not be killed');
     });
   }
@@ -92,14 +92,14 @@ export class ContainerJob {
     );
     const labels = { ...ofJobs(owner.agent), 'rma.worker': owner.worker };
     signal.throwIfAborted();
-    await engine.createVolume(name, labels);
-    const container = await engine.create(
+    await engine.volumes.create(name, labels);
+    const container = await engine.containers.create(
       jobOptions({ ...this.#limits, name, image: ref, command, env: env ?? {}, labels, volume: name }),
     );
     this.#container = container;
-    await engine.putArchive(container, packFiles(JOB_DIR.slice(JOB_MOUNT.length + 1), files), JOB_MOUNT);
+    await engine.containers.putArchive(container, packFiles(JOB_DIR.slice(JOB_MOUNT.length + 1), files), JOB_MOUNT);
     const log = new JobLog((chunk) => this.#listener.chunk(chunk));
-    const written = await engine.attach(container);
+    const written = await engine.containers.attach(container);
     const reading = (async () => {
       for await (const piece of written) log.take(piece);
     })();
@@ -108,10 +108,10 @@ export class ContainerJob {
     const limitMs = (this.#input.timeoutSeconds ?? 0) * 1_000;
     const timer = limitMs === 0 ? undefined : setTimeout(() => this.stopWith(tooLong(this.#input)), limitMs);
     try {
-      await engine.start(container);
+      await engine.containers.start(container);
       // A cancel between the check and the start found nothing to kill.
-      if (signal.aborted) await engine.kill(container);
-      const exitCode = await engine.wait(container, new AbortController().signal);
+      if (signal.aborted) await engine.containers.kill(container);
+      const exitCode = await engine.containers.wait(container, new AbortController().signal);
       const durationMs = Math.round(performance.now() - startedAtMs);
       clearTimeout(timer);
       await reading.catch(() => undefined);
@@ -127,7 +127,7 @@ export class ContainerJob {
 
   async #result(container: string, exitCode: number, durationMs: number, log: string): Promise<Outcome> {
     const { engine } = this.#host;
-    const state = await engine.container(container);
+    const state = await engine.containers.inspect(container);
     const oomKilled = state?.oomKilled === true;
     if (this.#input.check === true && exitCode !== 0) {
       const how = oomKilled
@@ -148,7 +148,7 @@ export class ContainerJob {
   async #files(container: string): Promise<ContainerRunOutput['files']> {
     const { outputs = [] } = this.#input;
     if (outputs.length === 0) return [];
-    const archive = await this.#host.engine.getArchive(container, JOB_DIR);
+    const archive = await this.#host.engine.containers.getArchive(container, JOB_DIR);
     try {
       return await unpackFiles(archive, {
         matches: globMatcher(outputs),
@@ -164,8 +164,8 @@ export class ContainerJob {
   async #cleanUp(name: string): Promise<void> {
     const { engine, log } = this.#host;
     try {
-      await engine.remove(name);
-      await engine.removeVolume(name);
+      await engine.containers.remove(name);
+      await engine.volumes.remove(name);
     } catch (error) {
       log.warn({ container: name }, `${name} could not be removed (${String(error)}): that is done at the next start`);
     }

@@ -1,6 +1,6 @@
 /** What a container wrote, as lines with their time. Pure. */
 import type { LogLine } from '../runtime/runtime.js';
-import type { LogPiece } from './engine.js';
+import type { LogPiece } from './engine/log-frames.js';
 import { plainLine } from './reasons.js';
 
 const MAX_LINE = 2_000;

@@ -4,7 +4,7 @@
  * send: nothing but their own files, the processor and memory). Pure.
  */
 import type { ContainerSpec } from '@rma/protocol/workload';
-import type { CreateOptions } from './engine.js';
+import type { CreateOptions } from './engine/engine-containers.js';
 import { containerName, type Labels, networkName, type Owner, ofService, specHash, volumeName } from './labels.js';
 
 const MIB = 1_048_576;
@@ -25,18 +25,11 @@ export interface ServiceContainer {
   /** With its digest where one is asked for. */
   readonly image: string;
   readonly secrets: Readonly<Record<string, string>>;
-  /** Cores of the engine; more cannot be asked for. */
-  readonly engineCores: number;
+  /** It gets no more, whatever it asks for. */
+  readonly maxCores: number;
 }
 
-export function serviceOptions({
-  owner,
-  workload,
-  spec,
-  image,
-  secrets,
-  engineCores,
-}: ServiceContainer): CreateOptions {
+export function serviceOptions({ owner, workload, spec, image, secrets, maxCores }: ServiceContainer): CreateOptions {
   const labels: Labels = { ...ofService(owner, workload), 'rma.spec': specHash(spec) };
   const port = spec.port === undefined ? undefined : `${spec.port}/tcp`;
   const memory = spec.resources.memoryMiB * MIB;
@@ -48,7 +41,7 @@ export function serviceOptions({
     Labels: { ...labels },
     ...(port === undefined ? {} : { ExposedPorts: { [port]: {} } }),
     HostConfig: {
-      ...common(memory, Math.min(spec.resources.cores, engineCores)),
+      ...common(memory, Math.min(spec.resources.cores, maxCores)),
       CapAdd: SERVICE_CAPABILITIES,
       PidsLimit: 2_048,
       // Inference servers pass tensors between processes in shared memory.

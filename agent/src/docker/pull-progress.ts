@@ -1,5 +1,5 @@
 /** How far a pull is, in bytes: the sum over its layers, told at most twice a second. Pure but for the clock it is given. */
-import type { PullEvent } from './engine.js';
+import type { PullEvent } from './engine/engine-images.js';
 
 const EVERY_MS = 500;
 

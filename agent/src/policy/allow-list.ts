@@ -1,7 +1,8 @@
 /** What a donor's lists allow. Pure; a list that is not given allows everything. */
 import type { Service } from '@rma/protocol/worker';
+import type { ContainerSpec } from '@rma/protocol/workload';
 import type { ServiceStatus } from '../runtime/runtime.js';
-import type { AllowLists } from './worker-file.js';
+import type { AllowLists, Caps } from './worker-file.js';
 
 /** Why an assigned workload is not run here; `undefined`: it may be. */
 export function refusal(
@@ -15,6 +16,15 @@ export function refusal(
   if (image !== undefined && images !== undefined && !images.some((pattern) => matches(pattern, image))) {
     return `this machine's owner does not allow the image ${image} (allow.images in worker.yaml)`;
   }
+  return undefined;
+}
+
+/** Why a container that asks for so much is not run here. Of cores it gets at most those that are lent. */
+export function tooMuch({ memoryMiB, vramMiB }: Caps, { gpu, resources }: ContainerSpec): string | undefined {
+  if (memoryMiB !== undefined && resources.memoryMiB > memoryMiB) {
+    return `it takes ${resources.memoryMiB} MiB of memory, and this machine's owner lends ${memoryMiB} (caps.memoryMiB in worker.yaml)`;
+  }
+  if (gpu && vramMiB === 0) return "this machine's owner lends no GPU (caps.vramMiB in worker.yaml)";
   return undefined;
 }
 

@@ -47,11 +47,16 @@ ${setting('name', name, 'attic-pc')}
 #   gpuTemperatureC: 80
 #   bandwidthKiBps: 1024
 
-# Nothing but this. A list that is left out allows everything; * stands for any text in an image's name.
+# Nothing but this. A list that is left out allows everything; * stands for any text in an image's name. The images are
+# those of services out of the pool's catalogue.
 # allow:
 #   workloads: [ocr, ner]
 #   kinds: [ocr.read, ner.extract]
 #   images: ["postgres:*", "ghcr.io/example/*"]
+
+# Images that people's tasks may run here (container.run), without network and within the caps. Without a list: none.
+# jobs:
+#   images: ["python:3.13-slim", "ghcr.io/our-lab/*"]
 `;
 }
 

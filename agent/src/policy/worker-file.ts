@@ -17,7 +17,14 @@ export interface Caps {
 export interface AllowLists {
   readonly workloads?: readonly string[] | undefined;
   readonly kinds?: readonly string[] | undefined;
+  /** Of services; what tasks bring is `jobs`. */
   readonly images?: readonly string[] | undefined;
+}
+
+/** What strangers' tasks may run. */
+export interface JobTerms {
+  /** Images that tasks of kind `container.run` may use; none: the kind is not offered. */
+  readonly images: readonly string[];
 }
 
 /** On what terms the machine is lent. */
@@ -31,6 +38,7 @@ export interface Policy {
   readonly graceMinutes: number;
   readonly caps: Caps;
   readonly allow: AllowLists;
+  readonly jobs: JobTerms;
 }
 
 /** What can also be said by flags. */
@@ -63,6 +71,7 @@ export function defaultPolicy(): Policy {
     graceMinutes: DEFAULT_GRACE_MINUTES,
     caps: {},
     allow: {},
+    jobs: { images: [] },
   };
 }
 
@@ -86,6 +95,7 @@ export function parseWorkerFile(text: string): ParsedWorkerFile {
       ) ?? DEFAULT_GRACE_MINUTES,
     caps: readCaps(map),
     allow: readAllow(map),
+    jobs: readJobs(map),
   };
   map.end('worker.yaml');
   return complaints.length === 0 ? { ok: true, file: { settings, policy } } : { ok: false, complaints };
@@ -191,12 +201,25 @@ function readAllow(map: MapReader): AllowLists {
   const lists: AllowLists = {
     workloads: allow.texts('workloads', 'write names of workloads, such as ocr', (text) => passes(nameCheck, text)),
     kinds: allow.texts('kinds', 'write task kinds, such as ocr.read', (text) => passes(kindCheck, text)),
-    images: allow.texts('images', 'write image names, such as postgres:17; * stands for any text', (text) =>
-      /^[!-~]{1,256}$/.test(text),
-    ),
+    images: allow.texts('images', 'write image names, such as postgres:17; * stands for any text', isImagePattern),
   };
   allow.end('allow');
   return lists;
+}
+
+function readJobs(map: MapReader): JobTerms {
+  const jobs = map.map('jobs', 'write images below it');
+  const images = jobs?.texts(
+    'images',
+    'write image names, such as python:3.13-slim; * stands for any text',
+    isImagePattern,
+  );
+  jobs?.end('jobs');
+  return { images: images ?? [] };
+}
+
+function isImagePattern(text: string): boolean {
+  return /^[!-~]{1,256}$/.test(text);
 }
 
 const nameCheck = new Check(Name, 'name');

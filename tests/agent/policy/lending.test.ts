@@ -1,12 +1,12 @@
 import { TokenBucket } from '@rma/agent/link/token-bucket';
-import { admitted, refusal } from '@rma/agent/policy/allow-list';
+import { admitted, refusal, tooMuch } from '@rma/agent/policy/allow-list';
 import { type Facts, judge, type Lending, nextLook, type Terms } from '@rma/agent/policy/lending';
 import { capHardware, donorPolicy } from '@rma/agent/policy/terms';
 import { parseDuration, parseUntil } from '@rma/agent/policy/until';
 import { defaultPolicy } from '@rma/agent/policy/worker-file';
 import { Check } from '@rma/protocol/check';
 import type { Hardware } from '@rma/protocol/hardware';
-import { DonorPolicy } from '@rma/protocol/workload';
+import { type ContainerSpec, DonorPolicy } from '@rma/protocol/workload';
 import { describe, expect, it } from 'vitest';
 
 const NOW = Date.parse('2026-01-07T12:00Z');
@@ -77,6 +77,22 @@ describe('allow-lists', () => {
     expect(refusal(allow, 'db', 'ghcr.io/me/a/b:1')).toBeUndefined();
     expect(refusal(allow, 'db', 'xpostgres:17')).toMatch(/the image xpostgres:17 \(allow\.images/);
     expect(refusal(allow, 'db', 'ghcrXio/me/a')).toBeDefined();
+  });
+
+  it('and caps refuse a container that takes more than is lent', () => {
+    const container = (memoryMiB: number, gpu: boolean): ContainerSpec => ({
+      image: 'x:1',
+      gpu,
+      resources: { cores: 64, memoryMiB },
+      kinds: [],
+      slots: 0,
+      network: false,
+    });
+    expect(tooMuch({}, container(4_096, true))).toBeUndefined();
+    expect(tooMuch({ memoryMiB: 4_096, cores: 1, vramMiB: 8_192 }, container(4_096, true))).toBeUndefined();
+    expect(tooMuch({ memoryMiB: 4_095 }, container(4_096, false))).toMatch(/4096 MiB .* lends 4095 \(caps\.memoryMiB/);
+    expect(tooMuch({ vramMiB: 0 }, container(64, true))).toMatch(/lends no GPU \(caps\.vramMiB/);
+    expect(tooMuch({ vramMiB: 0 }, container(64, false))).toBeUndefined();
   });
 
   it('leave a service the kinds that are allowed, and stop one that has none', () => {

@@ -43,6 +43,7 @@ describe('worker.yaml', () => {
         kinds: ['ocr.read', 'ner.extract'],
         images: ['postgres:*', 'ghcr.io/example/*'],
       },
+      jobs: { images: ['python:3.13-slim', 'ghcr.io/our-lab/*'] },
     });
     expect(parsed).toMatchObject({
       file: { settings: { url: 'https://pool.example.org', name: 'attic-pc', labels: { region: 'eu' } } },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { removeAll } from '@rma/agent/docker/clean-up';
 import { ContainerHost } from '@rma/agent/docker/container-host';
 import { detectEngine, parseEngineUrl } from '@rma/agent/docker/detect';
-import { Engine } from '@rma/agent/docker/engine';
+import { Engine } from '@rma/agent/docker/engine/engine';
 import { Images } from '@rma/agent/docker/images';
 import { agentLabel, ofAgent } from '@rma/agent/docker/labels';
 import { DockerRuntime } from '@rma/agent/docker/runtime';
@@ -56,6 +56,7 @@ export function useDocker(): DockerFixture {
         secrets: new SecretFile(fixture.directory),
         log,
         self: undefined,
+        cores: () => info.cores,
         owner: () => ({ agent: fixture.agent, worker: `w-${fixture.agent.slice(0, 8)}` }),
       });
     },
@@ -88,10 +89,10 @@ export function useDocker(): DockerFixture {
   });
   afterEach(async () => {
     await Promise.all(runtimes.splice(0).map((runtime) => runtime.stop()));
-    expect(await fixture.engine.containers(ofAgent(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.containers.list(ofAgent(fixture.agent))).toEqual([]);
     await removeAll({ engine: fixture.engine, stateDir: fixture.directory, stateKey: fixture.key, purgeVolumes: true });
-    expect(await fixture.engine.volumes(ofAgent(fixture.agent))).toEqual([]);
-    expect(await fixture.engine.networks(ofAgent(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.volumes.list(ofAgent(fixture.agent))).toEqual([]);
+    expect(await fixture.engine.networks.list(ofAgent(fixture.agent))).toEqual([]);
     rmSync(fixture.directory, { recursive: true, force: true });
   });
   return fixture;

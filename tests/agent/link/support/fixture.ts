@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Agent, type AgentOptions, createAgent } from '@rma/agent/agent';
+import { type Agent, createAgent } from '@rma/agent/agent';
+import type { AgentOptions } from '@rma/agent/agent-options';
 import type { Execution, Job, JobListener, Outcome, Runtime, ServiceStatus } from '@rma/agent/runtime/runtime';
 import type { Hardware } from '@rma/protocol/hardware';
 import { afterEach, beforeEach, expect } from 'vitest';

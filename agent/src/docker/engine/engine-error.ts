@@ -1,0 +1,30 @@
+/** What an engine refuses, or that it does not answer: whatever its library throws becomes one of these. */
+import { isGone } from '../reasons.js';
+
+/** An engine's refusal, or its silence. */
+export class EngineError extends Error {
+  constructor(
+    message: string,
+    /** HTTP status; 0 where there was no answer. */
+    readonly status: number,
+    /** It does not answer: what runs may still run. */
+    readonly gone: boolean,
+  ) {
+    super(message);
+    this.name = 'EngineError';
+  }
+}
+
+export function asEngineError(error: unknown): EngineError {
+  if (error instanceof EngineError) return error;
+  const { statusCode, json, reason, code } = (error ?? {}) as {
+    statusCode?: number;
+    json?: { message?: unknown };
+    reason?: string;
+    code?: string;
+  };
+  const plain = error instanceof Error ? error.message : String(error);
+  const message = typeof json?.message === 'string' ? json.message : plain;
+  const status = typeof statusCode === 'number' ? statusCode : 0;
+  return new EngineError(message.trim() || (reason ?? plain), status, status === 0 && isGone(code, plain));
+}

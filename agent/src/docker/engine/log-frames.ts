@@ -1,0 +1,35 @@
+/** What a container wrote, out of the frames in which an engine sends it: standard output and errors share a stream. */
+import type { Readable } from 'node:stream';
+
+/** A piece of what a container wrote. */
+export interface LogPiece {
+  readonly stream: 'stdout' | 'stderr';
+  readonly bytes: Buffer;
+}
+
+/** The engine's framing: a byte of the stream, three of nothing, four of the length, big-endian. */
+export async function* demultiplexed(stream: Readable): AsyncGenerator<LogPiece> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const piece of stream) {
+    rest = rest.length === 0 ? (piece as Buffer) : Buffer.concat([rest, piece as Buffer]);
+    let at = 0;
+    while (rest.length - at >= 8) {
+      const length = rest.readUInt32BE(at + 4);
+      if (rest.length - at < 8 + length) break;
+      yield { stream: rest[at] === 2 ? 'stderr' : 'stdout', bytes: rest.subarray(at + 8, at + 8 + length) };
+      at += 8 + length;
+    }
+    rest = rest.subarray(at);
+  }
+}
+
+/** The same, of an answer that is complete. */
+export function splitFrames(bytes: Buffer): LogPiece[] {
+  const pieces: LogPiece[] = [];
+  for (let at = 0; bytes.length - at >= 8; ) {
+    const length = bytes.readUInt32BE(at + 4);
+    pieces.push({ stream: bytes[at] === 2 ? 'stderr' : 'stdout', bytes: bytes.subarray(at + 8, at + 8 + length) });
+    at += 8 + length;
+  }
+  return pieces;
+}
