@@ -45,11 +45,15 @@ describe('retrieval', needs('sqlite'), () => {
   }, 290_000);
 
   // A minute of a core: part of the long form.
-  it.runIf(process.env.RMA_TEST_LONG)('stays as good as it was on its tuning set', async () => {
-    const { ranks } = await ingest('tuning');
-    expect(ranks.filter((rank) => within(rank, 3)).length / ranks.length).toBeGreaterThanOrEqual(0.95);
-    expect(ranks.filter((rank) => within(rank, 1)).length / ranks.length).toBeGreaterThanOrEqual(0.7);
-  }, 290_000);
+  it.runIf(process.env.RMA_TEST_LONG)(
+    'stays as good as it was on its tuning set',
+    async () => {
+      const { ranks } = await ingest('tuning');
+      expect(ranks.filter((rank) => within(rank, 3)).length / ranks.length).toBeGreaterThanOrEqual(0.95);
+      expect(ranks.filter((rank) => within(rank, 1)).length / ranks.length).toBeGreaterThanOrEqual(0.7);
+    },
+    290_000,
+  );
 });
 
 function within(rank: number | undefined, top: number): boolean {
