@@ -13,6 +13,9 @@ const HEAVY = [
   'tests/agent/servers/',
 ];
 
+/** Of these, the ones that build and run containers: minutes each, so only with `--all`, or when they are named. */
+export const ON_REQUEST = ['tests/docker/', 'tests/images/'];
+
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([
   '-t',
@@ -32,29 +35,35 @@ const WITH_VALUE = new Set([
 
 /**
  * @param {readonly string[]} args
- * @returns {{filters: string[], options: string[]}} parts of paths to run, and what goes to vitest
+ * @returns {{filters: string[], options: string[], all: boolean}} parts of paths to run, and what goes to vitest
  */
 export function splitArgs(args) {
   /** @type {string[]} */
   const filters = [];
   /** @type {string[]} */
   const options = [];
+  let all = false;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
-    if (!arg.startsWith('-')) filters.push(arg.replace(/^\.\//, ''));
+    if (arg === '--all') all = true;
+    else if (!arg.startsWith('-')) filters.push(arg.replace(/^\.\//, ''));
     else if (WITH_VALUE.has(arg)) options.push(arg, args[++i] ?? '');
     else options.push(arg);
   }
-  return { filters, options };
+  return { filters, options, all };
 }
 
 /**
  * @param {readonly string[]} files
- * @param {readonly string[]} filters none means all
+ * @param {readonly string[]} filters none means all but what runs on request
+ * @param {boolean} all also what runs on request
  * @returns {Group[]} without empty ones, the fast first
  */
-export function partition(files, filters) {
-  const wanted = files.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
+export function partition(files, filters, all) {
+  const usual = (/** @type {string} */ file) => all || !ON_REQUEST.some((folder) => file.startsWith(folder));
+  const wanted = files.filter((file) =>
+    filters.length === 0 ? usual(file) : filters.some((filter) => file.includes(filter)),
+  );
   const fast = wanted.filter((file) => !HEAVY.some((folder) => file.startsWith(folder)));
   const groups = [{ name: 'fast tests', files: fast, parallel: true }];
   for (const folder of HEAVY) {

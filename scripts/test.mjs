@@ -1,5 +1,5 @@
 /**
- * `npm test [-- FILTER... VITEST-OPTION...]`: sets up, builds and runs the tests in groups that don't get in
+ * `npm test [-- [--all] FILTER... VITEST-OPTION...]`: sets up, builds and runs the tests in groups that don't get in
  * each other's way. Ends with one line, `N passed, N failed[, N skipped]`, over all groups.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -7,14 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { elapsed, run, runMain, SetupError, say } from './progress.mjs';
 import { ensureReady, root } from './setup.mjs';
-import { addCounts, closingLine, countReport, isGreen, partition, splitArgs } from './test-groups.mjs';
+import { addCounts, closingLine, countReport, isGreen, ON_REQUEST, partition, splitArgs } from './test-groups.mjs';
 
 await runMain(async () => {
-  const { filters, options } = splitArgs(process.argv.slice(2));
+  const { filters, options, all } = splitArgs(process.argv.slice(2));
   await ensureReady();
-  const groups = partition(testFiles(), filters);
+  const groups = partition(testFiles(), filters, all);
   if (groups.length === 0) throw new SetupError(`No test file matches ${filters.join(' ') || 'tests/**/*.test.ts'}.`);
 
+  if (filters.length === 0 && !all) say(`Without ${ON_REQUEST.join(' and ')}: npm test -- --all runs them, too.`);
   const start = Date.now();
   const reports = mkdtempSync(join(tmpdir(), 'rma-test-'));
   let counts = { passed: 0, failed: 0, skipped: 0 };

@@ -7,11 +7,12 @@ const files = [
   'tests/e2e/letter.test.ts',
   'tests/chaos/kill.test.ts',
   'tests/agent/gpu.test.ts',
+  'tests/images/build.test.ts',
 ];
 
 describe('the groups', () => {
   it('hold the fast files together and each heavy folder alone', () => {
-    expect(partition(files, []).map(({ files, parallel }) => ({ files, parallel }))).toEqual([
+    expect(partition(files, [], false).map(({ files, parallel }) => ({ files, parallel }))).toEqual([
       { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], parallel: true },
       { files: ['tests/e2e/letter.test.ts'], parallel: false },
       { files: ['tests/chaos/kill.test.ts'], parallel: false },
@@ -19,14 +20,25 @@ describe('the groups', () => {
   });
 
   it('keep what the filters name, and nothing where they name nothing', () => {
-    expect(partition(files, ['tests/chaos', 'gpu']).flatMap((group) => group.files)).toEqual([files[3], files[2]]);
-    expect(partition(files, ['nowhere'])).toEqual([]);
+    expect(partition(files, ['tests/chaos', 'gpu'], false).flatMap((group) => group.files)).toEqual([
+      files[3],
+      files[2],
+    ]);
+    expect(partition(files, ['nowhere'], true)).toEqual([]);
+  });
+
+  it('build containers only when asked to', () => {
+    const names = (filters: string[], all: boolean) => partition(files, filters, all).map(({ name }) => name);
+    expect(names([], false)).not.toContain('tests/images/');
+    expect(names([], true)).toContain('tests/images/');
+    expect(names(['tests/images'], false)).toEqual(['tests/images/']);
   });
 
   it('leave the value of an option to the option', () => {
-    expect(splitArgs(['./tests/core', '-t', 'requeues', '--bail=1'])).toEqual({
+    expect(splitArgs(['./tests/core', '-t', 'requeues', '--bail=1', '--all'])).toEqual({
       filters: ['tests/core'],
       options: ['-t', 'requeues', '--bail=1'],
+      all: true,
     });
   });
 });
