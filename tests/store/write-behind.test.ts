@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import type { Task } from '@rma/server/core/task';
 import { openReader } from '@rma/server/store/sqlite';
 import { openSqliteStore, type SqliteStore } from '@rma/server/store/sqlite-store';
+import { StorageFull } from '@rma/server/store/store';
 import fc from 'fast-check';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
+import { needs } from '../support/needs.js';
+import { Tmpfs } from '../support/tmpfs.js';
 import { event, makeTask, NOW, persistOf, tasksOf, testDirectory, theLane } from './records.js';
 
 let file: string;
@@ -75,6 +78,64 @@ it('a lane that goes makes room for one of the same key', () => {
   store.settle();
   expect(rows('lanes')).toMatchObject([{ id: 2 }]);
 });
+
+it('a task that goes on in the very commit that makes a lane anew is found as it was left', () => {
+  const task = makeTask(1);
+  const counted = (queued: number) => new Map([[1, { queued, open: queued }]]);
+  store.commit(persistOf({ newLanes: [theLane(1), theLane(2)], tasks: new Set([task]), laneDeltas: counted(1) }), NOW);
+  store.commit(persistOf({ droppedLanes: [2] }), NOW);
+  run(task);
+  const again = { ...theLane(3), key: theLane(2).key };
+  store.commit(persistOf({ newLanes: [again], tasks: new Set([task]), laneDeltas: counted(-1) }), NOW);
+  end(task);
+  store.commit(tasksOf(task), NOW);
+  const crashed = afterCrash();
+  crashed.load();
+  expect(crashed.fetch([task.id]).map(plain)).toEqual([plain(task)]);
+  store.settle();
+  expect(rows('tasks')).toMatchObject([{ state: 3, attempt: 1 }]);
+  expect(rows('lanes')).toMatchObject([{ id: 1 }, { id: 3 }]);
+});
+
+it(
+  'on a full disk nothing committed is lost or unknown, what fits is taken, and the tables catch up',
+  needs('tmpfs'),
+  () => {
+    const disk = new Tmpfs(4);
+    onTestFinished(() => disk.unmount());
+    const full = opened(openSqliteStore(join(disk.dir, 'full.db')));
+    full.commit(persistOf({ newLanes: [theLane()] }), NOW);
+    full.settle();
+    const kept: Task[] = [];
+    const submit = (bytes: number) => {
+      const task = makeTask(kept.length + 1, { input: new Uint8Array(bytes) });
+      full.commit(tasksOf(task), NOW);
+      kept.push(task);
+    };
+    for (let i = 0; i < 20; i++) submit(3_000);
+    disk.fill();
+    expect(() => {
+      for (;;) submit(3_000);
+    }).toThrow(StorageFull);
+    const inputs = () => full.fetch(kept.map(({ id }) => id)).map(({ input }) => input.length);
+    // Again and again, as a coordinator does that waits for room: with the tables behind the journal.
+    for (let i = 0; i < 3; i++) {
+      expect(() => full.settle()).toThrow(StorageFull);
+      expect(full.load().nextSeq).toBe(kept.length + 1);
+      expect(inputs()).toEqual(kept.map(({ input }) => input.length));
+      expect(full.due(NOW, 10)).toEqual([]);
+    }
+    const twin = makeTask(99, { id: makeTask(1).id });
+    expect(() => full.commit(tasksOf(twin), NOW)).toThrow('is there already');
+    disk.empty();
+    submit(3_000);
+    full.settle();
+    const rows = opened(openReader(join(disk.dir, 'full.db')));
+    expect(rows.prepare('SELECT count(*) FROM tasks').pluck().get()).toBe(kept.length);
+    expect(rows.prepare('SELECT count(*) FROM journal').pluck().get()).toBe(0);
+    expect(inputs()).toEqual(kept.map(({ input }) => input.length));
+  },
+);
 
 it('much that is pending reaches the tables by itself', () => {
   for (let seq = 1; seq <= 40; seq++) store.commit(tasksOf(makeTask(seq, { input: new Uint8Array(20_000) })), NOW);

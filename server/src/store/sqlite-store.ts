@@ -108,17 +108,16 @@ export class SqliteStore implements Store {
   }
 
   fetch(ids: readonly string[]): Task[] {
-    const found: Task[] = [];
-    for (const id of ids) {
-      const pending = this.#writeBehind.task(id);
-      if (pending) {
-        found.push(pending);
-        continue;
+    return this.#writeBehind.read(() => {
+      const found: Task[] = [];
+      for (const id of ids) {
+        const pending = this.#writeBehind.task(id);
+        const row = pending ? undefined : (this.#statements.taskById.get(id) as TaskRow | undefined);
+        if (pending) found.push(pending);
+        else if (row) found.push(this.#read(row));
       }
-      const row = this.#statements.taskById.get(id) as TaskRow | undefined;
-      if (row) found.push(this.#read(row));
-    }
-    return found;
+      return found;
+    });
   }
 
   /** With what is stored of its latest attempt's output: that attempt runs, or may come back with its worker. */

@@ -73,7 +73,7 @@ export class WriteBehind {
   readonly #database: Database;
   readonly #statements: Statements;
   #pending = new Pending();
-  /** The journal has rows of an earlier process, or of commits that memory has given up. */
+  /** The journal has rows of an earlier process, or of commits that memory has given up; then nothing is pending. */
   #unread: boolean;
   /** No id above it has a row. */
   #newestId: string;
@@ -92,30 +92,40 @@ export class WriteBehind {
 
   /** On disk when it returns. @throws StorageFull: then read back by `recover` what the disk holds */
   commit(persist: Persist, wallMs: number): void {
-    for (const task of persist.tasks) this.#expect(task);
-    for (const lane of persist.laneDeltas.keys()) this.#expectLane(lane, persist.newLanes);
-    // A new lane may have the key of one that is about to go.
-    if (persist.newLanes.length > 0 && this.#pending.dropsLanes) this.settle();
+    this.read(() => {
+      for (const task of persist.tasks) this.#expect(task);
+      for (const lane of persist.laneDeltas.keys()) this.#expectLane(lane, persist.newLanes);
+    });
     const others = otherOperations(persist, wallMs);
-    if (persist.chunks.length > 0 || persist.dropChunks.length > 0 || payloadBytes(persist) > DIRECT_BYTES) {
+    // A new lane may have the key of one that is about to go: then only the journal has the right order.
+    const inOrder = persist.newLanes.length > 0 && this.#pending.dropsLanes;
+    if (!inOrder && isBulk(persist)) {
       this.#pending.add(persist, others);
       this.#bringUp();
-    } else {
-      const operations = lanesOperations(persist);
-      for (const task of persist.tasks) operations.push(taskOperation(task, task.stored));
-      for (const operation of countOperations(persist)) operations.push(operation);
-      for (const operation of others) operations.push(operation);
-      const row = packOperations(operations);
-      try {
-        this.#statements.appendJournal.run(row);
-      } catch (error) {
-        throw asStorageFull(error);
-      }
-      this.#pending.add(persist, others);
-      this.#pending.bytes += row.length;
-    }
+    } else this.#append(persist, others);
     for (const task of persist.tasks) task.stored = { state: task.state, attempt: task.attempt };
-    if (this.#pending.bytes > PENDING_BYTES) this.settle();
+    if (inOrder) {
+      this.#pending = new Pending();
+      this.#unread = true;
+    }
+    if (inOrder || this.#pending.bytes > PENDING_BYTES) this.settle();
+  }
+
+  #append(persist: Persist, others: readonly Operation[]): void {
+    const operations = lanesOperations(persist);
+    for (const task of persist.tasks) operations.push(taskOperation(task, task.stored));
+    for (const operation of countOperations(persist)) operations.push(operation);
+    for (const operation of others) operations.push(operation);
+    const row = packOperations(operations);
+    try {
+      this.#statements.appendJournal.run(row);
+    } catch (error) {
+      throw asStorageFull(error);
+    }
+    // What the journal has not given back yet is not known in memory; with it, this waits there.
+    if (this.#unread) return;
+    this.#pending.add(persist, others);
+    this.#pending.bytes += row.length;
   }
 
   /**
@@ -149,7 +159,9 @@ export class WriteBehind {
     return row === undefined ? null : { state: TASK_STATES[row.state]!, attempt: row.attempt };
   }
 
-  /** Brings the tables up to date with the journal. @throws StorageFull when there is no room for it; nothing is lost */
+  /**
+   * Brings the tables up to date with the journal. Between commits only: what is pending are the core's own tasks, which
+   * a step has changed already when its commit begins. @throws StorageFull when there is no room for it; nothing is lost */
   settle(): void {
     if (this.#pending.bytes > 0 || this.#unread) this.#bringUp();
   }
@@ -158,15 +170,23 @@ export class WriteBehind {
    * Gives up what memory knows of pending commits and reads, with the journal run. That works on a full disk, too: then
    * the tables stay behind, and the next settling runs the journal.
    */
-  recover<T>(read: () => T): T {
+  recover<T>(look: () => T): T {
     this.#pending = new Pending();
     this.#unread = true;
+    return this.read(() => {
+      this.#newestId = (this.#statements.newestId.get() as string | null) ?? '';
+      return look();
+    });
+  }
+
+  /** Looks at tables that have all but what is pending in memory; on a full disk they do only while it looks. */
+  read<T>(look: () => T): T {
+    if (!this.#unread) return look();
     const { begin, rollback } = this.#statements;
     begin.run();
     try {
       this.#runJournal();
-      this.#newestId = (this.#statements.newestId.get() as string | null) ?? '';
-      const answer = read();
+      const answer = look();
       this.#finish();
       return answer;
     } finally {
@@ -204,6 +224,11 @@ export class WriteBehind {
       if (!(asStorageFull(error) instanceof StorageFull)) throw error;
     }
   }
+}
+
+/** What would otherwise go to the disk twice. */
+function isBulk(persist: Persist): boolean {
+  return persist.chunks.length > 0 || persist.dropChunks.length > 0 || payloadBytes(persist) > DIRECT_BYTES;
 }
 
 function payloadBytes(persist: Persist): number {
