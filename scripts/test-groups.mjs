@@ -13,8 +13,8 @@ const HEAVY = [
   'tests/agent/servers/',
 ];
 
-/** Of these, the ones that build and run containers: minutes each, so only with `--all`, or when they are named. */
-export const ON_REQUEST = ['tests/docker/', 'tests/images/'];
+/** What takes minutes by itself: containers, and how well retrieval works. Only with `--all`, or when it is named. */
+export const ON_REQUEST = ['tests/docker/', 'tests/images/', 'tests/agent/rag/quality'];
 
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([

@@ -15,7 +15,7 @@ await runMain(async () => {
   const groups = partition(testFiles(), filters, all);
   if (groups.length === 0) throw new SetupError(`No test file matches ${filters.join(' ') || 'tests/**/*.test.ts'}.`);
 
-  if (filters.length === 0 && !all) say(`Without ${ON_REQUEST.join(' and ')}: npm test -- --all runs them, too.`);
+  if (filters.length === 0 && !all) say(`Without ${ON_REQUEST.join(', ')}: npm test -- --all runs them, too.`);
   const start = Date.now();
   const reports = mkdtempSync(join(tmpdir(), 'rma-test-'));
   let counts = { passed: 0, failed: 0, skipped: 0 };
@@ -40,7 +40,7 @@ await runMain(async () => {
  * @param {string[]} options
  */
 async function vitest({ files, parallel }, report, options) {
-  const workers = parallel ? ['--maxWorkers=2'] : ['--no-file-parallelism'];
+  const workers = parallel ? ['--maxWorkers=3'] : ['--no-file-parallelism'];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...workers, ...reporters, ...options, ...files];
   return (await run(process.execPath, args, { cwd: root, show: true })).code;
