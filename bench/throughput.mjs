@@ -1,6 +1,6 @@
 /**
  * One task end to end: submit, dispatch, a no-op, the result at the submitter. The pool (every step on disk before it
- * is told) beside the relay that keeps nothing (the limit), and beside BullMQ where Redis is installed, in interleaved
+ * is told) beside the relay that keeps nothing (the limit), the same with each turn on disk, and BullMQ where Redis is installed, in interleaved
  * rounds of one run: read the ratios, machines differ.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 
 const { values: options } = parseArgs({
   options: {
-    tasks: { type: 'string', default: '20000' },
+    tasks: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
 });
 if (options.help) {
   process.stdout.write(
-    `npm run bench -- [--tasks N] [--rounds N] [--only relay,pool,sdk,bullmq] [--synchronous FULL|NORMAL] [--json]\n`,
+    `npm run bench -- [--tasks N] [--rounds N] [--only relay,relay+sync,pool,sdk,bullmq] [--synchronous FULL|NORMAL] [--json]\n`,
   );
   process.exit(0);
 }
