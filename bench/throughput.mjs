@@ -1,7 +1,7 @@
 /**
  * One task end to end: submit, dispatch, a no-op, the result at the submitter. The pool (every step on disk before it
- * is told) beside the relay that keeps nothing (the limit), the same with each turn on disk, and BullMQ where Redis is installed, in interleaved
- * rounds of one run: read the ratios, machines differ.
+ * is told) beside the relay that keeps nothing (the limit), the same with each turn on disk, and BullMQ where Redis is
+ * installed, in interleaved rounds of one run: read the ratios, machines differ.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
