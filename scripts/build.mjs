@@ -1,6 +1,6 @@
 /**
- * The build: TypeScript's incremental `tsc -b` over the four packages, the tarball of the agent, and a check by file
- * times whether it is needed at all, so that `npm start` on a current checkout starts at once.
+ * The build: TypeScript's incremental `tsc -b` over the four packages, the dashboard by Vite, the tarball of the agent,
+ * and a check by file times whether it is needed at all, so that `npm start` on a current checkout starts at once.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,11 @@ import { run, SetupError } from './progress.mjs';
 export const packages = ['protocol', 'server', 'agent', 'client'];
 
 const STAMP = 'node_modules/.cache/rma/build';
+/** Of what the dashboard was built from: it takes the longest, and most changes are elsewhere. */
+const DASHBOARD_STAMP = 'node_modules/.cache/rma/dashboard';
+const DASHBOARD_PAGE = 'dashboard/build/index.html';
+/** It bundles the SDK and the protocol. */
+const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'protocol/src'];
 
 /**
  * Whether every source has its output and nothing changed since the last good build.
@@ -20,7 +25,8 @@ const STAMP = 'node_modules/.cache/rma/build';
 export function isBuilt(root) {
   const stamp = join(root, STAMP);
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== fingerprint(root)) return false;
-  return existsSync(join(root, AGENT_TARBALL)) && packages.every((name) => missingOutputs(root, name).length === 0);
+  if (!existsSync(join(root, AGENT_TARBALL)) || !isDashboardBuilt(root)) return false;
+  return packages.every((name) => missingOutputs(root, name).length === 0);
 }
 
 /**
@@ -38,6 +44,7 @@ export async function build(root) {
   }
   await compile(root, packages);
   writeAgentPackage(root);
+  if (!isDashboardBuilt(root)) await buildDashboard(root);
   const stamp = join(root, STAMP);
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, before);
@@ -56,13 +63,47 @@ export async function compile(root, projects) {
 }
 
 /** @param {string} root */
+function isDashboardBuilt(root) {
+  const stamp = join(root, DASHBOARD_STAMP);
+  if (!existsSync(join(root, DASHBOARD_PAGE)) || !existsSync(stamp)) return false;
+  return readFileSync(stamp, 'utf8') === dashboardFingerprint(root);
+}
+
+/**
+ * @param {string} root
+ * @throws {SetupError} with Vite's messages
+ */
+export async function buildDashboard(root) {
+  const before = dashboardFingerprint(root);
+  const { code, output } = await run(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'build'], {
+    cwd: join(root, 'dashboard'),
+  });
+  if (code !== 0) throw new SetupError(`The dashboard's build failed:\n${output.trimEnd()}`);
+  const stamp = join(root, DASHBOARD_STAMP);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, before);
+}
+
+/** @param {string} root */
+function dashboardFingerprint(root) {
+  const configs = ['svelte.config.js', 'vite.config.ts', 'package.json'].map((name) => `dashboard/${name}`);
+  const sources = DASHBOARD_SOURCES.flatMap((folder) => filesBelow(root, folder));
+  return fingerprintOf(root, [...configs, 'package-lock.json', ...sources]);
+}
+
+/** @param {string} root */
 function fingerprint(root) {
-  const hash = createHash('sha256');
   const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json', 'scripts/agent-package.mjs'];
   configs.push('agent/bin/rma-worker.js', 'deploy/rma-worker.service');
   for (const name of packages) configs.push(`${name}/tsconfig.json`, `${name}/package.json`);
   const sources = packages.flatMap((name) => filesBelow(root, `${name}/src`));
-  for (const path of [...configs, ...sources]) {
+  return fingerprintOf(root, [...configs, ...sources]);
+}
+
+/** @param {string} root @param {readonly string[]} paths */
+function fingerprintOf(root, paths) {
+  const hash = createHash('sha256');
+  for (const path of paths) {
     const stat = statSync(join(root, path), { throwIfNoEntry: false });
     hash.update(`${path} ${stat?.mtimeMs} ${stat?.size}\n`);
   }

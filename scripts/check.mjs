@@ -2,6 +2,7 @@
  * `npm run check [-- --no-tests]`: types, lint and format, import directions, tests. The cheap steps all run, so
  * that one look shows all there is to mend; the tests run once those are green.
  */
+import { join } from 'node:path';
 import { compile, packages } from './build.mjs';
 import { readImports, violations } from './imports.mjs';
 import { elapsed, run, runMain, SetupError, say } from './progress.mjs';
@@ -17,6 +18,7 @@ const steps = [
     cheap: true,
     work: () => program('node_modules/@biomejs/biome/bin/biome', ['check', '.']),
   },
+  { name: 'dashboard', cheap: true, work: dashboard },
   { name: 'import directions', cheap: true, work: async () => violations(await readImports(root)).join('\n') },
   { name: 'tests', cheap: false, work: () => program('scripts/test.mjs', [], { show: true }) },
 ];
@@ -52,6 +54,17 @@ async function types() {
     if (error instanceof SetupError && error.exitCode === 1) return error.message;
     throw error;
   }
+}
+
+/** Types, markup and accessibility of the components. */
+async function dashboard() {
+  const cwd = join(root, 'dashboard');
+  const sync = await run(process.execPath, [join(root, 'node_modules/@sveltejs/kit/svelte-kit.js'), 'sync'], { cwd });
+  if (sync.code !== 0) return sync.output.trimEnd();
+  const checker = join(root, 'node_modules/svelte-check/bin/svelte-check');
+  const options = ['--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'];
+  const { code, output } = await run(process.execPath, [checker, ...options], { cwd });
+  return code === 0 ? '' : output.trimEnd();
 }
 
 /** @param {string} script @param {string[]} args @param {{show?: boolean}} [options] */

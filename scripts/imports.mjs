@@ -12,6 +12,7 @@ const PACKAGES = {
   server: ['protocol'],
   agent: ['protocol'],
   client: ['protocol'],
+  dashboard: ['protocol', 'client'],
 };
 
 /** Files that declare a port (types only): every layer above the core may know them, whichever folder they stand in. */
@@ -62,10 +63,13 @@ const DOORS = {
   yaml: ['server/src/config.ts', 'protocol/src/catalog-text.ts', 'agent/src/policy/yaml-reader.ts'],
   'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],
   'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],
+  uplot: ['dashboard/src/lib/charts/**'],
+  'bits-ui': ['dashboard/src/lib/shell/**', 'dashboard/src/lib/ui/**'],
+  virtua: ['dashboard/src/lib/ui/**'],
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
-const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**'];
+const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**'];
 /** ... but in these. */
 const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
 
@@ -88,18 +92,30 @@ export async function readImports(root) {
   const declared = {};
   for (const name of Object.keys(PACKAGES)) {
     const manifest = JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8'));
-    const { dependencies, optionalDependencies, peerDependencies } = manifest;
-    declared[name] = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
+    const { dependencies, optionalDependencies, peerDependencies, devDependencies } = manifest;
+    // What is bundled is needed for the build alone.
+    const bundled = name === 'dashboard' ? devDependencies : {};
+    declared[name] = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies, ...bundled });
     for (const path of readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })) {
-      if (!path.endsWith('.ts')) continue;
+      if (!/\.(ts|svelte)$/.test(path)) continue;
       const file = `${name}/src/${path.replaceAll('\\', '/')}`;
-      const text = readFileSync(join(root, file), 'utf8');
+      const text = path.endsWith('.svelte') ? scriptsOf(join(root, file)) : readFileSync(join(root, file), 'utf8');
       for (const { fileName, pos } of ts.preProcessFile(text, true, true).importedFiles) {
         imports.push({ file, line: text.slice(0, pos).split('\n').length, specifier: fileName });
       }
     }
   }
   return { imports, declared };
+}
+
+/** The scripts of a component, in their lines. @param {string} path */
+function scriptsOf(path) {
+  const text = readFileSync(path, 'utf8');
+  let kept = '';
+  for (const { index, 0: script } of text.matchAll(/(?<=<script[^>]*>)[\s\S]*?(?=<\/script>)/g)) {
+    kept += text.slice(kept.length, index).replace(/[^\n]/g, ' ') + script;
+  }
+  return kept;
 }
 
 /**
@@ -135,6 +151,8 @@ function packageProblem(file, specifier, declared) {
   const own = packageOf(file);
   // Chosen by the package's own "imports" field, such as the client's #socket for Node and browsers.
   if (specifier.startsWith('#')) return undefined;
+  // SvelteKit's own names.
+  if (own === 'dashboard' && (specifier.startsWith('$lib/') || specifier.startsWith('$app/'))) return undefined;
   if (isBuiltin(specifier)) {
     const allowed = !matches(file, WITHOUT_BUILTINS) || matches(file, WITH_BUILTINS);
     return allowed ? undefined : 'no Node builtin here: it runs in browsers, or must stay pure';

@@ -25,7 +25,7 @@ const STAMP = 'node_modules/.rma-setup.json';
 
 /**
  * Installs and builds as far as needed. Safe to call from several processes at once.
- * @param {{build?: boolean}} [options] `build` compiles protocol, server, agent and client (default true)
+ * @param {{build?: boolean}} [options] `build` compiles protocol, server, agent, client and dashboard (default true)
  * @throws {SetupError} with what is wrong and what to do
  */
 export async function ensureReady({ build: wantsBuild = true } = {}) {

@@ -26,6 +26,8 @@ On Windows: node scripts/start.mjs [options]`;
 /** Ctrl-C under npm arrives twice, from the terminal and from npm; only a later one means "at once". */
 /** What the first worker runs. No data services: whoever tries the pool does not want to pull images at once. */
 const FIRST_WORKLOADS = ['echo', 'document', 'ner', 'embed', 'ocr', 'rag', 'vector'];
+/** The coordinator's second line, where it has a dashboard. */
+const SIGN_IN_LINE = /^dashboard, signs in once within 10 minutes: (\S+)$/;
 const SECOND_PRESS_MS = 1_000;
 const JOIN_PATIENCE_MS = 15_000;
 
@@ -50,11 +52,17 @@ await runMain(async () => {
     start: out('yellow', 'start       │ '),
   };
   const { data } = options;
+  /** @type {string | undefined} */
+  let signInLink;
   const pool = supervise({
     coordinator: [join(root, 'server/bin/rma-coordinator.js'), '--data', data, ...options.forwarded],
     worker: options.worker ? (url) => workerCommand(url, data) : undefined,
-    onLine: (source, line) => process.stdout.write(`${prefix[source]}${readable(line)}\n`),
-    onListening: (url) => void welcome(url, options, out),
+    onLine: (source, line) => {
+      const link = source === 'coordinator' && signInLink === undefined ? SIGN_IN_LINE.exec(line)?.[1] : undefined;
+      if (link !== undefined) signInLink = link;
+      else process.stdout.write(`${prefix[source]}${readable(line)}\n`);
+    },
+    onListening: (url) => void welcome(url, options, out, () => signInLink),
   });
 
   let firstPressAt = 0;
@@ -121,8 +129,9 @@ function workerCommand(url, data) {
  * @param {string} url
  * @param {Options} options
  * @param {ReturnType<typeof painter>} paint
+ * @param {() => string | undefined} signInLink
  */
-async function welcome(url, options, paint) {
+async function welcome(url, options, paint, signInLink) {
   const joined = options.worker && (await workerJoined(url));
   const data = relative(process.cwd(), options.data) || '.';
   const where = data === 'data' ? '' : `RMA_DATA=${data} `;
@@ -134,7 +143,8 @@ async function welcome(url, options, paint) {
       : 'none (--no-worker)';
   const lines = [
     paint('bold', 'RMA Pool is up.'),
-    `  status page  ${paint('cyan', `${url}/`)}`,
+    `  dashboard    ${paint('cyan', signInLink() ?? `${url}/`)}`,
+    '               (the link signs you in; it counts once, within 10 minutes)',
     `  worker       ${worker}`,
     `  tokens       ${join(data, 'admin.token')}, client.token, join.token (readable by you alone)`,
     '  try it       in a second terminal:',

@@ -7,6 +7,7 @@ const HEAVY = [
   'tests/durability/',
   'tests/e2e/',
   'tests/chaos/',
+  'tests/dashboard/',
   'tests/docker/',
   'tests/images/',
   'tests/agent/rag/',

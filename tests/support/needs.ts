@@ -37,6 +37,10 @@ const probes = {
     works: () => pythonCommand() !== undefined,
     remedy: 'apt-get install python3-websockets python3-msgpack',
   },
+  chromium: {
+    works: () => succeeds('chromium', ['--version']),
+    remedy: 'apt-get install chromium',
+  },
   redis: {
     works: () => succeeds('redis-server', ['--version']),
     remedy: 'apt-get install redis-server',

@@ -30,6 +30,9 @@ const TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
+/** The one style attribute that SvelteKit writes: it hides the element that tells screen readers of a new page. */
+const ANNOUNCER_STYLE = 'sha256-S8qMpvofolR8Mpjy4kQvEm7m1q8clzU4dfDH0AmvZjo=';
+
 interface File {
   readonly type: string;
   readonly etag: string;
@@ -151,6 +154,7 @@ function policyFor(html: string): string {
     "default-src 'none'",
     `script-src 'self'${hashes('script')}`,
     `style-src 'self'${hashes('style')}`,
+    `style-src-attr 'unsafe-hashes' '${ANNOUNCER_STYLE}'`,
     "img-src 'self' data: blob:",
     "font-src 'self'",
     "connect-src 'self'",

@@ -1,0 +1,43 @@
+/** A topic of the coordinator as reactive state, looked at for as long as the component that asks lives. */
+import type { Live, LiveStatus } from '@rma/client';
+
+export interface LiveState<T> {
+  /** The newest; undefined before the first snapshot. */
+  readonly value: T | undefined;
+  /** stale: the connection is lost, `value` is what was. */
+  readonly status: LiveStatus;
+  readonly error: Error | undefined;
+}
+
+/**
+ * Call it while a component is set up. `source` is asked again when what it reads changes (an id, a filter).
+ *
+ * ```ts
+ * const workers = live(() => pool.client.liveWorkers());
+ * const online = $derived(workers.value?.rows.size);
+ * ```
+ */
+export function live<T>(source: () => Live<T>): LiveState<T> {
+  let state = $state.raw<LiveState<T>>({ value: undefined, status: 'idle', error: undefined });
+  $effect(() => {
+    const topic = source();
+    const leave = topic.subscribe((value, { status, error }) => {
+      state = { value, status, error };
+    });
+    return () => {
+      leave();
+      state = { value: undefined, status: 'idle', error: undefined };
+    };
+  });
+  return {
+    get value() {
+      return state.value;
+    },
+    get status() {
+      return state.status;
+    },
+    get error() {
+      return state.error;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+/** Light, dark, or what the system says; remembered in this browser. app.html applies it before the first paint. */
+export type Theme = 'system' | 'light' | 'dark';
+export const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
+
+const KEY = 'rma.theme';
+
+class ThemeChoice {
+  choice = $state<Theme>(read());
+  /** Counts the changes of what is seen: whoever draws on a canvas draws anew. */
+  changes = $state(0);
+
+  constructor() {
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+      this.changes += 1;
+    });
+  }
+
+  choose(theme: Theme): void {
+    this.choice = theme;
+    if (theme === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    this.changes += 1;
+    remember(theme);
+  }
+}
+
+/** Storage may be forbidden to the page; the choice then lasts as long as the page does. */
+function read(): Theme {
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept === 'light' || kept === 'dark' ? kept : 'system';
+  } catch {
+    return 'system';
+  }
+}
+
+function remember(theme: Theme): void {
+  try {
+    if (theme === 'system') localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
+  } catch (error) {
+    console.info('the theme is not remembered', error);
+  }
+}
+
+/** A colour of app.css as this theme resolves it, for canvases: `colour('--tier-1')`. */
+export function colour(token: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${token})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+export const theme = new ThemeChoice();

@@ -1,0 +1,28 @@
+/** Short notices of what was done, for a few seconds, at the edge of the page. */
+import type { Tone } from './tone.js';
+
+export interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+const SHOWN_MS = 6_000;
+const MAX_SHOWN = 4;
+
+class Toasts {
+  list = $state.raw<readonly Toast[]>([]);
+  #next = 1;
+
+  say(text: string, tone: Tone = 'plain'): void {
+    const toast = { id: this.#next++, text, tone };
+    this.list = [...this.list, toast].slice(-MAX_SHOWN);
+    setTimeout(() => this.dismiss(toast.id), SHOWN_MS);
+  }
+
+  dismiss(id: number): void {
+    this.list = this.list.filter((toast) => toast.id !== id);
+  }
+}
+
+export const toasts = new Toasts();

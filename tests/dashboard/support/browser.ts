@@ -1,0 +1,88 @@
+/**
+ * A real Chromium for the tests of a file, and pages in it that are signed in. After each test the pages are closed, and
+ * none of them may have seen an error: not on the console, not thrown, not by the content security policy.
+ */
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--js-flags=--expose-gc',
+];
+
+export interface PageOptions {
+  /** Where the coordinator is. */
+  readonly url: string;
+  /** Signs in with it first; without one nobody is signed in. */
+  readonly token?: string;
+  readonly path?: string;
+  /** px; default 1440 by 900 */
+  readonly width?: number;
+  readonly height?: number;
+  readonly scheme?: 'light' | 'dark';
+}
+
+export class TestBrowser {
+  #browser: Browser | undefined;
+  #contexts: BrowserContext[] = [];
+  /** What went wrong on the pages of this test. A test that provokes an error takes it out with `forgive`. */
+  #errors: string[] = [];
+
+  async start(): Promise<void> {
+    this.#browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
+  }
+
+  async stop(): Promise<void> {
+    await this.#browser?.close();
+  }
+
+  /** A page of its own session. */
+  async open(options: PageOptions): Promise<Page> {
+    const { url, token, path = '/', width = 1440, height = 900, scheme = 'light' } = options;
+    if (!this.#browser) throw new Error('the browser is not up');
+    const context = await this.#browser.newContext({ viewport: { width, height }, colorScheme: scheme, baseURL: url });
+    this.#contexts.push(context);
+    if (token !== undefined) {
+      const response = await context.request.post('/api/session', { data: { token }, headers: { origin: url } });
+      if (!response.ok()) throw new Error(`signing in: ${response.status()} ${await response.text()}`);
+    }
+    const page = await context.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.#errors.push(`${page.url()}: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => this.#errors.push(`${page.url()} threw: ${error.stack ?? error.message}`));
+    await page.goto(path);
+    return page;
+  }
+
+  /** Forgets the errors that a test provoked on purpose. */
+  forgive(pattern: RegExp): void {
+    this.#errors = this.#errors.filter((error) => !pattern.test(error));
+  }
+
+  async closePages(): Promise<readonly string[]> {
+    for (const context of this.#contexts.splice(0)) await context.close();
+    return this.#errors.splice(0);
+  }
+}
+
+/** One browser for all tests of a file. */
+export function useBrowser(): TestBrowser {
+  const browser = new TestBrowser();
+  beforeAll(() => browser.start());
+  afterAll(() => browser.stop());
+  afterEach(async () => {
+    expect(await browser.closePages()).toEqual([]);
+  });
+  return browser;
+}
+
+function chromiumPath(): string {
+  return process.env.RMA_TEST_CHROMIUM ?? '/usr/bin/chromium';
+}
