@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly only?: readonly string[] | undefined;
   /** The container engine: `auto` (the default), `none`, or its URL. */
   readonly engine?: string | undefined;
+  /** How often an engine that is not there is looked for again, ms. Default 20,000. */
+  readonly engineLookMs?: number | undefined;
   /** Images that tasks of kind `container.run` may use, besides `jobs.images` of `worker.yaml`; `*` stands for any text. */
   readonly allowImages?: readonly string[] | undefined;
   /** Allows an address without encryption that is not this machine. */

@@ -146,6 +146,10 @@ class LocalAgent implements Agent {
       state,
       log,
       changed: (list) => this.#announcements.services(list),
+      engineFound: (engine) => {
+        this.#lender?.found(engine);
+        this.#termsChanged();
+      },
       worker: () => this.worker?.id,
     });
     this.#runtimes = runtimes;

@@ -26,14 +26,14 @@ export interface AssignedRuntimesOptions {
 
 export class AssignedRuntimes {
   readonly #options: AssignedRuntimesOptions;
-  readonly #fixed: readonly Runtime[];
+  readonly #fixed: Runtime[];
   readonly #assigned = new Map<string, Runtime>();
   readonly #withdrawn = new Set<Runtime>();
   #stopped = false;
 
   /** @param fixed run whatever is assigned */
   constructor(fixed: readonly Runtime[], options: AssignedRuntimesOptions) {
-    this.#fixed = fixed;
+    this.#fixed = [...fixed];
     this.#options = options;
   }
 
@@ -43,6 +43,14 @@ export class AssignedRuntimes {
 
   startFixed(): void {
     for (const runtime of this.#fixed) this.#start(runtime, 'own');
+  }
+
+  /** One more that runs whatever is assigned, from now on. */
+  addFixed(runtime: Runtime): void {
+    if (this.#stopped) return;
+    this.#fixed.push(runtime);
+    this.#start(runtime, 'own');
+    this.#options.changed();
   }
 
   /** Runs these workloads from now on, and no others. */

@@ -22,15 +22,23 @@ import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 import type { StateDir } from './state-dir.js';
 
 export interface WorkerRuntimesOptions {
-  readonly agent: Pick<AgentOptions, 'allowImages' | 'engine' | 'handlersFile' | 'llm' | 'only' | 'runtimes'>;
+  readonly agent: Pick<
+    AgentOptions,
+    'allowImages' | 'engine' | 'engineLookMs' | 'handlersFile' | 'llm' | 'only' | 'runtimes'
+  >;
   readonly donor: Donor;
   readonly state: StateDir;
   readonly log: AgentLog;
   /** The list, or what its services say, is another now. */
   changed(runtimes: readonly Runtime[]): void;
+  /** A container engine answers that was not there at the start: containers can be assigned. */
+  engineFound(engine: Engine): void;
   /** Who it is, once it has joined. */
   worker(): string | undefined;
 }
+
+/** How often a machine without a container engine is looked at again: somebody may install or start one. */
+const ENGINE_LOOK_MS = 20_000;
 
 export class WorkerRuntimes {
   readonly #options: WorkerRuntimesOptions;
@@ -38,6 +46,9 @@ export class WorkerRuntimes {
   readonly #refusals = new Map<string, string | undefined>();
   #containers: Containers | undefined;
   #assigned: AssignedRuntimes | undefined;
+  #hardware: Hardware | undefined;
+  #search: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(options: WorkerRuntimesOptions) {
     this.#options = options;
@@ -50,10 +61,15 @@ export class WorkerRuntimes {
 
   /** Looks for the container engine. @throws AgentFault for an address that cannot be used */
   async prepare(hardware: Hardware): Promise<void> {
+    if (this.#options.agent.runtimes === undefined) this.#containers = await this.#find(hardware, false);
+    this.#hardware = hardware;
+  }
+
+  #find(hardware: Hardware, again: boolean): Promise<Containers | undefined> {
     const { agent, donor, state, log, worker } = this.#options;
-    if (agent.runtimes !== undefined) return;
-    this.#containers = await findContainers({
+    return findContainers({
       choice: agent.engine ?? 'auto',
+      isAgain: again,
       lent: () => ({
         hardware: capHardware(hardware, donor.policy.caps),
         jobImages: [...(agent.allowImages ?? []), ...donor.policy.jobs.images],
@@ -81,6 +97,29 @@ export class WorkerRuntimes {
     this.#assigned = assigned;
     assigned.startFixed();
     link.setRuntimes(assigned.list);
+    if (this.#containers === undefined) this.#searchSoon();
+  }
+
+  #searchSoon(): void {
+    const { agent } = this.#options;
+    if (agent.runtimes !== undefined || agent.engine === 'none') return;
+    this.#search = setTimeout(() => void this.#searchAgain(), agent.engineLookMs ?? ENGINE_LOOK_MS);
+    this.#search.unref();
+  }
+
+  async #searchAgain(): Promise<void> {
+    const hardware = this.#hardware;
+    const assigned = this.#assigned;
+    if (hardware === undefined || assigned === undefined) return;
+    const containers = await this.#find(hardware, true);
+    if (this.#stopped) return;
+    if (containers === undefined) {
+      this.#searchSoon();
+      return;
+    }
+    this.#containers = containers;
+    if (containers.jobs !== undefined) assigned.addFixed(containers.jobs);
+    this.#options.engineFound(containers.view);
   }
 
   /** Runs what is assigned, as far as the donor's terms of now allow it. */
@@ -116,6 +155,8 @@ export class WorkerRuntimes {
 
   /** Ends everything; resolves when nothing is left. */
   async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#search);
     await this.#assigned?.stop();
     await this.#containers?.stop();
   }

@@ -23,7 +23,7 @@ import {
 import { TaskTopicFilter, TOPICS } from './topic.js';
 import { TokenRole } from './view.js';
 import { LogLine, Service, WorkerHello } from './worker.js';
-import { DonorPolicy } from './workload.js';
+import { DonorPolicy, Engine } from './workload.js';
 
 const { maxItems } = LIMITS;
 const Ref = Type.Integer({
@@ -248,8 +248,14 @@ export const Drain = Type.Object(
 );
 
 export const PolicyMessage = Type.Object(
-  { type: Type.Literal('policy'), policy: DonorPolicy },
-  { description: 'the terms on which the machine is lent changed' },
+  {
+    type: Type.Literal('policy'),
+    policy: DonorPolicy,
+    engine: Type.Optional(
+      Type.Unsafe<Engine>({ ...Engine, description: 'the machine has one now, or it is another; absent: as it was' }),
+    ),
+  },
+  { description: 'the terms on which the machine is lent changed, or what it can run' },
 );
 
 export const Leave = Type.Object(

@@ -1,7 +1,7 @@
 /** A whole agent with an engine: assigned containers through its death, its log on request, its end, `container.run`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removeAll } from '@rma/agent/docker/clean-up';
@@ -61,6 +61,22 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
       ?.services.find((one) => one.name === name);
   const healthy = (session: TestSession, name: string) =>
     fixture.coordinator.until(`${name} healthy`, () => service(session, name)?.state === 'healthy', 60_000);
+
+  it('finds an engine that starts after it, says so, and runs what it could not run before', async () => {
+    const { coordinator } = fixture;
+    const socket = join(fixture.directory, 'engine.sock');
+    coordinator.answer = () => ({ assignment: assignment({ redis: REDIS }) });
+    const agent = fixture.agent({ engine: `unix://${socket}`, engineLookMs: 50 });
+    await agent.start();
+    const session = await coordinator.welcomed(1);
+    expect(session.hello.worker?.engine).toBeUndefined();
+    await coordinator.until('told why not', () => service(session, 'redis')?.reason?.includes('no engine') === true);
+    symlinkSync(engineUrl().replace('unix://', ''), socket);
+    await coordinator.until('told of the engine', () =>
+      session.of('policy').some(({ engine }) => engine !== undefined),
+    );
+    await healthy(session, 'redis');
+  });
 
   it('runs what it is assigned, keeps it through SIGKILL, and takes it down when it ends, but not the data', async () => {
     const { coordinator } = fixture;

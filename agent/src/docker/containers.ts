@@ -36,6 +36,8 @@ export interface Lent {
 
 export interface ContainersOptions {
   readonly choice: EngineChoice;
+  /** It was looked for before: why there is none is known. */
+  readonly isAgain?: boolean;
   /** What the donor lends to containers now. */
   lent(): Lent;
   readonly stateDir: string;
@@ -49,10 +51,13 @@ export interface ContainersOptions {
 
 /** Undefined where there is no engine, or none is wanted. @throws AgentFault for an address that cannot be used */
 export async function findContainers(options: ContainersOptions): Promise<Containers | undefined> {
-  const found = await detectEngine(options.choice, (message) => options.log.warn({}, message));
+  const { log, isAgain } = options;
+  const found = await detectEngine(options.choice, (message) =>
+    isAgain ? log.debug({}, message) : log.warn({}, message),
+  );
   if (found === undefined) return undefined;
   const { info, url } = found;
-  options.log.info(
+  log.info(
     { engine: info.name, version: info.version, url, gpu: info.nvidia },
     `containers run on ${info.name} ${info.version} (${url})${info.nvidia ? ', with GPUs' : ''}`,
   );

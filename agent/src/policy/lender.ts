@@ -2,7 +2,7 @@
  * Carries out at the link what the donor wants: opens, holds, or closes as the terms say, and dials again when it may.
  * Every change of mind replaces the one before, also in the middle of closing.
  */
-import type { DonorPolicy } from '@rma/protocol/workload';
+import type { DonorPolicy, Engine } from '@rma/protocol/workload';
 import type { Link } from '../link/link.js';
 import type { AgentLog } from '../log.js';
 import type { Donor } from './donor.js';
@@ -73,6 +73,11 @@ export class Lender {
       link.wake();
     }
     if (was !== lending.state || lending.state !== 'open') this.#tell(lending, wasUnfinished);
+  }
+
+  /** The machine can run containers since a moment ago. */
+  found(engine: Engine): void {
+    if (!this.#stopped) this.#options.link.tell({ type: 'policy', policy: this.policy, engine });
   }
 
   /** The agent ends: from now on it is not opened or closed any more. */

@@ -242,6 +242,16 @@ describe('the donor', () => {
     expect(events(pool, 'worker.policy').at(-1)?.data).toEqual({ paused: false });
   });
 
+  it('may install a container engine later: what needs one is placed then', () => {
+    const pool = new Pool();
+    useCatalog(pool, entry('chat', { floor: 1 }));
+    const worker = join(pool, {});
+    expect(worker.assigned).toEqual([]);
+    worker.say({ type: 'policy', policy: { paused: false }, engine });
+    pool.advance(1_000);
+    expect(worker.assigned).toEqual(['chat']);
+  });
+
   it.each([
     ['workloads', { paused: false, workloads: ['other'] }, 'its donor does not lend it to this workload'],
     ['kinds', { paused: false, kinds: ['echo'] }, 'its donor does not lend it to these task kinds'],

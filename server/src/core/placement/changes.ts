@@ -85,8 +85,9 @@ export function releaseBindings(turn: Turn, worker: Worker, why: string): void {
   state.placementDue = true;
 }
 
-export function takePolicy(turn: Turn, worker: Worker, { policy }: UpOf<'policy'>): void {
+export function takePolicy(turn: Turn, worker: Worker, { policy, engine }: UpOf<'policy'>): void {
   const before = worker.policy;
+  if (engine) worker.engine = engine;
   setPolicy(worker, policy);
   const { state, effects } = turn;
   if ((before?.paused ?? false) !== policy.paused || (policy.paused && before?.reason !== policy.reason)) {
