@@ -7,27 +7,28 @@ import { checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
-import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
-import type { AttemptRef } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
-import { PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
+import { SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import type { Logger } from 'pino';
 import { v7 } from 'uuid';
 import type { BlobStore } from '../blobs/blob-store.js';
-import { type Effects, makeOutgoing, type Outgoing } from '../core/effects.js';
-import type { HelloInput, Input } from '../core/inputs.js';
+import type { Effects, Outgoing } from '../core/effects.js';
+import type { Input } from '../core/inputs.js';
 import type { State } from '../core/state.js';
 import { originAllowed } from '../identity/origin.js';
-import { sessionOf } from '../identity/session-cookie.js';
 import type { Tokens } from '../identity/tokens.js';
 import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
 import type { LiveViews } from '../topics/live-views.js';
+import { authorize } from './authorize.js';
 import { Connection } from './connection.js';
-import { deliver, isPatient, isUrgent, type ReadChunks } from './deliver.js';
+import { deliver, isUrgent, type ReadChunks } from './deliver.js';
+import { asWire, nameOf } from './fault.js';
+import { greet } from './greeting.js';
 import { LogRequests } from './log-requests.js';
+import { Receipts } from './receipts.js';
 import { Streams } from './streams.js';
 import { Subscriptions } from './subscriptions.js';
 import type { RequestHead, Socket, Transport, UpgradeVerdict } from './transport.js';
@@ -63,11 +64,6 @@ export interface ConnectionsOptions {
   readonly log: Logger;
 }
 
-const MAX_TYPE_LENGTH = 64;
-
-/** How long an acknowledged result may wait for company. */
-const RECEIPT_MS = 3;
-
 interface Entry {
   readonly connection: Connection;
   readonly streams: Streams;
@@ -81,9 +77,7 @@ export class Connections {
   readonly #logs: LogRequests;
   readonly #timer: NodeJS.Timeout;
   #lookedAtMs: number;
-  /** Acknowledged results that wait for something to leave with. */
-  readonly #receipts = new Map<number, AttemptRef[]>();
-  #receiptTimer: NodeJS.Timeout | undefined;
+  readonly #receipts: Receipts;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
@@ -101,6 +95,7 @@ export class Connections {
       nowMs: () => clock.nowMs(),
       connection: (session) => this.#entries.get(session)?.connection,
     });
+    this.#receipts = new Receipts((session, outgoing) => this.#deliver(session, outgoing));
     this.#timer = setInterval(() => this.#look(), LIVENESS_TICK_MS);
   }
 
@@ -186,7 +181,7 @@ export class Connections {
     if (!entry) return;
     const { connection, streams } = entry;
     this.#entries.delete(socket.id);
-    this.#receipts.delete(socket.id);
+    this.#receipts.closed(socket.id);
     if (connection.role === null) this.#greeted(connection);
     connection.phase = 'closing';
     streams.close();
@@ -206,18 +201,14 @@ export class Connections {
   }
 
   #tell(id: number, outgoing: Outgoing): void {
+    const now = this.#entries.has(id) ? this.#receipts.pass(id, outgoing) : undefined;
+    if (now) this.#deliver(id, now);
+  }
+
+  #deliver(id: number, outgoing: Outgoing): void {
     const { clock, readChunks, query, log } = this.#options;
     const connection = this.#entries.get(id)?.connection;
     if (!connection || connection.phase === 'closing') return;
-    if (isPatient(outgoing)) {
-      this.#keepReceipts(id, outgoing.acknowledgedResults);
-      return;
-    }
-    const kept = this.#receipts.get(id);
-    if (kept) {
-      outgoing.acknowledgedResults.unshift(...kept);
-      this.#receipts.delete(id);
-    }
     if (outgoing.welcome) {
       connection.phase = 'open';
       connection.role = outgoing.welcome.role;
@@ -235,31 +226,9 @@ export class Connections {
     }
   }
 
-  /** Waking a worker only to tell it that a result arrived costs more than all the rest; the next dispatch tells it too. */
-  #keepReceipts(id: number, receipts: readonly AttemptRef[]): void {
-    const kept = this.#receipts.get(id);
-    if (kept) kept.push(...receipts);
-    else this.#receipts.set(id, [...receipts]);
-    this.#receiptTimer ??= setTimeout(() => this.#sendReceipts(), RECEIPT_MS);
-  }
-
-  #sendReceipts(): void {
-    clearTimeout(this.#receiptTimer);
-    this.#receiptTimer = undefined;
-    const { clock, readChunks } = this.#options;
-    for (const [id, receipts] of this.#receipts) {
-      const connection = this.#entries.get(id)?.connection;
-      if (!connection || connection.phase === 'closing') continue;
-      const outgoing = makeOutgoing();
-      outgoing.acknowledgedResults.push(...receipts);
-      deliver(connection, outgoing, clock.nowMs(), readChunks);
-    }
-    this.#receipts.clear();
-  }
-
   /** Ends every connection, each told why and when to come back; at most `spreadMs` later, so that not all come at once. */
   closeAll(reason: CloseName, message: string, spreadMs: number): void {
-    this.#sendReceipts();
+    this.#receipts.flush();
     const nowMs = this.#options.clock.nowMs();
     for (const { connection } of this.#entries.values()) {
       connection.goodbye(reason, message, nowMs, Math.floor(Math.random() * spreadMs));
@@ -283,7 +252,7 @@ export class Connections {
     const { connection, streams } = entry;
     const { push } = this.#options;
     if (message.type === 'hello') {
-      this.#hello(connection, message);
+      greet(this.#options, connection, message);
       return;
     }
     if (connection.phase !== 'open' || connection.role === null) {
@@ -292,7 +261,7 @@ export class Connections {
         `'${message.type}' came before the welcome; say hello and wait for it`,
       );
     }
-    this.#authorize(connection, message);
+    authorize(connection, message);
     switch (message.type) {
       case 'heartbeat':
         return;
@@ -337,28 +306,6 @@ export class Connections {
     }
   }
 
-  #authorize(connection: Connection, message: Up): void {
-    const role = connection.role!;
-    const roles =
-      message.type === 'query'
-        ? QUERY_ROLES[message.query.what]
-        : message.type === 'act'
-          ? ACTION_ROLES[message.action.do]
-          : message.type === 'subscribe'
-            ? TOPIC_ROLES[message.topic]
-            : MESSAGE_ROLES[message.type];
-    if (roles.includes(role)) return;
-    const what =
-      message.type === 'query'
-        ? `the query '${message.query.what}'`
-        : message.type === 'act'
-          ? `the action '${message.action.do}'`
-          : message.type === 'subscribe'
-            ? `'subscribe' to '${message.topic}'`
-            : `'${message.type}'`;
-    throw new ProtocolError('forbidden', `the role '${role}' may not send ${what}; it takes ${roles.join(' or ')}`);
-  }
-
   async #subscribe(connection: Connection, message: UpOf<'subscribe'>): Promise<void> {
     const { views, state, clock } = this.#options;
     if (message.topic === 'events') {
@@ -381,60 +328,6 @@ export class Connections {
     if (its && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
     if (message.type === 'blob.get') return undefined;
     throw new ProtocolError('not_found', 'a worker names an attempt that it runs: `attempt` is missing or not its own');
-  }
-
-  #hello(connection: Connection, message: UpOf<'hello'>): void {
-    const nowMs = this.#options.clock.nowMs();
-    if (connection.phase !== 'greeting') throw new ProtocolError('conflict', 'hello was said already');
-    if (message.protocol !== PROTOCOL_VERSION) {
-      const text = `protocol ${message.protocol} is not spoken here, ${PROTOCOL_VERSION} is; update the ${message.agent.name}`;
-      connection.sendError({ kind: 'unsupported_version', message: text }, nowMs, 'hello');
-      connection.goodbye('unsupported_version', text, nowMs);
-      return;
-    }
-    connection.phase = 'checking';
-    void this.#verify(connection, message);
-  }
-
-  async #verify(connection: Connection, message: UpOf<'hello'>): Promise<void> {
-    const { tokens, push, clock, log } = this.#options;
-    try {
-      const token = await this.#credential(connection, message);
-      let candidate: HelloInput['candidate'];
-      if (token.role === 'join' && message.worker) {
-        const worker = shortId('w-', 8);
-        const tokenId = shortId('t-', 12);
-        const claims = { id: tokenId, role: 'worker', subject: worker, expiresAt: 0 } as const;
-        const known = this.#joined(token.id, message);
-        const credential = await tokens.sign(known === undefined ? claims : { ...claims, subject: known });
-        candidate = { worker: known ?? worker, tokenId, credential };
-      }
-      if (connection.phase !== 'checking') return;
-      connection.phase = 'waiting';
-      const { token: _secret, ...rest } = message;
-      const input = { type: 'hello', session: connection.id, address: connection.socket.remoteAddress, token } as const;
-      push({ ...input, message: rest, ...(candidate ? { candidate } : {}) });
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) log.error({ err: error }, 'a token could not be checked');
-      if (connection.phase !== 'checking') return;
-      const wire = asWire(error);
-      connection.sendError(wire, clock.nowMs(), 'hello');
-      connection.goodbye('unauthenticated', wire.message, clock.nowMs());
-    }
-  }
-
-  /** The token of the hello, or the cookie of a browser that signed in. */
-  #credential(connection: Connection, message: UpOf<'hello'>): Promise<HelloInput['token']> {
-    const { tokens } = this.#options;
-    if (message.token !== undefined) return tokens.verify(message.token);
-    const session = sessionOf(connection.socket.cookie);
-    if (session) return tokens.verifySession(session);
-    throw new ProtocolError('unauthenticated', 'hello carries no token, and no cookie came with the upgrade; sign in');
-  }
-
-  /** The worker that this key joined as before, so that its new credential names it. */
-  #joined(tokenId: string, message: UpOf<'hello'>): string | undefined {
-    return message.worker && this.#options.state().joins.get(`${tokenId} ${message.worker.key}`)?.record.id;
   }
 
   async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {
@@ -505,18 +398,4 @@ export class Connections {
       }
     }
   }
-}
-
-/** By what a peer knows its message again, also one that is not valid: whoever waits for an answer must get one. */
-function nameOf(message: unknown): { about?: string; ref?: number } {
-  const { type, ref } = (message ?? {}) as { type?: unknown; ref?: unknown };
-  return {
-    ...(typeof type === 'string' && type.length <= MAX_TYPE_LENGTH ? { about: type } : {}),
-    ...(typeof ref === 'number' && Number.isSafeInteger(ref) ? { ref } : {}),
-  };
-}
-
-function asWire(error: unknown) {
-  if (error instanceof ProtocolError) return error.toWire();
-  return { kind: 'internal' as const, message: 'the coordinator could not carry this out; its log says why' };
 }

@@ -69,20 +69,6 @@ function* messages(outgoing: Outgoing, readChunks: ReadChunks): Generator<Down> 
 
 const chunkBytes = (chunk: Chunk): number => chunk.data.length;
 
-/** Nobody waits for these: acknowledged results may leave with whatever is sent next. */
-export function isPatient(outgoing: Outgoing): boolean {
-  return (
-    outgoing.acknowledgedResults.length > 0 &&
-    outgoing.dispatches.length === 0 &&
-    outgoing.acknowledgedChunks.size === 0 &&
-    outgoing.stops.length === 0 &&
-    outgoing.errors.length === 0 &&
-    outgoing.assignment === undefined &&
-    outgoing.welcome === undefined &&
-    outgoing.close === undefined
-  );
-}
-
 /** Somebody waits for work or for a result, rather than for a receipt. */
 export function isUrgent(outgoing: Outgoing): boolean {
   return outgoing.dispatches.length > 0 || outgoing.ended.length > 0;

@@ -1,0 +1,74 @@
+/** A connection's hello: who it is by its token or cookie, and what a worker's first join may need, before the core decides. */
+import { ProtocolError } from '@rma/protocol/error';
+import type { UpOf } from '@rma/protocol/up';
+import { PROTOCOL_VERSION } from '@rma/protocol/version';
+import type { Logger } from 'pino';
+import type { HelloInput, Input } from '../core/inputs.js';
+import type { State } from '../core/state.js';
+import { sessionOf } from '../identity/session-cookie.js';
+import { shortId, type Tokens } from '../identity/tokens.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Connection } from './connection.js';
+import { asWire } from './fault.js';
+
+export interface GreetingOptions {
+  readonly clock: Clock;
+  readonly tokens: Tokens;
+  readonly push: (input: Input) => void;
+  readonly state: () => State;
+  readonly log: Logger;
+}
+
+/** @throws ProtocolError of kind `conflict` for a second one */
+export function greet(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): void {
+  const nowMs = options.clock.nowMs();
+  if (connection.phase !== 'greeting') throw new ProtocolError('conflict', 'hello was said already');
+  if (message.protocol !== PROTOCOL_VERSION) {
+    const text = `protocol ${message.protocol} is not spoken here, ${PROTOCOL_VERSION} is; update the ${message.agent.name}`;
+    connection.sendError({ kind: 'unsupported_version', message: text }, nowMs, 'hello');
+    connection.goodbye('unsupported_version', text, nowMs);
+    return;
+  }
+  connection.phase = 'checking';
+  void verify(options, connection, message);
+}
+
+async function verify(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): Promise<void> {
+  const { tokens, push, clock, log } = options;
+  try {
+    const token = await credential(tokens, connection, message);
+    let candidate: HelloInput['candidate'];
+    if (token.role === 'join' && message.worker) {
+      const worker = shortId('w-', 8);
+      const tokenId = shortId('t-', 12);
+      const claims = { id: tokenId, role: 'worker', subject: worker, expiresAt: 0 } as const;
+      const known = joinedBefore(options.state(), token.id, message.worker.key);
+      const signed = await tokens.sign(known === undefined ? claims : { ...claims, subject: known });
+      candidate = { worker: known ?? worker, tokenId, credential: signed };
+    }
+    if (connection.phase !== 'checking') return;
+    connection.phase = 'waiting';
+    const { token: _secret, ...rest } = message;
+    const input = { type: 'hello', session: connection.id, address: connection.socket.remoteAddress, token } as const;
+    push({ ...input, message: rest, ...(candidate ? { candidate } : {}) });
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) log.error({ err: error }, 'a token could not be checked');
+    if (connection.phase !== 'checking') return;
+    const wire = asWire(error);
+    connection.sendError(wire, clock.nowMs(), 'hello');
+    connection.goodbye('unauthenticated', wire.message, clock.nowMs());
+  }
+}
+
+/** The token of the hello, or the cookie of a browser that signed in. */
+function credential(tokens: Tokens, connection: Connection, message: UpOf<'hello'>): Promise<HelloInput['token']> {
+  if (message.token !== undefined) return tokens.verify(message.token);
+  const session = sessionOf(connection.socket.cookie);
+  if (session) return tokens.verifySession(session);
+  throw new ProtocolError('unauthenticated', 'hello carries no token, and no cookie came with the upgrade; sign in');
+}
+
+/** The worker that this key joined as before, so that its new credential names it. */
+function joinedBefore(state: State, tokenId: string, key: string): string | undefined {
+  return state.joins.get(`${tokenId} ${key}`)?.record.id;
+}
