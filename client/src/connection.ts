@@ -32,6 +32,8 @@ export interface ConnectionSubject {
   tick(nowMs: number): void;
   dueAtMs(): number | undefined;
   takeControl(): Up[];
+  /** How many tasks are to be submitted. */
+  readonly submits: number;
   takeSubmit(): Up | undefined;
   takeData(): Uint8Array | Up | undefined;
 }
@@ -46,6 +48,9 @@ export interface ConnectionOptions {
   readonly joining: boolean;
 }
 
+/** The coordinator may begin with so many tasks while this side makes more: two sides that take turns both idle. */
+const EARLY_SUBMITS = 16;
+
 export class Connection {
   readonly session: Session;
   readonly #options: ConnectionOptions;
@@ -55,6 +60,8 @@ export class Connection {
   #wake: ReturnType<typeof setTimeout> | undefined;
   #tickedAtMs = performance.now();
   #flushing = false;
+  /** So many submits do not wait for the end of the turn; twice as many the next time, so that frames grow with the load. */
+  #early = EARLY_SUBMITS;
   /** When the timer is due. */
   #armedForMs: number | undefined;
   /** Sockets that say goodbye, each with who waits for that. */
@@ -68,12 +75,18 @@ export class Connection {
     this.#arm();
   }
 
-  /** Something is to be sent: once this turn is over. */
+  /** Something is to be sent: once this turn is over; of many submits, the first while the rest is still being made. */
   flushSoon(): void {
-    if (this.#flushing || this.session.state.name !== 'ready') return;
+    if (this.session.state.name !== 'ready') return;
+    if (this.#subject.submits >= this.#early) {
+      this.#early *= 2;
+      this.#flush();
+    }
+    if (this.#flushing) return;
     this.#flushing = true;
     defer(() => {
       this.#flushing = false;
+      this.#early = EARLY_SUBMITS;
       this.#flush();
     });
   }

@@ -155,6 +155,10 @@ export class Conversation implements ConnectionSubject {
     ];
   }
 
+  get submits(): number {
+    return this.book.submits;
+  }
+
   takeSubmit(): Up | undefined {
     return this.book.takeSubmit();
   }

@@ -182,8 +182,9 @@ export class TaskBook {
     for (const task of retries) if (task.phase === 'unsent') this.#unsent.push(task);
   }
 
-  get hasSubmits(): boolean {
-    return this.#unsentHead < this.#unsent.length;
+  /** How many tasks are to be submitted. */
+  get submits(): number {
+    return this.#unsent.length - this.#unsentHead;
   }
 
   /** The next submit frame, or undefined where nothing is to be submitted. */
