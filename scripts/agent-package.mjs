@@ -83,7 +83,7 @@ function scripts(root, from, to) {
   if (!existsSync(join(root, from))) throw new Error(`${from} is missing: build first`);
   return readdirSync(join(root, from), { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith('.js'))
+    .filter((path) => path.endsWith('.js') && !path.startsWith('bundle/'))
     .sort()
     .map((path) => ({ path: `${to}/${path}`, content: readFileSync(join(root, from, path)) }));
 }

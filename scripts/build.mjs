@@ -1,17 +1,21 @@
 /**
- * The build: TypeScript's incremental `tsc -b` over the four packages, the dashboard by Vite, the tarball of the agent,
- * and a check by file times whether it is needed at all, so that `npm start` on a current checkout starts at once.
+ * The build: TypeScript's incremental `tsc -b` over the four packages, the bundles of their commands, the dashboard by
+ * Vite, the tarball of the agent, and a check by file times whether it is needed at all, so that `npm start` on a
+ * current checkout starts at once.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AGENT_TARBALL, writeAgentPackage } from './agent-package.mjs';
+import { BUNDLE_FOLDER, bundle, bundles } from './bundle.mjs';
 import { run, SetupError } from './progress.mjs';
 
 /** In the order in which they depend on each other. */
 export const packages = ['protocol', 'server', 'agent', 'client'];
 
 const STAMP = 'node_modules/.cache/rma/build';
+/** Ends the stamp of a build on a machine where there is no bundler. */
+const UNBUNDLED = ' unbundled';
 /** Of what the dashboard was built from: it takes the longest, and most changes are elsewhere. */
 const DASHBOARD_STAMP = 'node_modules/.cache/rma/dashboard';
 const DASHBOARD_PAGE = 'dashboard/build/index.html';
@@ -24,8 +28,11 @@ const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'p
  */
 export function isBuilt(root) {
   const stamp = join(root, STAMP);
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== fingerprint(root)) return false;
-  if (!existsSync(join(root, AGENT_TARBALL)) || !isDashboardBuilt(root)) return false;
+  const stamped = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
+  const print = fingerprint(root);
+  if (stamped !== print && stamped !== print + UNBUNDLED) return false;
+  const outputs = [join(root, AGENT_TARBALL), ...(stamped === print ? bundles(root) : [])];
+  if (!outputs.every((path) => existsSync(path)) || !isDashboardBuilt(root)) return false;
   return packages.every((name) => missingOutputs(root, name).length === 0);
 }
 
@@ -44,10 +51,11 @@ export async function build(root) {
   }
   await compile(root, packages);
   writeAgentPackage(root);
+  const isBundled = await bundle(root);
   if (!isDashboardBuilt(root)) await buildDashboard(root);
   const stamp = join(root, STAMP);
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, before);
+  writeFileSync(stamp, isBundled ? before : before + UNBUNDLED);
 }
 
 /**
@@ -93,7 +101,8 @@ function dashboardFingerprint(root) {
 
 /** @param {string} root */
 function fingerprint(root) {
-  const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json', 'scripts/agent-package.mjs'];
+  const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json', 'node_modules/rolldown/package.json'];
+  configs.push('scripts/agent-package.mjs', 'scripts/bundle.mjs');
   configs.push('agent/bin/rma-worker.js', 'deploy/rma-worker.service');
   for (const name of packages) configs.push(`${name}/tsconfig.json`, `${name}/package.json`);
   const sources = packages.flatMap((name) => filesBelow(root, `${name}/src`));
@@ -121,6 +130,7 @@ function missingOutputs(root, name) {
 /** @param {string} root @param {string} name */
 function removeOrphans(root, name) {
   for (const path of filesBelow(root, `${name}/dist`)) {
+    if (path.startsWith(`${name}/${BUNDLE_FOLDER}/`)) continue;
     const source = path.replace('/dist/', '/src/').replace(/\.(d\.ts|js)(\.map)?$/, '.ts');
     if (source.endsWith('.ts') && !existsSync(join(root, source))) rmSync(join(root, path));
   }
