@@ -1,13 +1,14 @@
 /** Every message that the coordinator sends. */
 import { type Static, Type } from 'typebox';
-import { CLOSE, WireError } from './error.js';
-import { PoolEvent } from './event.js';
+import { CLOSE } from './error.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
+import { PoolEvent } from './pool-event.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import { AttemptRef, BlobId, Chunk, Dispatch, Millis, Refusal, TaskChange, TaskEnd, TaskId, WorkerId } from './task.js';
 import { TOPIC_MESSAGES } from './topic.js';
 import { Heartbeat } from './up.js';
+import { WireError } from './wire-error.js';
 import { Assignment, Verdict } from './worker.js';
 
 const Ref = Type.Integer({ description: 'of the message that it answers, or that answers it' });

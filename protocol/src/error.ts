@@ -1,6 +1,10 @@
-/** The errors and close codes of the wire. An error says what happened, to what, and what to do next. */
-import { type Static, Type } from 'typebox';
-import { openWord } from './one-of.js';
+/**
+ * The errors and close codes of the wire. An error says what happened, to what, and what to do next. Its schema stands
+ * beside it: what is needed everywhere loads no schema library.
+ */
+import type { WireError } from './wire-error.js';
+
+export type { WireError } from './wire-error.js';
 
 export const ERROR_KINDS = {
   unauthenticated: 'no token, or one that is wrong, expired or revoked',
@@ -21,17 +25,6 @@ export const ERROR_KINDS = {
 } as const;
 
 export type ErrorKind = keyof typeof ERROR_KINDS;
-
-export const WireError = Type.Object(
-  {
-    kind: openWord(Object.keys(ERROR_KINDS) as ErrorKind[]),
-    message: Type.String({ description: 'what happened, to what, and what to do next' }),
-    path: Type.Optional(Type.String({ description: 'where in the message, as a JSON pointer' })),
-    expected: Type.Optional(Type.String({ description: 'what was expected there' })),
-  },
-  { $id: 'WireError' },
-);
-export type WireError = Static<typeof WireError>;
 
 /** A `WireError` as a throwable. */
 export class ProtocolError extends Error {

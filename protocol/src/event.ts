@@ -1,7 +1,6 @@
-/** Events: what happened in the pool, in order. `seq` has no gaps as seen by an admin; a client sees those of its own tasks. */
-import { type Static, Type } from 'typebox';
-import { openWord } from './one-of.js';
-import { UnixMs } from './task.js';
+/** What can happen in a pool, in words. */
+
+export type { PoolEvent } from './pool-event.js';
 
 export const EVENT_TYPES = {
   'coordinator.started': 'the coordinator serves; data: version, transport',
@@ -42,12 +41,3 @@ export type EventType = keyof typeof EVENT_TYPES;
 
 /** A type's place in this list is how it is stored: append, never reorder. */
 export const EVENT_CODES = Object.keys(EVENT_TYPES) as EventType[];
-
-export const PoolEvent = Type.Object({
-  seq: Type.Integer({ minimum: 1 }),
-  at: UnixMs,
-  type: openWord(Object.keys(EVENT_TYPES) as EventType[]),
-  subject: Type.Optional(Type.String({ description: 'the id of the task, worker or token that it is about' })),
-  data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-});
-export type PoolEvent = Static<typeof PoolEvent>;

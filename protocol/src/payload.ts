@@ -4,7 +4,6 @@
  * `{"$bytes": "<base64>"}`. A value above the inline limit is replaced by a blob reference `{"$blob": …}`.
  */
 import { Packr, Unpackr } from 'msgpackr';
-import { type TUnsafe, Type } from 'typebox';
 import { ProtocolError } from './error.js';
 import { LIMITS } from './limits.js';
 import { assertPlainMsgpack } from './plain-msgpack.js';
@@ -20,27 +19,6 @@ const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsOb
 
 /** A value's own MessagePack encoding. */
 export type Payload = Uint8Array;
-
-/**
- * The schema of a payload field; the codec finds these fields by the `payload` mark. Bytes that are no value are refused
- * at the door, where they can be blamed on whoever sent them: they would be handed on as they are, and converted for
- * JSON peers.
- */
-export const Payload = Type.Refine(
-  Type.Unknown({ payload: true, description: 'payload: any value' }),
-  (value) => value instanceof Uint8Array && isPlainMsgpack(value),
-  () => 'must be a payload: the MessagePack encoding of one value',
-) as unknown as TUnsafe<Payload>;
-
-function isPlainMsgpack(bytes: Uint8Array): boolean {
-  try {
-    assertPlainMsgpack(bytes, true);
-    return true;
-  } catch (error) {
-    if (error instanceof ProtocolError) return false;
-    throw error;
-  }
-}
 
 /** @throws ProtocolError of kind `invalid` for a value that plain MessagePack lacks, or one nested too deep */
 export function packPayload(value: unknown): Payload {

@@ -3,8 +3,8 @@
  * subprotocol: 0xC1 (a byte that MessagePack never uses), the stream's number as 32-bit big-endian, the bytes.
  */
 import { type Static, Type } from 'typebox';
-import { WireError } from './error.js';
 import { LIMITS } from './limits.js';
+import { WireError } from './wire-error.js';
 
 export const StreamId = Type.Integer({
   minimum: 1,

@@ -1,10 +1,13 @@
 /** Tasks: what a client submits, the states that a task passes through, and what is told of it. */
 import { type Static, Type } from 'typebox';
-import { WireError } from './error.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
-import { Payload } from './payload.js';
+import { Payload } from './payload-field.js';
 import { plainText } from './plain-text.js';
+import { TASK_STATES, type TaskState as TaskStateWord } from './task-state.js';
+import { WireError } from './wire-error.js';
+
+export { isTerminal, TASK_MOVES, TASK_STATES } from './task-state.js';
 
 export const TaskId = Type.String({
   pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
@@ -97,25 +100,8 @@ export const DEFAULT_BACKOFF_MS = 1_000;
 /** Attempts that may be lost with their worker before the task is taken for poison. */
 export const MAX_LOST = 5;
 
-export const TASK_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
-export type TaskState = (typeof TASK_STATES)[number];
 export const TaskState = oneOf(TASK_STATES);
-
-/** Every legal move. What is not here throws. */
-export const TASK_MOVES: Readonly<Record<TaskState | 'new', readonly TaskState[]>> = {
-  new: ['scheduled', 'queued'],
-  scheduled: ['queued', 'cancelled', 'expired'],
-  queued: ['running', 'cancelled', 'expired', 'failed'],
-  running: ['queued', 'scheduled', 'succeeded', 'failed', 'cancelled'],
-  succeeded: [],
-  failed: [],
-  cancelled: [],
-  expired: [],
-};
-
-export function isTerminal(state: TaskState): boolean {
-  return TASK_MOVES[state].length === 0;
-}
+export type TaskState = TaskStateWord;
 
 /** Why a task or an attempt did not succeed, in the words of the worker or the coordinator. */
 export const Failure = Type.Object({

@@ -1,8 +1,8 @@
 /** Views: what queries answer. */
 import { type Static, Type } from 'typebox';
-import { PoolEvent } from './event.js';
 import { Hardware, LoadSample } from './hardware.js';
 import { oneOf } from './one-of.js';
+import { PoolEvent } from './pool-event.js';
 import { Constraints, Failure, Kind, Labels, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
 import { Service, Tier } from './worker.js';
 import { DonorPolicy, Engine } from './workload.js';

@@ -1,9 +1,10 @@
 import { checkDown, checkUp } from '@rma/protocol/check';
 import { ROLES } from '@rma/protocol/down';
-import { CLOSE, closeName, ERROR_KINDS, ProtocolError, WireError } from '@rma/protocol/error';
+import { CLOSE, closeName, ERROR_KINDS, ProtocolError } from '@rma/protocol/error';
 import { packPayload } from '@rma/protocol/payload';
 import { MESSAGE_ROLES } from '@rma/protocol/role';
 import { UP } from '@rma/protocol/up';
+import { WireError } from '@rma/protocol/wire-error';
 import { Check } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 

@@ -2,16 +2,9 @@
 import { ProtocolError } from '@rma/protocol/error';
 import { Command, CommanderError, Option } from 'commander';
 import { CLIENT_VERSION } from '../version.js';
-import { addCatalogCommands } from './catalog-commands.js';
-import { addJoinCommand } from './join-command.js';
-import { addPlacementCommand } from './placement-command.js';
-import { addPoolCommands } from './pool-commands.js';
-import { addSubmitCommand } from './submit-command.js';
-import { addTaskCommands } from './task-commands.js';
+import { commandsFor } from './command-groups.js';
 import { complain } from './terminal.js';
-import { addTokenCommands } from './token-commands.js';
 import { UsageError } from './usage-error.js';
-import { addWorkerCommands } from './worker-commands.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 const USAGE_STATUS = 2;
@@ -19,9 +12,11 @@ const USAGE_STATUS = 2;
 /** 0: what was asked for happened. 1: it did not. 2: the command line cannot be meant. 130: Ctrl-C. */
 export async function run(args: readonly string[]): Promise<number> {
   let status = 0;
-  const program = makeProgram((ended) => {
+  const finish = (ended: number) => {
     status = ended;
-  });
+  };
+  const program = makeProgram();
+  for (const add of await commandsFor(args)) add(program, finish);
   try {
     await program.parseAsync(args, { from: 'user' });
     return status;
@@ -34,7 +29,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-function makeProgram(finish: (status: number) => void): Command {
+function makeProgram(): Command {
   const program = new Command('rma')
     .description('Submits work to an RMA Pool, and shows what the pool does.')
     .version(CLIENT_VERSION, '-V, --version')
@@ -60,13 +55,5 @@ Examples:
 
 Exit status: 0 what was asked for happened, 1 it did not, 2 wrong usage, 130 Ctrl-C.`,
     );
-  addSubmitCommand(program, finish);
-  addTaskCommands(program, finish);
-  addWorkerCommands(program, finish);
-  addPlacementCommand(program, finish);
-  addCatalogCommands(program, finish);
-  addPoolCommands(program, finish);
-  addTokenCommands(program, finish);
-  addJoinCommand(program, finish);
   return program;
 }

@@ -1,6 +1,6 @@
 /** `rma task`, `rma tasks`, `rma cancel`, `rma watch`: tasks that were submitted before. */
 import { valueToJson } from '@rma/protocol/payload';
-import { TASK_STATES, type TaskState } from '@rma/protocol/task';
+import { TASK_STATES, type TaskState } from '@rma/protocol/task-state';
 import type { TaskDetail, TaskView } from '@rma/protocol/view';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Client } from '../client.js';

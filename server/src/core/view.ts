@@ -1,6 +1,6 @@
 /** Views of the live state, for queries. They read; they change nothing. */
 
-import { TASK_STATES } from '@rma/protocol/task';
+import { TASK_STATES } from '@rma/protocol/task-state';
 import type { WorkerState, WorkerView } from '@rma/protocol/view';
 import { queuedIn } from './lane.js';
 import type { State } from './state.js';

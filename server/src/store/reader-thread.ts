@@ -1,6 +1,6 @@
 /** The thread that answers questions about the past, on a read-only connection of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { TASK_STATES, type TaskState } from '@rma/protocol/task';
+import { TASK_STATES, type TaskState } from '@rma/protocol/task-state';
 import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
 import { readHistory } from './history-scan.js';

@@ -1,5 +1,5 @@
 /** Rows of the store to the core's records and back. */
-import { TASK_STATES, type TaskState } from '@rma/protocol/task';
+import { TASK_STATES, type TaskState } from '@rma/protocol/task-state';
 import type { Binding } from '../core/state.js';
 import type { Task } from '../core/task.js';
 import type { TokenRecord } from '../core/token.js';

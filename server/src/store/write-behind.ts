@@ -3,7 +3,7 @@
  * that came, ran and ended in between costs one row instead of three. What only the journal holds is pending; whoever
  * reads the tables settles first. After a crash the journal is run as it stands.
  */
-import { TASK_STATES } from '@rma/protocol/task';
+import { TASK_STATES } from '@rma/protocol/task-state';
 import { count, type LaneDelta, type Persist } from '../core/effects.js';
 import type { Lane } from '../core/lane.js';
 import type { Task } from '../core/task.js';
