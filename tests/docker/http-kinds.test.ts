@@ -6,7 +6,8 @@ import type { KindServer } from '@rma/agent/docker/kind-server';
 import type { Outcome } from '@rma/agent/runtime/runtime';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { spec } from './support/fixture.js';
 
 type Answer = (request: IncomingMessage, body: Buffer, response: ServerResponse) => void;
@@ -86,15 +87,15 @@ describe('api rma', () => {
       response.write(frame({ type: 'progress', fraction: 0 }));
     });
     const first = run(kinds, {});
-    await vi.waitFor(() => expect(open).toBe(1));
+    await eventually(() => expect(open).toBe(1));
     first.execution.cancel();
     expect(errorOf(await first.execution.done)).toMatchObject({ code: 'cancelled' });
     expect(errorOf(await run(kinds, {}, 100).execution.done)).toMatchObject({ code: 'timeout' });
     const last = run(kinds, {});
-    await vi.waitFor(() => expect(last.told.length).toBe(1));
+    await eventually(() => expect(last.told.length).toBe(1));
     kinds.close();
     expect(errorOf(await last.execution.done)).toMatchObject({ code: 'service.lost', retryable: true });
-    await vi.waitFor(() => expect(open).toBe(0));
+    await eventually(() => expect(open).toBe(0));
     expect(errorOf(await run(kinds, {}).execution.done)).toMatchObject({ code: 'service.lost' });
   });
 

@@ -6,6 +6,7 @@ import { packPayload, unpackPayload, valueFromJson, valueToJson } from '@rma/pro
 import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { processorMs } from '../support/time.js';
 import { bytesOf, recordedFrames } from './recorded-frames.js';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -184,9 +185,7 @@ describe('a frame that promises much', () => {
     ['inside a field, JSON', `{"type":"heartbeat","x":${'['.repeat(400_000)}${']'.repeat(400_000)}}`],
     ['inside a payload, JSON', `{"type":"submit","tasks":[{"input":${'['.repeat(400_000)}${']'.repeat(400_000)}}]}`],
   ])('is refused when it is nested without end: %s', (_, frame) => {
-    const startedAt = performance.now();
-    expect(take(frame)).toBeInstanceOf(ProtocolError);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(processorMs(() => expect(take(frame)).toBeInstanceOf(ProtocolError))).toBeLessThan(1_000);
   });
 
   it('is read in reasonable time when it is 1 MiB of the smallest things', () => {
@@ -195,11 +194,7 @@ describe('a frame that promises much', () => {
       Buffer.concat([hex('dd'), uint32(items), Buffer.alloc(items, 0x80)]),
       Buffer.concat([hex('df'), uint32(items >> 2), Buffer.alloc((items >> 2) * 4, 'a2')]),
     ];
-    for (const frame of frames) {
-      const startedAt = performance.now();
-      take(frame);
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
-    }
+    for (const frame of frames) expect(processorMs(() => take(frame))).toBeLessThan(2_000);
   });
 });
 

@@ -12,6 +12,7 @@ import { parse } from 'yaml';
 import { needs } from '../support/needs.js';
 import { echoTask, Peer, workerHello } from '../support/peer.js';
 import { eventually } from '../support/pool.js';
+import { wallLimit } from '../support/time.js';
 
 const command = fileURLToPath(new URL('../../server/bin/rma-coordinator.js', import.meta.url));
 
@@ -292,7 +293,7 @@ describe.each(needs('uws').skip ? ['ws'] : ['uws', 'ws'])('a stop over %s', (tra
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('5');
     expect((await ended).code).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(wallLimit(5_000));
     await expect(fetch(`${http}/health`)).rejects.toThrow();
     expect(readdirSync(data()).filter((name) => /-(wal|shm|journal)$|\.tmp$/.test(name))).toEqual([]);
   });
@@ -304,7 +305,7 @@ describe.each(needs('uws').skip ? ['ws'] : ['uws', 'ws'])('a stop over %s', (tra
     const startedAt = performance.now();
     child.kill('SIGTERM');
     expect((await ended).code).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(6_000);
+    expect(performance.now() - startedAt).toBeLessThan(wallLimit(6_000));
     await deaf.kill();
   });
 

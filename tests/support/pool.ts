@@ -2,14 +2,16 @@
  * One coordinator for the tests of a file, and the peers that they open. After each test the peers are gone, and the
  * coordinator must hold nothing of theirs any more: no connection, session, stream, watcher or waiting request.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Action } from '@rma/protocol/up';
 import type { TokenView } from '@rma/protocol/view';
 import type { WorkerHello } from '@rma/protocol/worker';
 import type { CoordinatorOptions } from '@rma/server/coordinator';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { startTestCoordinator, type TestCoordinator } from './coordinator.js';
+import { eventually } from './eventually.js';
 import { Peer, type PeerOptions, workerHello } from './peer.js';
+
+export { eventually } from './eventually.js';
 
 export interface PoolWorker {
   readonly peer: Peer;
@@ -101,17 +103,4 @@ export function usePool(options: Partial<CoordinatorOptions> = {}): Pool {
   afterEach(() => pool.settle());
   afterAll(() => pool.dispose());
   return pool;
-}
-
-/** Tries until it holds; the last failure after `timeoutMs`. */
-export async function eventually<T>(attempt: () => T | Promise<T>, timeoutMs = 5_000): Promise<T> {
-  const until = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (performance.now() > until) throw error;
-      await sleep(10);
-    }
-  }
 }

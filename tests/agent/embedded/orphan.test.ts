@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 import { fixture, isAlive, untilGone } from './runtime-harness.js';
 
 const children: ChildProcess[] = [];
@@ -50,5 +51,5 @@ it('a process ends itself for its memory where the agent cannot see it, and says
   await once(child, 'message');
   child.send({ type: 'run', run: 1, kind: 'test.swell', input: {} });
   await once(child, 'exit');
-  await vi.waitFor(() => expect(told).toMatch(/memory limit passed: \d+ of 150 MiB/));
+  await eventually(() => expect(told).toMatch(/memory limit passed: \d+ of 150 MiB/));
 });

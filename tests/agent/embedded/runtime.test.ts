@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEmbeddedRuntime } from '@rma/agent/embedded/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { wallLimit } from '../../support/time.js';
 import { assertNoHandlerProcessLeft, fixture, Harness, isAlive, untilGone } from './runtime-harness.js';
 
 let harness: Harness | undefined;
@@ -183,7 +184,7 @@ describe('a handler that misbehaves', () => {
     const from = performance.now();
     deaf.execution.cancel();
     expect((await deaf.ran).outcome).toMatchObject({ ok: false, error: { code: 'cancelled', retryable: false } });
-    expect(performance.now() - from).toBeLessThan(2_500);
+    expect(performance.now() - from).toBeLessThan(wallLimit(2_500));
     await untilGone(pid);
   });
 

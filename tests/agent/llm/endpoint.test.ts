@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type EndpointLog, EndpointRuntime } from '@rma/agent/endpoint-runtime/endpoint';
 import type { Job, ServiceStatus } from '@rma/agent/runtime/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 import { needs } from '../../support/needs.js';
 import { OpenAiServer } from '../../support/openai-server.js';
 import { writeTinyGguf } from '../../support/tiny-gguf.js';
@@ -136,7 +137,7 @@ describe('an endpoint', needs('llama'), () => {
   it('says that the key is wrong', async () => {
     const other = new EndpointRuntime({ name: 'llm', baseUrl: server.baseUrl, slots: 1 }, silent, TIMES);
     await other.start(() => undefined);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(other.services()[0]).toMatchObject({
         state: 'unhealthy',
         reason: expect.stringMatching(/401: Incorrect API key provided.*RMA_ENDPOINT_KEY/),

@@ -9,6 +9,7 @@ import { ModelLister } from '@rma/agent/endpoint-runtime/models';
 import { eventsOf } from '@rma/agent/endpoint-runtime/sse';
 import type { Outcome } from '@rma/agent/runtime/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 
 const answer = (name: string) => readFileSync(new URL(`./answers/${name}`, import.meta.url), 'utf8');
 const QUESTION = { messages: [{ role: 'user', content: 'Hello' }] };
@@ -136,8 +137,8 @@ describe('a server that was only looked for', () => {
       looks += 1;
     });
     await Promise.all([right.start(() => undefined), wrong.start(() => undefined)]);
-    await vi.waitFor(() => expect(right.services()).toMatchObject([{ name: 'a', state: 'healthy' }]));
-    await vi.waitFor(() => expect(looks).toBeGreaterThan(10));
+    await eventually(() => expect(right.services()).toMatchObject([{ name: 'a', state: 'healthy' }]));
+    await eventually(() => expect(looks).toBeGreaterThan(10));
     expect(wrong.services()).toEqual([]);
     expect(log.info).toHaveBeenCalledTimes(1);
     await Promise.all([right.stop(), wrong.stop()]);

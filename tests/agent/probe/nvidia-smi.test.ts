@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { nvidiaSmi } from '@rma/agent/probe/nvidia-smi';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 
 let directory: string;
 beforeEach(() => {
@@ -44,6 +45,6 @@ describe.skipIf(process.platform === 'win32')('running nvidia-smi', () => {
     const answer = await nvidiaSmi({ candidates: [file], timeoutMs: 500 })([]);
     expect(answer).toEqual({ kind: 'timeout', afterMs: 500 });
     const pid = Number(readFileSync(path.join(directory, 'pid'), 'utf8'));
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+    await eventually(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PostgresOutput } from '@rma/agent/embedded/servers/postgres-client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 import { needs } from '../../support/needs.js';
 import { Harness, isAlive, untilGone } from '../embedded/runtime-harness.js';
 import { startAgentLikeProcess } from './agent-like-process.js';
@@ -66,7 +67,7 @@ describe('postgres by the machine’s own server', needs('postgres'), () => {
     expect(await pool.failure('postgres.query', { sql: 'SELECT pg_sleep(60)' }, 500)).toMatchObject({
       code: 'timeout',
     });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { rows } = await sql(
         pool,
         "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()",

@@ -6,6 +6,7 @@ import { type Frame, FrameReader } from '@rma/agent/task-server/frames';
 import { TaskServer } from '@rma/agent/task-server/task-server';
 import { packPayload } from '@rma/protocol/payload';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 import { assertNoHandlerProcessLeft, fixture, sample } from '../embedded/runtime-harness.js';
 
 const MAX_BODY_BYTES = 200_000;
@@ -108,7 +109,7 @@ describe('a task', () => {
     expect(response.status).toBe(200);
     expect(await running('handlers')).toBe(1);
     abort.abort();
-    await vi.waitFor(async () => expect(await running('handlers')).toBe(0), { timeout: 10_000 });
+    await eventually(async () => expect(await running('handlers')).toBe(0), 10_000);
     expect(await run('test.add', { a: 1, b: 2 })).toEqual([{ type: 'output', output: 3 }]);
   });
 
@@ -149,9 +150,9 @@ describe('a task', () => {
     socket.write(
       'POST /tasks/test.add HTTP/1.1\r\nHost: x\r\nContent-Type: application/msgpack\r\nContent-Length: 99\r\n\r\nab',
     );
-    await vi.waitFor(async () => expect(await running('handlers')).toBe(1));
+    await eventually(async () => expect(await running('handlers')).toBe(1));
     socket.destroy();
-    await vi.waitFor(async () => expect(await running('handlers')).toBe(0));
+    await eventually(async () => expect(await running('handlers')).toBe(0));
   });
 });
 
@@ -197,7 +198,7 @@ it('lets a running task finish when it stops, and cancels it when the grace is o
   await serve(['echo']);
   await untilHealthy();
   const finishing = post('echo', { delayMs: 400 });
-  await vi.waitFor(async () => expect(await running('echo')).toBe(1));
+  await eventually(async () => expect(await running('echo')).toBe(1));
   const stopped = server.stop(10_000);
   expect((await framesOf(await finishing)).at(-1)).toEqual({ type: 'output', output: { delayMs: 400 } });
   await stopped;
