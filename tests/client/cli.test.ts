@@ -41,6 +41,12 @@ describe('usage errors end with status 2', () => {
     [['submit', 'echo', '--input', '{broken', '--token', 'x'], /--input is not JSON/],
     [['submit', 'echo', '--timeout', '30', '--token', 'x'], /not a duration/],
     [['submit', 'echo', '--priority', '101'], /-100 to 100/],
+    [['submit', 'echo', '--min-vram', '16'], /with its unit, such as 16GiB/],
+    [['submit', 'echo', '--label', 'region'], /KEY=VALUE/],
+    [['submit', 'echo', '--label', '=eu'], /KEY=VALUE/],
+    [['submit', 'echo', '--label', 'a b=c', '--token', 'x'], /labels/],
+    [['submit', 'echo', '--tier', '4'], /the tiers are 1, 2 and 3/],
+    [['submit', 'echo', '--worker', 'attic', '--token', 'x'], /constraints\/worker/],
     [['submit', 'ocr.read', '--file', '/no/such/file.png', '--token', 'x'], /no such file/],
     [['submit', '--batch', '/no/such/jobs.jsonl', '--token', 'x'], /no such file/],
     [['worker', 'pin', 'w-1', '--tier', '9'], /Allowed choices are 1, 2, 3/],
@@ -108,6 +114,20 @@ describe('submit', () => {
     const { status, out } = await rma(['submit', 'echo', '--input', '{"a":1}', ...(await serve())]);
     expect(status).toBe(0);
     expect(out.trim()).toBe(peer?.submits[0]?.id);
+  });
+
+  it('says where the task may run', async () => {
+    const options = ['--tier', '2', '--model', 'qwen3-8b', '--min-vram', '11.5GiB', '--trusted', '--worker', 'w-abcd'];
+    const labels = ['--label', 'region=eu', '--label', 'rack=3=b'];
+    expect((await rma(['submit', 'echo', ...options, ...labels, ...(await serve())])).status).toBe(0);
+    expect(peer?.submits[0]?.constraints).toEqual({
+      tier: 2,
+      model: 'qwen3-8b',
+      minVramMiB: 11_776,
+      trust: 'trusted',
+      worker: 'w-abcd',
+      labels: { region: 'eu', rack: '3=b' },
+    });
   });
 
   it('prints the text of a result with --wait, and its status on standard error', async () => {
@@ -230,6 +250,13 @@ describe('submit --batch', () => {
     expect(new Set(results.map(({ index }) => index)).size).toBe(2_000);
     for (const { index, output, state } of results)
       expect({ output, state }).toEqual({ output: { n: index }, state: 'succeeded' });
+  });
+
+  it('gives every line the constraints of the command line, unless it has its own', async () => {
+    const lines = '{"kind":"a"}\n{"kind":"b","constraints":{"worker":"w-abcd"}}\n';
+    const args = ['submit', '--batch', '-', '--min-vram', '512MiB', '--wait', ...(await serve())];
+    expect((await rma(args, { stdin: lines })).status).toBe(0);
+    expect(peer?.submits.map(({ constraints }) => constraints)).toEqual([{ minVramMiB: 512 }, { worker: 'w-abcd' }]);
   });
 
   it('reads standard input, skips empty lines and takes the kind from the command line', async () => {

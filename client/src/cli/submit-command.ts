@@ -5,6 +5,7 @@ import type { Client } from '../client.js';
 import { type SubmitOptions, taskSpec } from '../submit-options.js';
 import { type Batch, openBatch } from './batch.js';
 import { type GlobalOptions, withClient } from './connect.js';
+import { addConstraintOptions, type ConstraintOptions, constraintsOf } from './constraint-options.js';
 import { parseDurationMs } from './duration.js';
 import { onInterrupt, signalStatus } from './interrupt.js';
 import { plainLine } from './plain.js';
@@ -14,7 +15,7 @@ import { endLine, friendlyOutput, outputSummary } from './task-output.js';
 import { coloured, complain, print, printJson, printJsonLine, printText, say, write } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
-interface SubmitCommandOptions extends GlobalOptions {
+interface SubmitCommandOptions extends GlobalOptions, ConstraintOptions {
   readonly input?: string;
   readonly file?: readonly string[];
   readonly priority?: number;
@@ -28,7 +29,7 @@ const FILES_WINDOW = 8;
 const BATCH_WINDOW = 256;
 
 export function addSubmitCommand(program: Command, finish: (status: number) => void): void {
-  program
+  const submitCommand = program
     .command('submit')
     .summary('submit a task, or many')
     .description('Submits a task to the pool. With --wait prints what it gave.')
@@ -38,7 +39,9 @@ export function addSubmitCommand(program: Command, finish: (status: number) => v
     .option('--priority <n>', '-100 to 100, higher runs first', parsePriority)
     .option('--timeout <duration>', 'what one attempt may take, for example 30s or 5m')
     .option('--wait', 'wait for the end; exit status 1 where a task does not succeed')
-    .option('--batch <file>', 'one task a line: {"kind": …, "input": …}; - reads standard input')
+    .option('--batch <file>', 'one task a line: {"kind": …, "input": …}; - reads standard input');
+  addConstraintOptions(submitCommand);
+  submitCommand
     .addHelpText(
       'after',
       `
@@ -47,6 +50,7 @@ Examples:
   rma submit ocr.read --file scans/*.png --wait
   rma submit ner.extract --input '{"text": "Ada Lovelace lived in London."}' --wait
   rma submit echo --input '{"delayMs": 2000}' --priority 5 --json
+  rma submit llm.chat --input '{"messages": […]}' --model llama3.2 --label region=eu --wait
   rma submit --batch jobs.jsonl --wait --json > results.jsonl
 
 A line of a batch: {"kind": "text.embed", "input": {"text": "hello"}, "priority": 5, "timeoutMs": 60000}. Results come as
@@ -69,6 +73,7 @@ async function submit(kind: string | undefined, options: SubmitCommandOptions): 
   const taskOptions: SubmitOptions = {
     priority: options.priority,
     timeoutMs: options.timeout === undefined ? undefined : parseDurationMs(options.timeout, '--timeout'),
+    constraints: constraintsOf(options),
   };
   if (options.batch !== undefined) {
     if (options.input !== undefined || options.file !== undefined) {
