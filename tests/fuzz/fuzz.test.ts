@@ -1,6 +1,6 @@
 /**
  * Damaged frames of every message type, from every role, in both subprotocols: the coordinator neither crashes nor
- * grows, and goes on with its work. RMA_FUZZ_FRAMES sets how many (200000 for the long form), RMA_FUZZ_SEED repeats a run.
+ * grows, and goes on with its work. RMA_TEST_LONG=1 sends 200,000, RMA_FUZZ_FRAMES any number; RMA_FUZZ_SEED repeats a run.
  */
 import { packPayload } from '@rma/protocol/payload';
 import type { TaskView } from '@rma/protocol/view';
@@ -10,9 +10,9 @@ import { eventually } from '../support/pool.js';
 import { FuzzHost, type Measure } from './fuzz-host.js';
 import { fuzz, type Tally, type Tokens } from './fuzzer.js';
 
-const FRAMES = Number(process.env.RMA_FUZZ_FRAMES ?? 15_000);
+const FRAMES = Number(process.env.RMA_FUZZ_FRAMES ?? (process.env.RMA_TEST_LONG ? 200_000 : 8_000));
 const SEED = Number(process.env.RMA_FUZZ_SEED ?? Date.now() % 1_000_000);
-const WARM_UP = 4_000;
+const WARM_UP = 3_000;
 const MAX_GROWTH_BYTES = 10 * 1_048_576;
 
 let host: FuzzHost;

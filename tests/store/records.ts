@@ -6,6 +6,7 @@ import { type EventRecord, makeEffects, type Persist } from '@rma/server/core/ef
 import { type Lane, makeLane } from '@rma/server/core/lane';
 import type { Task } from '@rma/server/core/task';
 import { onTestFinished } from 'vitest';
+import { taskRecord } from '../support/task-record.js';
 
 export const NOW = Date.UTC(2026, 1, 1, 12);
 
@@ -17,35 +18,7 @@ export function testDirectory(): string {
 }
 
 export function makeTask(seq: number, fields: Partial<Task> = {}): Task {
-  return {
-    seq,
-    id: `00000000-0000-7000-8000-${String(seq).padStart(12, '0')}`,
-    owner: 'alice',
-    kind: 'echo',
-    lane: 1,
-    priority: 0,
-    input: Uint8Array.of(0xc0),
-    blobs: null,
-    options: null,
-    submittedAt: NOW,
-    state: 'queued',
-    attempt: 0,
-    failures: 0,
-    lost: 0,
-    worker: null,
-    startedAt: 0,
-    endedAt: 0,
-    dueAt: 0,
-    output: null,
-    outputBlobs: null,
-    error: null,
-    stored: null,
-    service: '',
-    deadlineMs: 0,
-    lastChunk: 0,
-    chunkBytes: 0,
-    ...fields,
-  };
+  return taskRecord(seq, { submittedAt: NOW, ...fields });
 }
 
 export const theLane = (id = 1): Lane => makeLane(id, id === 1 ? 'echo' : `echo ${id}`, 'echo', {}, 'alice');
