@@ -2,7 +2,10 @@
  * Which test files run together, and what their reports sum up to. Pure: test.mjs does the running.
  */
 
-/** Folders that fill both cores or kill processes: each runs alone, one file after another. */
+/** So many files of the fast tests at once: some wait most of their time, others fill a core. */
+const FAST_AT_ONCE = 4;
+
+/** Folders that fill both cores or kill processes: each runs alone, one file after another unless it is in AT_ONCE. */
 const HEAVY = [
   'tests/durability/',
   'tests/e2e/',
@@ -13,6 +16,9 @@ const HEAVY = [
   'tests/agent/rag/',
   'tests/agent/servers/',
 ];
+
+/** Each of these files has processes of its own, for which it waits more than it works. @type {Record<string, number>} */
+const AT_ONCE = { 'tests/e2e/': 2 };
 
 /** What takes minutes by itself: containers, and how well retrieval works. Only with `--all`, or when it is named. */
 export const ON_REQUEST = ['tests/docker/', 'tests/images/', 'tests/agent/rag/quality'];
@@ -29,7 +35,7 @@ const WITH_VALUE = new Set([
 ]);
 
 /**
- * @typedef {{name: string, files: string[], parallel: boolean}} Group
+ * @typedef {{name: string, files: string[], atOnce: number}} Group
  * @typedef {{passed: number, failed: number, skipped: number}} Counts
  * @typedef {{status?: string, assertionResults?: unknown[]}} FileReport
  */
@@ -66,9 +72,10 @@ export function partition(files, filters, all) {
     filters.length === 0 ? usual(file) : filters.some((filter) => file.includes(filter)),
   );
   const fast = wanted.filter((file) => !HEAVY.some((folder) => file.startsWith(folder)));
-  const groups = [{ name: 'fast tests', files: fast, parallel: true }];
+  const groups = [{ name: 'fast tests', files: fast, atOnce: FAST_AT_ONCE }];
   for (const folder of HEAVY) {
-    groups.push({ name: folder, files: wanted.filter((file) => file.startsWith(folder)), parallel: false });
+    const own = wanted.filter((file) => file.startsWith(folder));
+    groups.push({ name: folder, files: own, atOnce: AT_ONCE[folder] ?? 1 });
   }
   return groups.filter((group) => group.files.length > 0);
 }

@@ -39,8 +39,8 @@ await runMain(async () => {
  * @param {string} report
  * @param {string[]} options
  */
-async function vitest({ files, parallel }, report, options) {
-  const workers = parallel ? ['--maxWorkers=3'] : ['--no-file-parallelism'];
+async function vitest({ files, atOnce }, report, options) {
+  const workers = atOnce > 1 ? [`--maxWorkers=${atOnce}`] : ['--no-file-parallelism'];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...workers, ...reporters, ...options, ...files];
   return (await run(process.execPath, args, { cwd: root, show: true })).code;

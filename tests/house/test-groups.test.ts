@@ -12,10 +12,10 @@ const files = [
 
 describe('the groups', () => {
   it('hold the fast files together and each heavy folder alone', () => {
-    expect(partition(files, [], false).map(({ files, parallel }) => ({ files, parallel }))).toEqual([
-      { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], parallel: true },
-      { files: ['tests/e2e/letter.test.ts'], parallel: false },
-      { files: ['tests/chaos/kill.test.ts'], parallel: false },
+    expect(partition(files, [], false).map(({ files, atOnce }) => ({ files, atOnce }))).toEqual([
+      { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], atOnce: 4 },
+      { files: ['tests/e2e/letter.test.ts'], atOnce: 2 },
+      { files: ['tests/chaos/kill.test.ts'], atOnce: 1 },
     ]);
   });
 
