@@ -64,7 +64,8 @@ export async function bundle(root) {
       format: 'esm',
       chunkFileNames: '[name]-[hash].js',
       sourcemap: true,
-      comments: false,
+      // Licences stay.
+      comments: { legal: true, annotation: false, jsdoc: false },
     });
     await built.close();
   }

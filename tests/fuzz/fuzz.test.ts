@@ -14,6 +14,9 @@ const FRAMES = Number(process.env.RMA_FUZZ_FRAMES ?? (process.env.RMA_TEST_LONG 
 const SEED = Number(process.env.RMA_FUZZ_SEED ?? Date.now() % 1_000_000);
 const WARM_UP = 3_000;
 const MAX_GROWTH_BYTES = 10 * 1_048_576;
+/** What proves that frames got past the door: without these a run would say little. A short one may need more frames. */
+const TELLING = ['accepted', 'dispatch', 'ended', 'acknowledged', 'blob.stored', 'data', 'reply', 'events'];
+const MORE_ROUNDS = 3;
 
 let host: FuzzHost;
 let tokens: Tokens;
@@ -66,6 +69,13 @@ async function quiet(): Promise<Measure> {
   }, 20_000);
 }
 
+function add(to: Tally, more: Tally): void {
+  to.sent += more.sent;
+  to.connections += more.connections;
+  to.broken.push(...more.broken);
+  for (const [what, times] of more.heard) to.heard.set(what, (to.heard.get(what) ?? 0) + times);
+}
+
 async function doTask(): Promise<void> {
   const kinds = ['after.fuzz'];
   const { peer: worker } = await Peer.worker(host.url, host.tokens.join, workerHello({ kinds, key: 'k'.repeat(16) }));
@@ -90,6 +100,9 @@ it(`survives ${FRAMES} damaged frames with nothing left of them (seed ${SEED})`,
     const before = await quiet();
     log.push(...before.errors);
     tally = await fuzz(host, FRAMES, SEED, tokens);
+    for (let more = 1; more <= MORE_ROUNDS && !TELLING.every((what) => tally?.heard.has(what)); more += 1) {
+      add(tally, await fuzz(host, FRAMES / 2, SEED + 1 + more, tokens));
+    }
     expect(host.died).toBeUndefined();
     await doTask();
     const after = await quiet();
@@ -107,10 +120,7 @@ it(`survives ${FRAMES} damaged frames with nothing left of them (seed ${SEED})`,
     expect(log).toEqual([]);
     expect(tally.broken).toEqual([]);
     expect(grown).toBeLessThan(MAX_GROWTH_BYTES);
-    // The frames got past the door: without these the run would say little.
-    for (const what of ['accepted', 'dispatch', 'ended', 'acknowledged', 'blob.stored', 'data', 'reply', 'events']) {
-      expect(tally.heard.get(what), what).toBeGreaterThan(0);
-    }
+    for (const what of TELLING) expect(tally.heard.get(what), what).toBeGreaterThan(0);
     expect(tally.heard.get('error internal')).toBeUndefined();
   } catch (error) {
     process.stderr.write(`fuzz: failed with RMA_FUZZ_SEED=${SEED} RMA_FUZZ_FRAMES=${FRAMES}\n${log.join('')}`);

@@ -36,6 +36,8 @@ const coordinator = await startCoordinator({
   fatal,
 });
 
+// Whoever started it is gone.
+process.on('disconnect', () => process.exit(1));
 process.on('message', async (/** @type {'measure' | 'stop'} */ asked) => {
   if (asked === 'stop') {
     await coordinator.stop();

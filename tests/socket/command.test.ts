@@ -87,10 +87,13 @@ describe('a start', () => {
     child.kill('SIGTERM');
     const { code, stdout, stderr } = await ended;
     expect(code).toBe(0);
-    expect(stdout.trimEnd().split('\n')).toEqual([
-      `listening on ${http}`,
-      `wrote new tokens: ${['admin', 'client', 'join', 'local'].map((name) => join(data(), `${name}.token`)).join(', ')}`,
-    ]);
+    const [first, ...others] = stdout.trimEnd().split('\n');
+    expect(first).toBe(`listening on ${http}`);
+    const tokens = ['admin', 'client', 'join', 'local'].map((name) => join(data(), `${name}.token`)).join(', ');
+    expect(others.pop()).toBe(`wrote new tokens: ${tokens}`);
+    // Where the dashboard is built, the way into it.
+    const dashboard = `dashboard, signs in once within 10 minutes: ${http}/#signin=`;
+    expect(others.map((line) => line.replace(/=[\w-]{32}$/, '='))).toEqual(others.length > 0 ? [dashboard] : []);
     for (const line of stderr.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ level: expect.any(Number) });
     for (const name of ['admin', 'client', 'join', 'local']) {
       expect(stdout + stderr).not.toContain(readFileSync(join(data(), `${name}.token`), 'utf8').trim());
