@@ -1,6 +1,7 @@
 /** The `rma` command: its options, its commands, and the exit status that each run ends with. */
 import { ProtocolError } from '@rma/protocol/error';
 import { Command, CommanderError, Option } from 'commander';
+import { UsageError } from '../usage-error.js';
 import { CLIENT_VERSION } from '../version.js';
 import { addCatalogCommands } from './catalog-commands.js';
 import { addJoinCommand } from './join-command.js';
@@ -10,7 +11,6 @@ import { addSubmitCommand } from './submit-command.js';
 import { addTaskCommands } from './task-commands.js';
 import { complain } from './terminal.js';
 import { addTokenCommands } from './token-commands.js';
-import { UsageError } from './usage-error.js';
 import { addWorkerCommands } from './worker-commands.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
