@@ -8,7 +8,7 @@ export function validityText({ usesLeft, expiresAt }: Pick<JoinInfo, 'usesLeft' 
   const machines = usesLeft === undefined ? 'for any number of machines' : `for ${count(usesLeft, 'more machine')}`;
   return expiresAt === undefined
     ? `${machines}, for as long as nobody ends it`
-    : `${machines}, until ${fullTime(expiresAt)} (${ago(expiresAt, now)})`;
+    : `${machines}, until ${fullTime(expiresAt)} (${ago(expiresAt, now).replaceAll(' ', '\u00a0')})`;
 }
 
 export interface Trouble {
