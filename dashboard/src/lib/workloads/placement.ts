@@ -8,14 +8,21 @@ export type Placed = PlacementView['workloads'][number];
 export type Entry = CatalogView['workloads'][number];
 
 export const STATUSES: readonly Status[] = ['runs', 'embedded', 'starting', 'failing', 'could', 'cannot'];
-/** `word` follows a number: "3 run". `means` explains the status. */
-export const STATUS_WORDS: Readonly<Record<Status, { label: string; word: string; tone: Tone; means: string }>> = {
-  runs: { label: 'Runs', word: 'run', tone: 'ok', means: 'placed here, and healthy' },
-  embedded: { label: 'Fills', word: 'fill what is left', tone: 'ok', means: 'runs in what is left of the machine' },
-  starting: { label: 'Starting', word: 'start', tone: 'info', means: 'placed here, not healthy yet' },
-  failing: { label: 'Failing', word: 'fail', tone: 'bad', means: 'placed here, and does not get healthy' },
-  could: { label: 'Could', word: 'could', tone: 'plain', means: 'would fit, and nothing asks for it' },
-  cannot: { label: 'Cannot', word: 'cannot', tone: 'plain', means: 'lacks something for it' },
+/** `words` follow a number, one or many: "1 runs", "3 run". `means` explains the status. */
+export const STATUS_WORDS: Readonly<
+  Record<Status, { label: string; words: readonly [one: string, many: string]; tone: Tone; means: string }>
+> = {
+  runs: { label: 'Runs', words: ['runs', 'run'], tone: 'ok', means: 'placed here, and healthy' },
+  embedded: {
+    label: 'Fills',
+    words: ['fills what is left', 'fill what is left'],
+    tone: 'ok',
+    means: 'runs in what is left of the machine',
+  },
+  starting: { label: 'Starting', words: ['starts', 'start'], tone: 'info', means: 'placed here, not healthy yet' },
+  failing: { label: 'Failing', words: ['fails', 'fail'], tone: 'bad', means: 'placed here, and does not get healthy' },
+  could: { label: 'Could', words: ['could', 'could'], tone: 'plain', means: 'would fit, and nothing asks for it' },
+  cannot: { label: 'Cannot', words: ['cannot', 'cannot'], tone: 'plain', means: 'lacks something for it' },
 };
 
 /** A status of a newer coordinator is shown as "cannot", with its reason. */
