@@ -35,6 +35,8 @@ export interface EventsOptions {
   readonly since?: number | undefined;
   /** Go on with what happens from now on. Default false. */
   readonly follow?: boolean | undefined;
+  /** Ends the loop also while it waits for the next event. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface WorkerLogOptions {

@@ -142,16 +142,20 @@ export class Client extends Administration {
    * for await (const event of client.events({ follow: true })) console.log(event.seq, event.type, event.subject);
    * ```
    */
-  async *events({ since, follow = false }: EventsOptions = {}): AsyncGenerator<PoolEvent, void, undefined> {
+  async *events({ since, follow = false, signal }: EventsOptions = {}): AsyncGenerator<PoolEvent, void, undefined> {
     let last = since;
     while (follow) {
+      if (signal?.aborted) return;
       const reader = this.#conversation.feed.join();
+      const leave = () => void reader.queue.return();
+      signal?.addEventListener('abort', leave, { once: true });
       this.#connection.flushSoon();
       try {
         const from = await reader.from;
         last ??= from;
         if (last < from) {
           for await (const event of this.storedEvents(last)) {
+            if (signal?.aborted) return;
             last = event.seq;
             yield event;
           }
@@ -163,6 +167,7 @@ export class Client extends Administration {
         }
         if (!reader.isBehind) return;
       } finally {
+        signal?.removeEventListener('abort', leave);
         await reader.queue.return();
         this.#connection.flushSoon();
       }

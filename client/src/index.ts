@@ -32,6 +32,7 @@ export {
 } from './client.js';
 export { ClosedError, OfflineError, TaskError } from './client-error.js';
 export type { ConnectionChange } from './conversation.js';
+export { joinInfo } from './join-info.js';
 export type { Live, LiveStatus } from './live/live.js';
 export type {
   LiveJoin,

@@ -7,6 +7,8 @@ export interface SignedIn {
   readonly subject: string;
   /** The token's name. */
   readonly name: string;
+  /** The token's id, which is no secret. */
+  readonly token?: string;
   /** ms since 1970 at which the cookie ends; sign in again then. */
   readonly expiresAt: number;
 }

@@ -116,3 +116,14 @@ it('end with the reason where the client is closed', async () => {
   await client.ready();
   await Promise.all([client.close(), expect(next).rejects.toBeInstanceOf(ClosedError)]);
 });
+
+it('end at once where a signal says so, also while nothing happens', async () => {
+  const session = await peer.session();
+  const abort = new AbortController();
+  const waiting = client.events({ follow: true, signal: abort.signal }).next();
+  const { ref } = await session.next('subscribe');
+  session.send({ type: 'reply', ref, result: { last: 7 } });
+  abort.abort();
+  expect(await waiting).toEqual({ value: undefined, done: true });
+  await session.next('unsubscribe');
+});

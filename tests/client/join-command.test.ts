@@ -1,7 +1,7 @@
 /** `rma join-command`: a token and the line with which a machine joins, quoted as each shell reads it. */
 import { execFileSync } from 'node:child_process';
-import { type Join, joinLine } from '@rma/client/cli/join-lines';
-import { environmentLine, powerShellWord, shWord } from '@rma/client/cli/shell-quote';
+import { type Join, joinLine } from '@rma/client/join-lines';
+import { environmentLine, powerShellWord, shWord } from '@rma/client/shell-quote';
 import type { TokenView } from '@rma/protocol/view';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';

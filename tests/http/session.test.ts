@@ -22,7 +22,12 @@ async function signedIn(token = pool.coordinator.token('admin')): Promise<string
 describe('signing in', () => {
   it('answers who it is, with a cookie that no script reads and no other site sends', async () => {
     const answer = await call('POST', '/api/session', { token: pool.coordinator.token('admin') });
-    expect(await answer.json()).toMatchObject({ role: 'admin', subject: 'admin', name: 'admin' });
+    expect(await answer.json()).toMatchObject({
+      role: 'admin',
+      subject: 'admin',
+      name: 'admin',
+      token: expect.stringMatching(/^t-/),
+    });
     const cookie = answer.headers.get('set-cookie');
     expect(cookie).toMatch(/^rma_session=\S+; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(pool.coordinator.token('admin'));

@@ -10,8 +10,8 @@ import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { valueFromJson } from '@rma/protocol/payload';
 import { type Job, type SubmitOptions, taskSpec } from '../submit-options.js';
+import { UsageError } from '../usage-error.js';
 import type { NamedJob } from './submit-input.js';
-import { UsageError } from './usage-error.js';
 
 export interface Batch {
   readonly count: number;

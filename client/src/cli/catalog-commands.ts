@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { faultLines, imagesOf, readCatalog, withDigests } from '@rma/protocol/catalog-text';
 import type { CatalogView } from '@rma/protocol/view';
 import type { Command } from 'commander';
+import { UsageError } from '../usage-error.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { resolveDigest } from './image-registry.js';
 import { plainLine } from './plain.js';
 import { table } from './table.js';
 import { complain, print, printJson, say } from './terminal.js';
-import { UsageError } from './usage-error.js';
 
 const FILE = 'a catalogue; without it catalog.yaml in RMA_DATA, ./data or here';
 

@@ -5,8 +5,8 @@ import { ProtocolError } from '@rma/protocol/error';
 import { type Client, connect } from '../client.js';
 import { OfflineError } from '../client-error.js';
 import type { ConnectionChange } from '../conversation.js';
+import { UsageError } from '../usage-error.js';
 import { complain, say } from './terminal.js';
-import { UsageError } from './usage-error.js';
 
 export interface GlobalOptions {
   readonly url: string;

@@ -1,5 +1,5 @@
 /** Durations as people write and read them: 500ms, 30s, 5m, 2h, 30d. Pure. */
-import { UsageError } from './usage-error.js';
+import { UsageError } from '../usage-error.js';
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

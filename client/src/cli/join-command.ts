@@ -1,9 +1,9 @@
 /** `rma join-command`: makes a join token, and the one line that brings a machine into the pool with it. */
 import { type Command, Option } from 'commander';
-import { isLoopback } from '../url.js';
+import { FORM_TITLES, JOIN_FORMS, type Join, type JoinForm, joinLine } from '../join-lines.js';
+import { PLAIN_AGENT_PATH, poolAddress, reachOf } from '../pool-address.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatTime, parseDurationMs } from './duration.js';
-import { FORM_TITLES, JOIN_FORMS, type Join, type JoinForm, joinLine } from './join-lines.js';
 import { complain, print, printJson, say } from './terminal.js';
 import { parseUses } from './token-commands.js';
 
@@ -16,9 +16,6 @@ interface JoinOptions extends GlobalOptions, Readonly<Partial<Record<JoinForm, b
   readonly owner?: string;
   readonly trust?: 'community' | 'trusted';
 }
-
-const FETCH_TIMEOUT_MS = 10_000;
-const PLAIN_AGENT_PATH = '/agent.tgz';
 
 export function addJoinCommand(program: Command, finish: (status: number) => void): void {
   program
@@ -63,7 +60,8 @@ async function joinCommand(options: JoinOptions): Promise<number> {
   // A name that a shell cannot pass on is refused before there is a token.
   for (const form of forms) joinLine(form, { ...draft, token: 'token' });
   return withClient(options, async (client) => {
-    const place = await lookUp(draft.url);
+    const { lacksAgent, ...place } = await poolAddress(draft.url);
+    if (lacksAgent) complain('the coordinator has no agent package: only the Docker form will work');
     const { token, view } = await client.createToken({
       role: 'join',
       name: options.name ?? 'join-command',
@@ -91,30 +89,17 @@ async function joinCommand(options: JoinOptions): Promise<number> {
   });
 }
 
-/** The pool's address as people know it, and the address of exactly this agent, which no cache of npx can confuse. */
-async function lookUp(url: string): Promise<Partial<Pick<Join, 'url' | 'agentPath'>>> {
-  const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-  const health = (await (await fetch(`${url}/health`, { signal })).json()) as { publicUrl?: unknown };
-  const agent = await fetch(`${url}${PLAIN_AGENT_PATH}`, { method: 'HEAD', signal });
-  if (!agent.ok) complain(`the coordinator has no agent package (${agent.status}): only the Docker form will work`);
-  const path = agent.headers.get('content-location');
-  return {
-    ...(typeof health.publicUrl === 'string' ? { url: health.publicUrl } : {}),
-    ...(path !== null && /^\/agent-[\w.-]+\.tgz$/.test(path) ? { agentPath: path } : {}),
-  };
-}
-
 function httpUrl(url: string): string {
   return url.replace(/^ws/, 'http').replace(/\/+$/, '').replace(/\/ws$/, '');
 }
 
 function warnOfAddress(url: string): void {
-  const { protocol, hostname } = new URL(url);
-  if (isLoopback(hostname)) {
+  const reach = reachOf(url);
+  if (reach === 'loopback') {
     say(
       `${url} is this machine alone: for others, start the coordinator with --public-url https://HOST (RMA_PUBLIC_URL)`,
     );
-  } else if (protocol === 'http:') {
+  } else if (reach === 'open') {
     say(`${url} is not encrypted, hence --insecure: only for a network that is yours`);
   }
 }

@@ -1,10 +1,10 @@
 /** The `rma` command: its options, its commands, and the exit status that each run ends with. */
 import { ProtocolError } from '@rma/protocol/error';
 import { Command, CommanderError, Option } from 'commander';
+import { UsageError } from '../usage-error.js';
 import { CLIENT_VERSION } from '../version.js';
 import { commandsFor } from './command-groups.js';
 import { complain } from './terminal.js';
-import { UsageError } from './usage-error.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 const USAGE_STATUS = 2;

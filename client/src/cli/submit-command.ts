@@ -3,6 +3,7 @@ import type { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Client } from '../client.js';
 import { type SubmitOptions, taskSpec } from '../submit-options.js';
+import { UsageError } from '../usage-error.js';
 import { type Batch, openBatch } from './batch.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { addConstraintOptions, type ConstraintOptions, constraintsOf } from './constraint-options.js';
@@ -13,7 +14,6 @@ import { type JobOutcome, JobRun } from './run-jobs.js';
 import { checkFiles, checkMergeable, jobsOf, type NamedJob, readInput } from './submit-input.js';
 import { endLine, friendlyOutput, outputSummary } from './task-output.js';
 import { coloured, complain, print, printJson, printJsonLine, printText, say, write } from './terminal.js';
-import { UsageError } from './usage-error.js';
 
 interface SubmitCommandOptions extends GlobalOptions, ConstraintOptions {
   readonly input?: string;

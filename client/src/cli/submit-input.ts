@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { LIMITS } from '@rma/protocol/limits';
 import { valueFromJson } from '@rma/protocol/payload';
 import type { Job, SubmitOptions } from '../submit-options.js';
-import { UsageError } from './usage-error.js';
+import { UsageError } from '../usage-error.js';
 
 /** A task to be, with what the user knows it by. */
 export interface NamedJob {

@@ -1,11 +1,11 @@
 /** `rma token …`: who may do what. */
 import type { TokenView } from '@rma/protocol/view';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../usage-error.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatTime, parseDurationMs } from './duration.js';
 import { table } from './table.js';
 import { print, printJson, say } from './terminal.js';
-import { UsageError } from './usage-error.js';
 
 interface CreateOptions extends GlobalOptions {
   readonly role: 'admin' | 'client' | 'join';

@@ -2,6 +2,7 @@
 import type { WorkerView } from '@rma/protocol/view';
 import { type Command, Option } from 'commander';
 import type { Client } from '../client.js';
+import { UsageError } from '../usage-error.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatDuration, formatTime } from './duration.js';
 import { addLogCommand } from './log-command.js';
@@ -9,7 +10,6 @@ import { plainLine } from './plain.js';
 import { table } from './table.js';
 import { colouredState } from './task-commands.js';
 import { complain, print, printJson, say } from './terminal.js';
-import { UsageError } from './usage-error.js';
 
 const WORKER_ID = 'the id that `rma workers` shows, such as w-3k9f';
 

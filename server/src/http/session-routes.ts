@@ -107,7 +107,7 @@ async function answer(
   const maxAge = Math.max(1, Math.floor((expiresAt - wallMs) / 1_000));
   return json(
     200,
-    { role, subject: record.subject, name: record.name, expiresAt },
+    { role, subject: record.subject, name: record.name, token: record.id, expiresAt },
     { 'set-cookie': setCookie(session, maxAge, isSecure(routes, request)) },
   );
 }

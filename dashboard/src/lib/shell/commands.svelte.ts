@@ -1,4 +1,5 @@
 /** What the page that is open can do, for the palette. */
+import { untrack } from 'svelte';
 
 export interface Command {
   readonly name: string;
@@ -26,5 +27,6 @@ export const commands = new Commands();
 
 /** Offers commands for as long as the component that calls this lives. */
 export function offerCommands(source: () => readonly Command[]): void {
-  $effect(() => commands.add(source));
+  // Adding reads the list that it changes.
+  $effect(() => untrack(() => commands.add(source)));
 }

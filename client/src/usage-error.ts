@@ -1,4 +1,4 @@
-/** What the command line asked for cannot be meant: exit status 2. */
+/** What was asked for cannot be meant. On the command line: exit status 2. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);

@@ -1,0 +1,30 @@
+/** What a join token is good for, for pages that its holder opens. */
+import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
+import type { JoinInfo } from '@rma/protocol/view';
+
+/**
+ * Asks what a join token is good for. Uses nothing up; the token travels in the body, so that no log holds it.
+ * @param url the coordinator's address; empty: the page's own
+ * @throws ProtocolError of kind `unauthenticated` for one that is none of this pool's or has expired, `forbidden` for
+ * one of another role, `unavailable` where the coordinator cannot be reached
+ */
+export async function joinInfo(token: string, url = ''): Promise<JoinInfo> {
+  let response: Response;
+  try {
+    response = await fetch(`${url.replace(/\/$/, '')}/api/join-info`, {
+      method: 'POST',
+      credentials: 'same-origin',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token }),
+    });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ProtocolError('unavailable', `the coordinator cannot be reached (${why}); try again`);
+  }
+  const answer = (await response.json().catch(() => undefined)) as
+    | (JoinInfo & { error?: { kind: ErrorKind; message: string } })
+    | undefined;
+  if (response.ok && answer) return answer;
+  const { kind = 'unavailable', message = `the coordinator answered ${response.status}` } = answer?.error ?? {};
+  throw new ProtocolError(kind, message);
+}

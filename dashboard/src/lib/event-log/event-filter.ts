@@ -1,0 +1,66 @@
+/** Which events the page shows, as its address says it, and which fit. Pure. */
+import type { HistoryOptions, PoolEvent } from '@rma/client';
+import { EVENT_GROUPS, type EventGroup, GROUP_TYPES, type Names, plainSentence } from '../events/sentence.js';
+
+export interface EventFilter {
+  readonly group: EventGroup | undefined;
+  /** One type, or the beginning of types such as `worker.`; narrows the group. */
+  readonly type: string;
+  /** The id of a task, worker or token. */
+  readonly subject: string;
+  readonly text: string;
+  /** now: live. before: the past below a number. since: what came after a number, in its order. */
+  readonly from:
+    | { readonly mode: 'now' }
+    | { readonly mode: 'before'; readonly seq: number }
+    | { readonly mode: 'since'; readonly seq: number };
+}
+
+export function readEventFilter(params: URLSearchParams): EventFilter {
+  const group = params.get('group');
+  const before = numberOf(params.get('before'));
+  const since = numberOf(params.get('since'));
+  return {
+    group: EVENT_GROUPS.find((one) => one === group),
+    type: params.get('type') ?? '',
+    subject: (params.get('subject') ?? '').trim(),
+    text: params.get('q') ?? '',
+    from:
+      before !== undefined
+        ? { mode: 'before', seq: before }
+        : since !== undefined
+          ? { mode: 'since', seq: since }
+          : { mode: 'now' },
+  };
+}
+
+/** Undefined for what is no number of an event. */
+export function numberOf(text: string | null): number | undefined {
+  if (text === null || !/^\s*#?\d{1,15}\s*$/.test(text)) return undefined;
+  return Number(text.replace('#', ''));
+}
+
+/** What the coordinator looks for; text is looked for here. */
+export function historyOf({ group, type, subject }: EventFilter): Pick<HistoryOptions, 'types' | 'subject'> {
+  const types = type !== '' ? [type] : group === undefined ? undefined : GROUP_TYPES[group];
+  return { ...(types === undefined ? {} : { types }), ...(subject === '' ? {} : { subject }) };
+}
+
+/** As `history` would choose. */
+export function isOfFilter(event: PoolEvent, filter: EventFilter): boolean {
+  const { types, subject } = historyOf(filter);
+  return (
+    (types === undefined ||
+      types.some((type) => event.type === type || (type.endsWith('.') && event.type.startsWith(type)))) &&
+    (subject === undefined || event.subject === subject)
+  );
+}
+
+/** Whether the sentence, the type, the subject or anything in the data holds the text. */
+export function holdsText(event: PoolEvent, text: string, names: Names): boolean {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === '') return true;
+  return (
+    plainSentence(event, names).toLowerCase().includes(wanted) || JSON.stringify(event).toLowerCase().includes(wanted)
+  );
+}

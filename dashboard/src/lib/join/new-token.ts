@@ -1,0 +1,56 @@
+/** What an admin chooses for a join token, and what that asks the coordinator for. Pure. */
+import type { NewToken } from '@rma/client';
+
+export interface Draft {
+  readonly name: string;
+  readonly owner: string;
+  readonly trust: 'community' | 'trusted';
+  /** As typed. */
+  readonly uses: string;
+  /** Seconds, as the choice's value. */
+  readonly expires: string;
+}
+
+export const FRESH: Draft = { name: '', owner: '', trust: 'community', uses: '1', expires: '86400' };
+
+export const EXPIRIES = [
+  { value: '3600', label: '1 hour' },
+  { value: '86400', label: '24 hours' },
+  { value: '604800', label: '7 days' },
+  { value: '2592000', label: '30 days' },
+] as const;
+
+export const TRUST_WORDS: Readonly<Record<Draft['trust'], string>> = {
+  community:
+    'Anybody’s machine. It gets work that may run among strangers: never the pool’s databases and collections, never tasks that ask for trusted machines. What it answers is accepted, not checked.',
+  trusted:
+    'A machine of your own. It may also keep the pool’s data (PostgreSQL, Redis, vectors, collections of documents) and gets tasks that ask for trusted machines. Whoever controls it can read all that. One token admits one such machine.',
+};
+
+const MAX_NAME = 64;
+const MAX_USES = 1_000_000;
+
+/** Wrong fields by name; none: it can be made. */
+export function problemsOf({ name, owner, trust, uses }: Draft): Partial<Record<'name' | 'owner' | 'uses', string>> {
+  const problems: Partial<Record<'name' | 'owner' | 'uses', string>> = {};
+  if (name.trim().length > MAX_NAME) problems.name = `At most ${MAX_NAME} characters.`;
+  if (owner.trim().length > MAX_NAME) problems.owner = `At most ${MAX_NAME} characters.`;
+  const number = Number(uses);
+  if (trust === 'community' && (!/^\d+$/.test(uses.trim()) || number < 1 || number > MAX_USES))
+    problems.uses = 'A number from 1 to 1,000,000.';
+  return problems;
+}
+
+/** Only one machine can have the name, so only then is it the machine's. */
+export function machineName({ name, trust, uses }: Draft): string | undefined {
+  const isOne = trust === 'trusted' || Number(uses) === 1;
+  return isOne && name.trim() !== '' ? name.trim() : undefined;
+}
+
+export function tokenOf(draft: Draft): NewToken {
+  const { trust } = draft;
+  const name = draft.name.trim() || 'invitation';
+  const owner = draft.owner.trim() || draft.name.trim() || trust;
+  const uses = trust === 'trusted' ? 1 : Number(draft.uses);
+  return { role: 'join', name, owner, trust, uses, expiresInSeconds: Number(draft.expires) };
+}
