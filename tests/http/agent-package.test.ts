@@ -7,7 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
 import { ROOT } from '../support/program.js';
 
-const pool = usePool({ publicUrl: 'https://pool.example.org' });
+// Without the dashboard, so that the status page is served.
+const pool = usePool({ publicUrl: 'https://pool.example.org', dashboard: '/there-is-none' });
 const call = (path: string, init?: RequestInit) => fetch(`${pool.coordinator.http}${path}`, init);
 
 let directory: string | undefined;

@@ -4,7 +4,8 @@ import type { StatsView, WorkerView } from '@rma/protocol/view';
 import { describe, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
 
-const pool = usePool();
+// Where the dashboard is not built, as the status page is for.
+const pool = usePool({ dashboard: '/there-is-none' });
 
 const call = (path: string, init: RequestInit & { token?: string } = {}) => {
   const { token, ...rest } = init;
