@@ -2,11 +2,11 @@
  * Finds the passages of a collection that answer a question: by meaning (vectors of passages and of their sentences) and
  * by words (BM25; the question's words or related ones), fused by score.
  */
+import { blobOf } from '../collections.js';
 import type { Database } from '../sqlite.js';
 import { coverageOf } from './coverage.js';
 import { type Candidate, type Fused, fuse } from './fusion.js';
 import { quoted, wordsOf } from './question.js';
-import { blobOf } from './store.js';
 
 /** How far down each search looks; what is in no search's first hundred is no answer. */
 const DEPTH = 100;
