@@ -25,9 +25,9 @@ describe('retrieval', needs('sqlite'), () => {
     await assertNoHandlerProcessLeft();
   });
 
-  async function ingest(name: string) {
+  async function ingest(name: string, limitMs = 280_000) {
     const corpus = readCorpus(name);
-    await harness.output('rag.ingest', { collection: name, documents: corpus.documents }, 280_000);
+    await harness.output('rag.ingest', { collection: name, documents: corpus.documents }, limitMs);
     const ranks = await ranksOf(harness, name, corpus.questions);
     const missed = corpus.questions.filter((_, index) => !within(ranks[index], 3)).map(({ question }) => question);
     process.stderr.write(
@@ -36,23 +36,24 @@ describe('retrieval', needs('sqlite'), () => {
     return { corpus, ranks };
   }
 
-  it('finds the right passage in the top 3 for 8 of 10 questions by a stranger (the aim is 9)', async () => {
+  it('finds the right passage in the top 3 for 9 of 10 questions by a stranger', async () => {
     const { corpus, ranks } = await ingest('corpus');
     expect(corpus.documents.length).toBeGreaterThanOrEqual(20);
     expect(corpus.questions.length).toBeGreaterThanOrEqual(10);
     expect(corpus.questions.filter(({ paraphrase }) => paraphrase).length).toBeGreaterThanOrEqual(4);
-    expect(ranks.filter((rank) => within(rank, 3)).length / ranks.length).toBeGreaterThanOrEqual(0.8);
+    expect(ranks.filter((rank) => within(rank, 3)).length / ranks.length).toBeGreaterThanOrEqual(0.9);
   }, 290_000);
 
-  // A minute of a core: part of the long form.
+  // Two minutes of a core: part of the long form. Two thirds of these questions are made to be hard: what they are
+  // about is put in other words, in a collection of 36 documents with much in common.
   it.runIf(process.env.RMA_TEST_LONG)(
     'stays as good as it was on its tuning set',
     async () => {
-      const { ranks } = await ingest('tuning');
-      expect(ranks.filter((rank) => within(rank, 3)).length / ranks.length).toBeGreaterThanOrEqual(0.95);
-      expect(ranks.filter((rank) => within(rank, 1)).length / ranks.length).toBeGreaterThanOrEqual(0.7);
+      const { ranks } = await ingest('tuning', 570_000);
+      expect(ranks.filter((rank) => within(rank, 3)).length / ranks.length).toBeGreaterThanOrEqual(0.66);
+      expect(ranks.filter((rank) => within(rank, 1)).length / ranks.length).toBeGreaterThanOrEqual(0.39);
     },
-    290_000,
+    580_000,
   );
 });
 

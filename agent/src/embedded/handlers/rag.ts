@@ -11,6 +11,7 @@ import { answerFrom } from '../rag/answer.js';
 import { hashOf, indexDocument, type SourceDocument } from '../rag/indexed-document.js';
 import { searchPassages } from '../rag/search.js';
 import { type CollectionSummary, RagStore, readPassages } from '../rag/store.js';
+import { warmWordNet } from '../rag/wordnet.js';
 import { extractDocument } from './document.js';
 
 /** What `rag.ingest` answers: each document's id under what became of it. */
@@ -187,7 +188,7 @@ async function findPassages(
         offsets: { start: passage.start, end: passage.end },
         score: Math.round(score * 10_000) / 10_000,
         ranks: {
-          ...(vectorRank === undefined ? {} : { vector: vectorRank }),
+          vector: vectorRank,
           ...(textRank === undefined ? {} : { text: textRank }),
         },
         ...(passage.metadata === null ? {} : { metadata: JSON.parse(passage.metadata) as Record<string, unknown> }),
@@ -219,8 +220,9 @@ export const handlers: Readonly<Record<string, Handler>> = {
   'rag.collections': list,
 };
 
-/** Opens the data and loads the model. */
+/** Opens the data, loads the model and the dictionary. */
 export async function warm(): Promise<void> {
   store.open();
+  warmWordNet();
   await warmEmbedding();
 }

@@ -4,6 +4,7 @@
  */
 import type { Handler, TaskContext } from '../../runtime/runtime.js';
 import { asCollection, asKey, asMetadata } from '../collection-name.js';
+import type { VectorSpace } from '../collections.js';
 import {
   EMBEDDING_DIMENSIONS,
   EMBEDDING_MODEL,
@@ -13,7 +14,7 @@ import {
 } from '../embedding.js';
 import { asList, asMap, asOptionalInteger, asOptionalText, asText, describe, invalid } from '../input.js';
 import { conditionOf } from '../vector/filter.js';
-import { type VectorCollectionSummary, type VectorItem, type VectorSpace, VectorStore } from '../vector/store.js';
+import { type VectorCollectionSummary, type VectorItem, VectorStore } from '../vector/store.js';
 
 /** What `vector.upsert` answers. */
 export interface UpsertOutput {

@@ -17,6 +17,11 @@ export function wordsOf(question: string): string[] {
   return (telling.length > 0 ? telling : all).slice(0, MOST_WORDS);
 }
 
+/** Tells whether a lower-case word tells nothing about a passage. */
+export function isCommon(word: string): boolean {
+  return COMMON.has(word);
+}
+
 /** A word as FTS5 takes it, whatever it holds. */
 export function quoted(word: string): string {
   return `"${word.replaceAll('"', '""')}"`;

@@ -1,42 +1,47 @@
 /**
  * Finds the passages of a collection that answer a question: by meaning (vectors of passages and of their sentences) and
- * by words (BM25), fused by rank.
+ * by words (BM25; the question's words or related ones), fused by score.
  */
+import { blobOf } from '../collections.js';
 import type { Database } from '../sqlite.js';
+import { coverageOf } from './coverage.js';
 import { type Candidate, type Fused, fuse } from './fusion.js';
 import { quoted, wordsOf } from './question.js';
-import { blobOf } from './store.js';
 
-/** How far down either search looks; what is in neither's first hundred is no answer. */
+/** How far down each search looks; what is in no search's first hundred is no answer. */
 const DEPTH = 100;
 /** A passage has several sentences, and the nearest may crowd in few passages. */
 const SENTENCE_DEPTH = 300;
-/** What the best sentence counts beside the whole passage. Chosen with the questions in tests/agent/rag/tuning (of 0.6, 1, 1.7). */
-const SENTENCE_SHARE = 0.6;
 
-/** Best first, at most `DEPTH` of either search. */
+/** Best first. */
 export function searchPassages(
   database: Database,
   collection: number,
   question: string,
   vector: readonly number[],
 ): Fused[] {
-  const candidates = new Map<number, Candidate>();
-  for (const [index, passage] of byMeaning(database, collection, vector).entries()) {
-    candidates.set(passage, { passage, vectorRank: index + 1, coverage: 0 });
-  }
+  const query = blobOf(vector);
   const words = wordsOf(question);
   const coverage = coverageOf(database, collection, words);
-  for (const [index, passage] of byWords(database, collection, words).entries()) {
-    const known = candidates.get(passage);
-    candidates.set(passage, { ...known, passage, textRank: index + 1, coverage: coverage.get(passage) ?? 0 });
-  }
-  return fuse(candidates.values());
+  const textRanks = new Map(byWords(database, collection, words).map((passage, index) => [passage, index + 1]));
+  const covering = [...coverage].sort((a, b) => b[1] - a[1]).slice(0, DEPTH);
+  const passages = new Set([
+    ...byMeaning(database, collection, query),
+    ...textRanks.keys(),
+    ...covering.map(([passage]) => passage),
+  ]);
+  const similarity = similarityTo(database, collection, query);
+  return fuse(
+    [...passages].map((passage): Candidate => {
+      const measured = { passage, ...similarity(passage), coverage: coverage.get(passage) ?? 0 };
+      const textRank = textRanks.get(passage);
+      return textRank === undefined ? measured : { ...measured, textRank };
+    }),
+  );
 }
 
-/** Nearest first, by the passage's own similarity and that of its best sentence. */
-function byMeaning(database: Database, collection: number, vector: readonly number[]): number[] {
-  const query = blobOf(vector);
+/** The passages that are nearest as a whole, and those with the nearest sentences. */
+function byMeaning(database: Database, collection: number, query: Buffer): number[] {
   const near = database
     .prepare<[Buffer, bigint], number>(
       `SELECT rowid FROM passage_vectors_${collection} WHERE embedding MATCH ? AND k = ?`,
@@ -50,6 +55,15 @@ function byMeaning(database: Database, collection: number, vector: readonly numb
     )
     .pluck()
     .all(query, BigInt(SENTENCE_DEPTH));
+  return [...near, ...nearSentences];
+}
+
+/** Measures one passage and its best sentence. */
+function similarityTo(
+  database: Database,
+  collection: number,
+  query: Buffer,
+): (passage: number) => Pick<Candidate, 'similarity' | 'sentenceSimilarity'> {
   const whole = database
     .prepare<[Buffer, bigint], number>(
       `SELECT vec_distance_cosine(embedding, ?) FROM passage_vectors_${collection} WHERE rowid = ?`,
@@ -61,12 +75,10 @@ function byMeaning(database: Database, collection: number, vector: readonly numb
        JOIN sentence_vectors_${collection} v ON v.rowid = s.id WHERE s.passage = ?`,
     )
     .pluck();
-  const distances = [...new Set([...near, ...nearSentences])].map((passage) => {
-    const ofPassage = whole.get(query, BigInt(passage)) ?? 2;
-    return { passage, distance: ofPassage + SENTENCE_SHARE * (best.get(query, passage) ?? ofPassage) };
-  });
-  distances.sort((a, b) => a.distance - b.distance || a.passage - b.passage);
-  return distances.slice(0, DEPTH).map(({ passage }) => passage);
+  return (passage) => {
+    const distance = whole.get(query, BigInt(passage)) ?? 2;
+    return { similarity: 1 - distance, sentenceSimilarity: 1 - (best.get(query, passage) ?? distance) };
+  };
 }
 
 function byWords(database: Database, collection: number, words: readonly string[]): number[] {
@@ -77,22 +89,4 @@ function byWords(database: Database, collection: number, words: readonly string[
     )
     .pluck()
     .all(words.map(quoted).join(' OR '), DEPTH);
-}
-
-/** Per passage the share of the question's words that it holds, weighted by rarity as BM25 does. */
-function coverageOf(database: Database, collection: number, words: readonly string[]): Map<number, number> {
-  const held = new Map<number, number>();
-  const total = database.prepare<[], number>(`SELECT count(*) FROM passage_vectors_${collection}`).pluck().get();
-  const having = database
-    .prepare<[string], number>(`SELECT rowid FROM words_${collection} WHERE words_${collection} MATCH ?`)
-    .pluck();
-  let all = 0;
-  for (const word of words) {
-    const passages = having.all(quoted(word));
-    const rarity = Math.log(1 + ((total ?? 0) - passages.length + 0.5) / (passages.length + 0.5));
-    all += rarity;
-    for (const passage of passages) held.set(passage, (held.get(passage) ?? 0) + rarity);
-  }
-  for (const [passage, rarity] of held) held.set(passage, rarity / all);
-  return held;
 }

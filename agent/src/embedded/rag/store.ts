@@ -1,16 +1,23 @@
 /** What `rag.*` keeps: collections, their documents and the index of their passages. One transaction a document. */
 import { TaskError } from '../../runtime/runtime.js';
+import {
+  blobOf,
+  type Collection,
+  createCollection,
+  findCollection,
+  requireCollection,
+  touchCollection,
+  type VectorSpace,
+} from '../collections.js';
 import { DataStore } from '../data-store.js';
 import { EMBEDDING_DIMENSIONS, EMBEDDING_MODEL } from '../embedding.js';
 import type { Database } from '../sqlite.js';
 import type { IndexedDocument, IndexedPassage } from './indexed-document.js';
 import { createCollectionTables, dropCollectionTables, RAG_MIGRATIONS } from './schema.js';
 
-export interface Collection {
-  readonly id: number;
-  readonly name: string;
-  readonly model: string;
-}
+/** This worker's own model embeds what is ingested. */
+type EmbeddedSpace = VectorSpace & { readonly model: string };
+export type RagCollection = Collection<EmbeddedSpace>;
 
 /** A collection as `rag.collections` lists it. */
 export interface CollectionSummary {
@@ -33,8 +40,6 @@ export interface StoredPassage {
   readonly text: string;
 }
 
-const MOST_COLLECTIONS = 1_000;
-
 /** The file `rag.sqlite`. */
 export class RagStore {
   readonly #data = new DataStore({ workload: 'rag', migrations: RAG_MIGRATIONS });
@@ -53,8 +58,10 @@ export class RagStore {
   }
 
   /** One snapshot for all reads of a query. @throws TaskError for a collection that does not exist */
-  query<T>(name: string, work: (database: Database, collection: Collection) => T): T {
-    return this.#data.read((database) => work(database, requireCollection(database, name)));
+  query<T>(name: string, work: (database: Database, collection: RagCollection) => T): T {
+    return this.#data.read((database) =>
+      work(database, requireCollection(database, name, 'Send documents to it with rag.ingest')),
+    );
   }
 
   collections(): CollectionSummary[] {
@@ -86,14 +93,14 @@ export class RagStore {
   /** Puts a document in place of the one with its key; makes the collection where it is the first. */
   put(name: string, document: IndexedDocument, now: number): void {
     this.#data.write((database) => {
-      const collection = findCollection(database, name) ?? createCollection(database, name, now);
+      const collection = findCollection<EmbeddedSpace>(database, name) ?? makeCollection(database, name, now);
       if (collection.model !== EMBEDDING_MODEL) {
         const message = `collection ${name} was embedded with ${collection.model}, this worker embeds with ${EMBEDDING_MODEL}. Delete the collection and ingest it again.`;
         throw new TaskError('collection.model', message);
       }
       removeDocument(database, collection.id, document.key);
       insertDocument(database, collection.id, document);
-      touch(database, collection.id, now);
+      touchCollection(database, collection.id, now);
     });
   }
 
@@ -102,7 +109,7 @@ export class RagStore {
     const deleted = this.#data.write((database) => {
       const collection = findCollection(database, name);
       if (collection === undefined) return 0;
-      touch(database, collection.id, now);
+      touchCollection(database, collection.id, now);
       return keys.filter((key) => removeDocument(database, collection.id, key)).length;
     });
     if (deleted > 0) this.#data.shrink();
@@ -139,35 +146,11 @@ export function readPassages(database: Database, ids: readonly number[]): Stored
   });
 }
 
-function findCollection(database: Database, name: string): Collection | undefined {
-  return database.prepare<[string], Collection>('SELECT id, name, model FROM collections WHERE name = ?').get(name);
-}
-
-function requireCollection(database: Database, name: string): Collection {
-  const collection = findCollection(database, name);
-  if (collection !== undefined) return collection;
-  const names = database.prepare<[], string>('SELECT name FROM collections ORDER BY name LIMIT 10').pluck().all();
-  const there = names.length === 0 ? 'it has none yet' : `it has ${names.join(', ')}`;
-  const message = `there is no collection '${name}' on this worker; ${there}. Send documents to it with rag.ingest first.`;
-  throw new TaskError('collection.unknown', message);
-}
-
-function createCollection(database: Database, name: string, now: number): Collection {
-  const count = database.prepare<[], number>('SELECT count(*) FROM collections').pluck().get() ?? 0;
-  if (count >= MOST_COLLECTIONS) {
-    const message = `this worker holds ${count} collections, as many as it takes. Delete one (rag.delete with all: true).`;
-    throw new TaskError('collection.limit', message);
-  }
-  const { lastInsertRowid } = database
-    .prepare('INSERT INTO collections (name, model, dimensions, changed_at) VALUES (?, ?, ?, ?)')
-    .run(name, EMBEDDING_MODEL, EMBEDDING_DIMENSIONS, now);
-  const id = Number(lastInsertRowid);
-  database.exec(createCollectionTables(id));
-  return { id, name, model: EMBEDDING_MODEL };
-}
-
-function touch(database: Database, collection: number, now: number): void {
-  database.prepare('UPDATE collections SET changed_at = ? WHERE id = ?').run(now, collection);
+function makeCollection(database: Database, name: string, now: number): RagCollection {
+  const space = { model: EMBEDDING_MODEL, dimensions: EMBEDDING_DIMENSIONS };
+  const collection = createCollection<EmbeddedSpace>(database, name, space, 'rag.delete', now);
+  database.exec(createCollectionTables(collection.id));
+  return collection;
 }
 
 function insertDocument(database: Database, collection: number, document: IndexedDocument): void {
@@ -219,9 +202,4 @@ function removeDocument(database: Database, collection: number, key: string): bo
     database.prepare(statement).run(document);
   }
   return true;
-}
-
-/** As sqlite-vec reads a vector: 32-bit floats. */
-export function blobOf(vector: readonly number[]): Buffer {
-  return Buffer.from(new Float32Array(vector).buffer);
 }

@@ -1,15 +1,18 @@
 /** What `vector.*` keeps: items with a vector each, in collections that pin their dimension and embedding model. */
 import { TaskError } from '../../runtime/runtime.js';
+import {
+  blobOf,
+  type Collection,
+  createCollection,
+  findCollection,
+  requireCollection,
+  touchCollection,
+  type VectorSpace,
+} from '../collections.js';
 import { DataStore } from '../data-store.js';
 import type { Database } from '../sqlite.js';
 import type { Condition } from './filter.js';
 import { createVectorTable, dropVectorTable, VECTOR_MIGRATIONS } from './schema.js';
-
-/** What all vectors of a collection have in common. `model` is null where the sender made them. */
-export interface VectorSpace {
-  readonly dimensions: number;
-  readonly model: string | null;
-}
 
 export interface VectorItem {
   readonly key: string;
@@ -34,13 +37,6 @@ export interface VectorCollectionSummary extends VectorSpace {
   /** ISO 8601. */
   readonly changedAt: string;
 }
-
-interface Collection extends VectorSpace {
-  readonly id: number;
-  readonly name: string;
-}
-
-const MOST_COLLECTIONS = 1_000;
 
 /** The file `vector.sqlite`. */
 export class VectorStore {
@@ -67,17 +63,17 @@ export class VectorStore {
   /** Puts items in place of those with their keys, all or none; makes the collection where they are the first. */
   put(name: string, space: VectorSpace, items: readonly VectorItem[], now: number): void {
     this.#data.write((database) => {
-      const collection = findCollection(database, name) ?? createCollection(database, name, space, now);
+      const collection = findCollection(database, name) ?? makeCollection(database, name, space, now);
       assertSameSpace(name, collection, space);
       for (const item of items) putItem(database, collection.id, item);
-      database.prepare('UPDATE collections SET changed_at = ? WHERE id = ?').run(now, collection.id);
+      touchCollection(database, collection.id, now);
     });
   }
 
   /** Nearest first. @throws TaskError for a collection that does not exist or is of another space */
   search(name: string, space: VectorSpace, vector: readonly number[], top: number, condition?: Condition): Match[] {
     return this.#data.read((database) => {
-      const collection = requireCollection(database, name);
+      const collection = requireCollection(database, name, 'Send items to it with vector.upsert');
       assertSameSpace(name, collection, space);
       // A filter comes first: filtering the nearest few could leave none.
       const filter =
@@ -102,7 +98,7 @@ export class VectorStore {
     const deleted = this.#data.write((database) => {
       const collection = findCollection(database, name);
       if (collection === undefined) return 0;
-      database.prepare('UPDATE collections SET changed_at = ? WHERE id = ?').run(now, collection.id);
+      touchCollection(database, collection.id, now);
       return keys.filter((key) => removeItem(database, collection.id, key)).length;
     });
     if (deleted > 0) this.#data.shrink();
@@ -137,34 +133,10 @@ export class VectorStore {
   }
 }
 
-function findCollection(database: Database, name: string): Collection | undefined {
-  return database
-    .prepare<[string], Collection>('SELECT id, name, model, dimensions FROM collections WHERE name = ?')
-    .get(name);
-}
-
-function requireCollection(database: Database, name: string): Collection {
-  const collection = findCollection(database, name);
-  if (collection !== undefined) return collection;
-  const names = database.prepare<[], string>('SELECT name FROM collections ORDER BY name LIMIT 10').pluck().all();
-  const there = names.length === 0 ? 'it has none yet' : `it has ${names.join(', ')}`;
-  const message = `there is no collection '${name}' on this worker; ${there}. Send items to it with vector.upsert first.`;
-  throw new TaskError('collection.unknown', message);
-}
-
-function createCollection(database: Database, name: string, space: VectorSpace, now: number): Collection {
-  const count = database.prepare<[], number>('SELECT count(*) FROM collections').pluck().get() ?? 0;
-  if (count >= MOST_COLLECTIONS) {
-    const message = `this worker holds ${count} collections, as many as it takes. Delete one (vector.delete with all: true).`;
-    throw new TaskError('collection.limit', message);
-  }
-  const { model, dimensions } = space;
-  const { lastInsertRowid } = database
-    .prepare('INSERT INTO collections (name, model, dimensions, changed_at) VALUES (?, ?, ?, ?)')
-    .run(name, model, dimensions, now);
-  const id = Number(lastInsertRowid);
-  database.exec(createVectorTable(id, dimensions));
-  return { id, name, model, dimensions };
+function makeCollection(database: Database, name: string, space: VectorSpace, now: number): Collection {
+  const collection = createCollection(database, name, space, 'vector.delete', now);
+  database.exec(createVectorTable(collection.id, space.dimensions));
+  return collection;
 }
 
 /** Vectors of two models mean nothing to each other, even where their dimensions agree. */
@@ -201,9 +173,4 @@ function removeItem(database: Database, collection: number, key: string): boolea
   database.prepare(`DELETE FROM vectors_${collection} WHERE rowid = ?`).run(BigInt(id));
   database.prepare('DELETE FROM items WHERE id = ?').run(id);
   return true;
-}
-
-/** As sqlite-vec reads a vector: 32-bit floats. */
-function blobOf(vector: readonly number[]): Buffer {
-  return Buffer.from(new Float32Array(vector).buffer);
 }
