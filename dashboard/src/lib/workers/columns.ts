@@ -55,7 +55,7 @@ export const COLUMNS: readonly WorkerColumn[] = [
   { id: 'gpu', label: 'GPU', width: 90, grow: 0.4, isLive: true },
   { id: 'celsius', label: 'Temp.', width: 58, align: 'end', isLive: true },
   { id: 'running', label: 'Running', width: 70, align: 'end', isLive: true },
-  { id: 'services', label: 'Services', width: 130, grow: 1.4 },
+  { id: 'services', label: 'Services', width: 150, grow: 1.4 },
   { id: 'trust', label: 'Trust', width: 96 },
   { id: 'labels', label: 'Labels', width: 150, grow: 1.2 },
   { id: 'owner', label: 'Owner', width: 110, grow: 0.5, isForAdmins: true },
