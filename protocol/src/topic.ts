@@ -135,6 +135,7 @@ export const WorkerRow = Type.Object({
   ),
   joinedAt: UnixMs,
   lastSeenAt: UnixMs,
+  paused: Type.Optional(Type.Boolean({ description: 'its donor does not lend it now; absent: no' })),
   cores: Type.Optional(Type.Number({ description: 'for admins, like all that follows' })),
   memoryMiB: Type.Optional(Type.Integer()),
   gpu: Type.Optional(Type.String({ description: 'name of the largest' })),

@@ -31,6 +31,7 @@ export const WorkerView = Type.Object({
   hardware: Type.Optional(Hardware),
   engine: Type.Optional(Engine),
   policy: Type.Optional(DonorPolicy),
+  drained: Type.Optional(Type.Boolean({ description: 'an admin drained it; true also while it is away' })),
 });
 export type WorkerView = Static<typeof WorkerView>;
 

@@ -41,7 +41,7 @@ describe('draining', () => {
   it('outlives the coordinator and the session', () => {
     const { pool, admin, alice, worker } = setUp();
     expect(admin.act({ do: 'worker.drain', worker: worker.id, draining: true }).replies).toMatchObject([
-      { result: { state: 'draining' } },
+      { result: { state: 'draining', drained: true } },
     ]);
     pool.restart();
     worker.connect();
@@ -57,6 +57,18 @@ describe('draining', () => {
 });
 
 describe('revoking a worker', () => {
+  it('is answered again when it is asked again, as after a lost connection; other actions are refused then', () => {
+    const { pool, admin, worker } = setUp();
+    admin.act({ do: 'worker.revoke', worker: worker.id });
+    expect(admin.act({ do: 'worker.revoke', worker: worker.id }).replies).toMatchObject([
+      { result: { id: worker.id, state: 'revoked' } },
+    ]);
+    expect(eventTypes(pool).filter((type) => type === 'worker.revoked')).toHaveLength(1);
+    expect(admin.act({ do: 'worker.rename', worker: worker.id, name: 'ghost' }).errors).toMatchObject([
+      { error: { kind: 'conflict' } },
+    ]);
+  });
+
   it('closes its session, gives its attempts to others and lets it in no more', () => {
     const { pool, admin, alice, worker } = setUp();
     const id = alice.submitWatched();
@@ -87,7 +99,7 @@ describe('revoking a worker', () => {
 });
 
 it.each(['worker.pin', 'worker.drain', 'worker.revoke'] as const)(
-  '%s of an unknown or a revoked worker is an error',
+  '%s of an unknown worker is an error, of a revoked one, too, unless it is to be revoked',
   (what) => {
     const { admin, worker } = setUp();
     const action = (id: string) =>
@@ -98,6 +110,8 @@ it.each(['worker.pin', 'worker.drain', 'worker.revoke'] as const)(
           : ({ do: what, worker: id } as const);
     expect(admin.act(action('w-none')).errors).toMatchObject([{ about: 'act', error: { kind: 'not_found' } }]);
     admin.act({ do: 'worker.revoke', worker: worker.id });
-    expect(admin.act(action(worker.id)).errors).toMatchObject([{ about: 'act', error: { kind: 'conflict' } }]);
+    const again = admin.act(action(worker.id));
+    if (what === 'worker.revoke') expect(again.replies).toHaveLength(1);
+    else expect(again.errors).toMatchObject([{ about: 'act', error: { kind: 'conflict' } }]);
   },
 );

@@ -41,6 +41,11 @@ export function act(
         return;
       }
       if (worker.record.revokedAt) {
+        // Asked again after a lost connection, as every client does: it is done.
+        if (action.do === 'worker.revoke') {
+          sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
+          return;
+        }
         sendError(turn, session.id, 'conflict', `the worker ${action.worker} is revoked`, { ref, about: 'act' });
         return;
       }

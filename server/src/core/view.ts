@@ -36,6 +36,7 @@ export function viewWorker(worker: Worker, full: boolean, wallMs: number): Worke
           hardware: record.hardware,
           ...(worker.engine ? { engine: worker.engine } : {}),
           ...(worker.policy ? { policy: worker.policy } : {}),
+          ...(record.draining ? { drained: true } : {}),
         }
       : {}),
   };

@@ -60,6 +60,7 @@ export function rowOf(worker: Worker, full: boolean, wallMs: number): WorkerRow 
     services,
     joinedAt: record.joinedAt,
     lastSeenAt: worker.session === 0 ? record.lastSeenAt : wallMs,
+    ...(worker.session !== 0 && worker.policy?.paused ? { paused: true } : {}),
     ...(full
       ? {
           cores: record.hardware.cpu.logicalCores,

@@ -90,6 +90,7 @@ export function takePolicy(turn: Turn, worker: Worker, { policy, engine }: UpOf<
   if (engine) worker.engine = engine;
   setPolicy(worker, policy);
   const { state, effects } = turn;
+  effects.workers.add(worker);
   if ((before?.paused ?? false) !== policy.paused || (policy.paused && before?.reason !== policy.reason)) {
     emit(turn, 'worker.policy', worker.record.id, '', {
       paused: policy.paused,

@@ -1,0 +1,35 @@
+/** The same done to many workers, some at a time, telling how far it is. */
+import { bulkOutcome } from './consequences.js';
+
+const AT_ONCE = 16;
+
+/**
+ * Resolves with what to tell once all are done.
+ * @param done the past tense: "Drained"
+ * @throws Error that says how many failed and why the first did; doing it again does no harm
+ */
+export async function forEachWorker<W>(
+  workers: readonly W[],
+  done: string,
+  work: (worker: W) => Promise<unknown>,
+  onProgress: (settled: number) => void,
+): Promise<string> {
+  const waiting = [...workers];
+  const failures: string[] = [];
+  let fine = 0;
+  const run = async () => {
+    for (let worker = waiting.shift(); worker !== undefined; worker = waiting.shift()) {
+      try {
+        await work(worker);
+        fine++;
+      } catch (error) {
+        failures.push(error instanceof Error ? error.message : String(error));
+      }
+      onProgress(fine + failures.length);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, workers.length) }, run));
+  const words = bulkOutcome(done, fine, failures);
+  if (failures.length > 0) throw new Error(words);
+  return words;
+}

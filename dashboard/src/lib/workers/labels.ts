@@ -1,0 +1,56 @@
+/**
+ * Labels and names as they are edited, and what is wrong with them. The rules are the protocol's, which a test holds them
+ * against: its schemas would bring their whole library into the page.
+ */
+
+export interface LabelLine {
+  readonly id: number;
+  readonly key: string;
+  readonly value: string;
+}
+
+const KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const VALUE = /^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$/;
+const MAX_VALUE = 128;
+export const MAX_LABELS = 32;
+
+let nextId = 1;
+
+export function labelLine(key = '', value = ''): LabelLine {
+  return { id: nextId++, key, value };
+}
+
+export function linesOf(labels: Readonly<Record<string, string>>): LabelLine[] {
+  return Object.entries(labels).map(([key, value]) => labelLine(key, value));
+}
+
+/** By the line's id. An empty line is no label, and no problem. */
+export function labelProblems(lines: readonly LabelLine[]): ReadonlyMap<number, string> {
+  const problems = new Map<number, string>();
+  const seen = new Set<string>();
+  for (const { id, key, value } of lines) {
+    if (key === '' && value === '') continue;
+    if (key === '') problems.set(id, 'A label needs a key, such as region');
+    else if (!KEY.test(key))
+      problems.set(id, 'A key is up to 63 letters, digits and . _ / -, and begins with a letter or digit');
+    else if (seen.has(key)) problems.set(id, `There is a label ${key} already`);
+    else if (value.length > MAX_VALUE) problems.set(id, `A value has at most ${MAX_VALUE} characters`);
+    else if (!VALUE.test(value)) problems.set(id, 'A value has no control characters and no marks of direction');
+    seen.add(key);
+  }
+  if (seen.size > MAX_LABELS && lines.length > 0)
+    problems.set(lines[lines.length - 1]!.id, `A worker has at most ${MAX_LABELS} labels`);
+  return problems;
+}
+
+export function labelsOf(lines: readonly LabelLine[]): Record<string, string> {
+  return Object.fromEntries(lines.filter(({ key }) => key !== '').map(({ key, value }) => [key, value]));
+}
+
+/** What is wrong with a worker's new name; undefined: nothing. */
+export function nameProblem(name: string): string | undefined {
+  if (name.trim() === '') return 'A worker needs a name';
+  if (name.length > MAX_VALUE) return `A name has at most ${MAX_VALUE} characters`;
+  return VALUE.test(name) ? undefined : 'A name has no control characters and no marks of direction';
+}

@@ -1,0 +1,173 @@
+/** The list of workers, its filters and the words of its actions, without a browser. */
+import type { LiveLoad } from '@rma/client';
+import { Labels, Name } from '@rma/protocol/task';
+import type { WorkerRow } from '@rma/protocol/topic';
+import { Value } from 'typebox/value';
+import { describe, expect, it } from 'vitest';
+import { timeColumns } from '../../dashboard/src/lib/charts/time-columns.js';
+import { sortWorkers } from '../../dashboard/src/lib/workers/columns.js';
+import {
+  drainConsequences,
+  resumeConsequences,
+  revokeConsequences,
+} from '../../dashboard/src/lib/workers/consequences.js';
+import { DEFAULT_VIEW, fits, readView, type WorkerFilter, writeView } from '../../dashboard/src/lib/workers/filter.js';
+import { labelLine, labelProblems, labelsOf, nameProblem } from '../../dashboard/src/lib/workers/labels.js';
+import { policyWords, windowWords } from '../../dashboard/src/lib/workers/policy-words.js';
+import { problemsOf } from '../../dashboard/src/lib/workers/problems.js';
+
+const row = (part: Partial<WorkerRow> = {}): WorkerRow => ({
+  id: 'w-0001',
+  name: 'lab-1',
+  state: 'online',
+  tier: 2,
+  pinned: false,
+  trust: 'community',
+  labels: {},
+  slots: 4,
+  services: [{ name: 'embedded', state: 'healthy' }],
+  joinedAt: 1,
+  lastSeenAt: 2,
+  ...part,
+});
+const load = (part: Partial<LiveLoad> = {}): LiveLoad => ({
+  running: 0,
+  cpu: 10,
+  memory: 20,
+  gpu: -1,
+  celsius: -274,
+  ...part,
+});
+const filter = (part: Partial<WorkerFilter>): WorkerFilter => ({ ...DEFAULT_VIEW, ...part });
+
+describe('the view of the list', () => {
+  it('stands in the address and comes back from it', () => {
+    const view = readView(
+      new URLSearchParams('q=a b&state=online,away&tier=1,none&trust=trusted&problem=1&sort=-cpu&columns=name,os'),
+    );
+    expect(view).toEqual({
+      search: 'a b',
+      states: ['online', 'away'],
+      tiers: ['1', 'none'],
+      trust: 'trusted',
+      hasProblem: true,
+      sort: { column: 'cpu', isDescending: true },
+      columns: ['name', 'os'],
+    });
+    expect(readView(new URLSearchParams(writeView(view)))).toEqual(view);
+  });
+
+  it('leaves out what is as usual, and words that it does not know', () => {
+    expect(writeView(DEFAULT_VIEW)).toBe('');
+    expect(readView(new URLSearchParams('state=lost&tier=9&sort=-colour&columns=x&trust=y'))).toEqual(DEFAULT_VIEW);
+  });
+});
+
+describe('a filter', () => {
+  it('finds every word of the search in names, ids, labels and services', () => {
+    const one = row({ labels: { region: 'eu' }, services: [{ name: 'pg', state: 'healthy', workload: 'postgres' }] });
+    for (const search of ['LAB', 'w-0001', 'region=eu', 'postgres lab'])
+      expect(fits(one, undefined, filter({ search }))).toBe(true);
+    expect(fits(one, undefined, filter({ search: 'lab region=us' }))).toBe(false);
+  });
+
+  it('hides revoked workers until they are asked for', () => {
+    const revoked = row({ state: 'revoked' });
+    expect(fits(revoked, undefined, DEFAULT_VIEW)).toBe(false);
+    expect(fits(revoked, undefined, filter({ states: ['revoked'] }))).toBe(true);
+  });
+
+  it('knows what is a problem and what is not', () => {
+    expect(problemsOf(row(), load())).toEqual([]);
+    expect(problemsOf(row({ state: 'offline', services: [] }), undefined)).toEqual([]);
+    expect(problemsOf(row({ services: [{ name: 'pg', state: 'unhealthy' }] }), load())).toEqual([
+      'the service pg is unhealthy',
+    ]);
+    expect(problemsOf(row({ slots: 0, services: [] }), load())).toHaveLength(1);
+    expect(problemsOf(row({ slots: 0, services: [{ name: 'pg', state: 'pulling' }] }), load())).toEqual([]);
+    expect(problemsOf(row(), load({ celsius: 93, memory: 97 }))).toEqual([
+      'it is 93 °C hot',
+      'its memory is 97 % full',
+    ]);
+  });
+});
+
+describe('an order', () => {
+  it('counts numbers in names as numbers, and puts what is unknown last either way', () => {
+    const rows = ['lab-10', 'lab-2', 'lab-1'].map((name, i) => row({ name, id: `w-000${i}` }));
+    const loads = new Map([
+      ['w-0000', load({ cpu: 90 })],
+      ['w-0001', load({ cpu: 5 })],
+    ]);
+    const names = (column: 'name' | 'cpu', isDescending: boolean) =>
+      sortWorkers(rows, loads, { column, isDescending }).map(({ name }) => name);
+    expect(names('name', false)).toEqual(['lab-1', 'lab-2', 'lab-10']);
+    expect(names('cpu', false)).toEqual(['lab-2', 'lab-10', 'lab-1']);
+    expect(names('cpu', true)).toEqual(['lab-10', 'lab-2', 'lab-1']);
+  });
+});
+
+describe('labels and names', () => {
+  const LRO = String.fromCharCode(0x202e);
+
+  it.each(['region', 'a/b.c_d-1', '', '-x', 'a b', 'x'.repeat(64), 'ü'])(
+    'take the key %j where the protocol does',
+    (key) => {
+      const lines = [labelLine(key, 'v')];
+      expect(labelProblems(lines).size === 0).toBe(key !== '' && Value.Check(Labels, { [key]: 'v' }));
+    },
+  );
+
+  it.each(['', 'eu-west', 'x'.repeat(129), 'a\nb', LRO, '<b>'])(
+    'take the value %j where the protocol does',
+    (value) => {
+      expect(labelProblems([labelLine('k', value)]).size === 0).toBe(Value.Check(Labels, { k: value }));
+      if (value !== '') expect(nameProblem(value) === undefined).toBe(Value.Check(Name, value));
+    },
+  );
+
+  it('refuse a key twice, and leave out empty lines', () => {
+    const lines = [labelLine('a', '1'), labelLine('a', '2'), labelLine()];
+    expect([...labelProblems(lines).values()]).toEqual(['There is a label a already']);
+    expect(labelsOf([labelLine('a', '1'), labelLine()])).toEqual({ a: '1' });
+  });
+});
+
+describe('what an action will do', () => {
+  const busy = { state: 'online', running: 3, slots: 4 };
+
+  it('is told with numbers', () => {
+    expect(drainConsequences([busy], false)).toContain('3 running tasks go on to the end.');
+    expect(drainConsequences([busy, busy], true).join(' ')).toContain('6 running tasks are stopped and queued again');
+    expect(drainConsequences([busy, busy], true)).toContain('The pool can run 8 tasks fewer at once.');
+    expect(revokeConsequences({ ...busy, running: 1 })).toContain(
+      '1 running task is lost and queued again for other workers.',
+    );
+    expect(resumeConsequences([busy], 'the owner is here').join(' ')).toContain('until the donor lets it work');
+  });
+});
+
+describe("a donor's terms", () => {
+  it('are told in plain words', () => {
+    expect(windowWords({ days: ['mon', 'tue', 'wed', 'thu', 'fri'], from: '18:00', to: '08:00' })).toBe(
+      'Mon to Fri, 18:00 to 08:00 of the next day',
+    );
+    expect(windowWords({ days: ['sat', 'sun'], from: '00:00', to: '24:00' })).toBe('Sat, Sun, all day');
+    expect(policyWords({ paused: false })).toEqual(['Lent at any time, without limits.']);
+    expect(policyWords({ paused: false, onlyWhenIdle: true, caps: { cores: 1, memoryMiB: 2_048 } })).toEqual([
+      'Lent only while nobody uses the machine.',
+      'At most 1 core.',
+      'At most 2 GiB of memory.',
+    ]);
+  });
+});
+
+describe('series over time', () => {
+  it('have a gap where nothing was measured', () => {
+    const series = [{ label: 'CPU', values: [1, 2, null], colour: '--series-1' }];
+    expect(timeColumns([0, 5_000, 60_000], series, 20_000)).toEqual([
+      [0, 5, 5.001, 60],
+      [1, 2, null, null],
+    ]);
+  });
+});
