@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
 import { ROOT } from '../support/program.js';
 
-const pool = usePool({ publicUrl: 'https://pool.example.org' });
+const pool = usePool({ publicUrl: 'https://pool.example.org', dashboard: '/nowhere' });
 const call = (path: string, init?: RequestInit) => fetch(`${pool.coordinator.http}${path}`, init);
 
 let directory: string | undefined;

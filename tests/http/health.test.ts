@@ -4,7 +4,8 @@ import type { StatsView, WorkerView } from '@rma/protocol/view';
 import { describe, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
 
-const pool = usePool();
+// Without a dashboard: what there is then.
+const pool = usePool({ dashboard: '/nowhere' });
 
 const call = (path: string, init: RequestInit & { token?: string } = {}) => {
   const { token, ...rest } = init;
