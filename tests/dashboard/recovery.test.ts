@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordinatorProcess, startCoordinatorProcess } from '../support/coordinator-process.js';
+import { freePort } from '../support/free-port.mjs';
 import { needs } from '../support/needs.js';
-import { Peer } from '../support/peer.js';
+import { Peer, workerHello } from '../support/peer.js';
 import { Pool } from '../support/pool.js';
 import { SteadyWorker } from '../support/steady-peers.js';
 import { useBrowser } from './support/browser.js';
@@ -23,12 +24,15 @@ const isMarked = (page: Page) => page.evaluate(() => 'isMarked' in globalThis);
 describe('a coordinator that is killed', needs('chromium'), () => {
   const browser = useBrowser();
   let data: string;
+  /** The page knows no other address. */
+  let port: number;
   let coordinator: CoordinatorProcess;
   let first: SteadyWorker;
 
   beforeEach(async () => {
     data = mkdtempSync(join(tmpdir(), 'rma-recovery-'));
-    coordinator = await startCoordinatorProcess(data);
+    port = await freePort();
+    coordinator = await startCoordinatorProcess(data, { args: ['--port', String(port)] });
     first = new SteadyWorker(() => coordinator.url, coordinator.token('join'), { name: 'first' });
     await first.until(() => first.sessions === 1, 'the first session');
   });
@@ -43,7 +47,6 @@ describe('a coordinator that is killed', needs('chromium'), () => {
     const page = await browser.open({ url: coordinator.http, token: coordinator.token('admin') });
     await workers(page, 1).waitFor();
     await mark(page);
-    const { port } = coordinator;
     await coordinator.kill();
     await page
       .getByText(/^Reconnecting/)
@@ -52,14 +55,10 @@ describe('a coordinator that is killed', needs('chromium'), () => {
       .waitFor();
     coordinator = await startCoordinatorProcess(data, { args: ['--port', String(port)] });
     await live(page).waitFor();
-    const second = await Peer.dial(coordinator.url);
-    await second.hello({
-      token: coordinator.token('join'),
-      worker: (await import('../support/peer.js')).workerHello(),
-    });
+    const { peer } = await Peer.worker(coordinator.url, coordinator.token('join'), workerHello());
     await workers(page, 2).waitFor();
     expect(await isMarked(page)).toBe(true);
-    await second.close();
+    await peer.close();
     browser.forgive(LOST);
   });
 
@@ -97,7 +96,7 @@ describe('a coordinator that is killed', needs('chromium'), () => {
 describe('a coordinator of another version', needs('chromium'), () => {
   const browser = useBrowser();
   const pool = new Pool();
-  beforeEach(() => pool.start());
+  beforeEach(async () => pool.start({ port: await freePort() }));
   afterEach(() => pool.dispose());
 
   async function replaced(before: (page: Page) => Promise<void>): Promise<Page> {
@@ -116,7 +115,7 @@ describe('a coordinator of another version', needs('chromium'), () => {
     const again = page.waitForEvent('load');
     await page.clock.fastForward(10_000);
     await again;
-    await page.getByText('version 9.9.9').waitFor();
+    await page.locator('aside').getByText('version 9.9.9').waitFor();
     expect(await isMarked(page)).toBe(false);
     browser.forgive(LOST);
   });
@@ -142,7 +141,7 @@ describe('a coordinator of another version', needs('chromium'), () => {
     await page.clock.fastForward(10_000);
     expect(await isMarked(page)).toBe(true);
     await page.getByRole('button', { name: 'Load it now' }).click();
-    await page.getByText('version 9.9.9').waitFor();
+    await page.locator('aside').getByText('version 9.9.9').waitFor();
     expect(await isMarked(page)).toBe(false);
     browser.forgive(LOST);
   });
@@ -176,9 +175,9 @@ describe('a session', needs('chromium'), () => {
   });
 
   it('whose token expires ends with a kind word', async () => {
-    const { token } = await pool.mint({ role: 'client', name: 'soon', expiresInSeconds: 3 });
+    const { token } = await pool.mint({ role: 'client', name: 'soon', expiresInSeconds: 8 });
     const page = await browser.open({ url: pool.coordinator.http, token });
-    await page.getByText(/You were signed out: the token has expired/).waitFor({ timeout: 10_000 });
+    await page.getByText(/You were signed out: the token has expired/).waitFor({ timeout: 20_000 });
     browser.forgive(UNAUTHORIZED);
   });
 

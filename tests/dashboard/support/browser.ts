@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * A real Chromium for the tests of a file, and pages in it that are signed in. After each test the pages are closed, and
  * none of them may have seen an error: not on the console, not thrown, not by the content security policy.
