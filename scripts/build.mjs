@@ -19,8 +19,9 @@ const UNBUNDLED = ' unbundled';
 /** Of what the dashboard was built from: it takes the longest, and most changes are elsewhere. */
 const DASHBOARD_STAMP = 'node_modules/.cache/rma/dashboard';
 const DASHBOARD_PAGE = 'dashboard/build/index.html';
-/** It bundles the SDK and the protocol. */
+/** It bundles the SDK and the protocol, as the compiler left them. */
 const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'protocol/src'];
+const DASHBOARD_CONFIGS = ['svelte.config.js', 'vite.config.ts', 'tsconfig.json', 'package.json'];
 
 /**
  * Whether every source has its output and nothing changed since the last good build.
@@ -44,6 +45,20 @@ export function isBuilt(root) {
 export async function build(root) {
   // Taken first: what changes while the compiler runs makes the next build necessary.
   const before = fingerprint(root);
+  const isBundled = await buildPackages(root);
+  if (!isDashboardBuilt(root)) await buildDashboard(root);
+  const stamp = join(root, STAMP);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, isBundled ? before : before + UNBUNDLED);
+}
+
+/**
+ * All but the dashboard: the four packages, the bundles of their commands, the agent's tarball.
+ * @param {string} root
+ * @returns {Promise<boolean>} whether there was a bundler
+ * @throws {SetupError} with the compiler's messages
+ */
+export async function buildPackages(root) {
   for (const name of packages) {
     removeOrphans(root, name);
     // The compiler trusts its own record and would not notice that outputs were deleted.
@@ -51,11 +66,7 @@ export async function build(root) {
   }
   await compile(root, packages);
   writeAgentPackage(root);
-  const isBundled = await bundle(root);
-  if (!isDashboardBuilt(root)) await buildDashboard(root);
-  const stamp = join(root, STAMP);
-  mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, isBundled ? before : before + UNBUNDLED);
+  return bundle(root);
 }
 
 /**
@@ -94,9 +105,11 @@ export async function buildDashboard(root) {
 
 /** @param {string} root */
 function dashboardFingerprint(root) {
-  const configs = ['svelte.config.js', 'vite.config.ts', 'package.json'].map((name) => `dashboard/${name}`);
+  const configs = DASHBOARD_CONFIGS.map((name) => `dashboard/${name}`);
+  // What the packages export, and to whom, is in their package.json.
+  configs.push('client/package.json', 'protocol/package.json', 'package-lock.json');
   const sources = DASHBOARD_SOURCES.flatMap((folder) => filesBelow(root, folder));
-  return fingerprintOf(root, [...configs, 'package-lock.json', ...sources]);
+  return fingerprintOf(root, [...configs, ...sources]);
 }
 
 /** @param {string} root */

@@ -1,9 +1,13 @@
-/** The build inside a Dockerfile, where dependencies are installed already: all packages, and the agent's tarball. */
-import { build } from './build.mjs';
+/**
+ * The build inside a Dockerfile, where dependencies are installed already: all packages and the agent's tarball, or
+ * (`dashboard`) the dashboard alone, in a stage that has its tools.
+ */
+import { buildDashboard, buildPackages } from './build.mjs';
 import { phase, runMain } from './progress.mjs';
 import { root } from './setup.mjs';
 
 await runMain(async () => {
-  await phase('building', () => build(root));
+  const onlyDashboard = process.argv[2] === 'dashboard';
+  await phase('building', () => (onlyDashboard ? buildDashboard(root) : buildPackages(root)));
   return 0;
 });

@@ -64,7 +64,6 @@ const DOORS = {
   'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],
   'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],
   uplot: ['dashboard/src/lib/charts/**'],
-  'bits-ui': ['dashboard/src/lib/shell/**', 'dashboard/src/lib/ui/**'],
   virtua: ['dashboard/src/lib/ui/**'],
 };
 

@@ -147,9 +147,10 @@ async function serve(config: Config): Promise<void> {
   process.stdout.write(`listening on http://${host}:${coordinator.port}\n`);
   const code = coordinator.signInCode();
   if (code) {
-    process.stdout.write(
-      `dashboard, signs in once within 10 minutes: http://${host}:${coordinator.port}/#signin=${code}\n`,
-    );
+    // Nobody's browser opens 0.0.0.0.
+    const reachable = ['0.0.0.0', '[::]'].includes(host) ? 'localhost' : host;
+    const base = config.publicUrl?.replace(/\/$/, '') || `http://${reachable}:${coordinator.port}`;
+    process.stdout.write(`dashboard, signs in once within 10 minutes: ${base}/#signin=${code}\n`);
   }
   const names = ['admin.token', 'client.token', 'join.token'].map((name) => join(data, name)).join(', ');
   if (coordinator.newTokens.length > 0) process.stdout.write(`wrote new tokens: ${coordinator.newTokens.join(', ')}\n`);

@@ -139,3 +139,43 @@ describe('what a join token is good for', () => {
     expect(answer.status).toBe(403);
   });
 });
+
+describe('behind a proxy that ends TLS', () => {
+  const behind = usePool({ trustProxy: true });
+  const signIn = (at: typeof pool, proto?: string) =>
+    fetch(`${at.coordinator.http}/api/session`, {
+      method: 'POST',
+      headers: {
+        origin: at.coordinator.http,
+        'content-type': 'application/json',
+        ...(proto === undefined ? {} : { 'x-forwarded-proto': proto }),
+      },
+      body: JSON.stringify({ token: at.coordinator.token('admin') }),
+    });
+  const cookieOf = async (answer: Promise<Response>) => (await answer).headers.get('set-cookie');
+
+  it('the cookie goes over TLS alone', async () => {
+    expect(await cookieOf(signIn(behind, 'https'))).toMatch(/; HttpOnly; SameSite=Strict; Secure$/);
+    // Of several proxies the last one is ours; what a browser claims before it counts for nothing.
+    expect(await cookieOf(signIn(behind, 'http, https'))).toContain('Secure');
+    expect(await cookieOf(signIn(behind, 'https, http'))).not.toContain('Secure');
+  });
+
+  it('a browser that came without TLS gets a cookie that it will send', async () => {
+    expect(await cookieOf(signIn(behind))).not.toContain('Secure');
+    expect(await cookieOf(signIn(behind, 'http'))).not.toContain('Secure');
+  });
+
+  it('nobody’s word counts where no proxy is trusted', async () => {
+    expect(await cookieOf(signIn(pool, 'https'))).not.toContain('Secure');
+  });
+
+  it('signing out takes it away over TLS, too', async () => {
+    const cookie = (await cookieOf(signIn(behind, 'https')))!.split(';')[0]!;
+    const answer = await fetch(`${behind.coordinator.http}/api/session`, {
+      method: 'DELETE',
+      headers: { origin: behind.coordinator.http, cookie, 'x-forwarded-proto': 'https' },
+    });
+    expect(answer.headers.get('set-cookie')).toMatch(/^rma_session=; .*Max-Age=0; .*Secure$/);
+  });
+});

@@ -73,12 +73,32 @@ describe('the images', { timeout: 120_000, ...need }, () => {
     const list = (path: string) => docker('exec', coordinator, 'sh', '-c', `ls -d ${path} 2>/dev/null || true`);
     expect((await list('/app/node_modules/uWebSockets.js/*.node')).split('\n')).toHaveLength(1);
     expect((await list('/app/node_modules/better-sqlite3/prebuilds/*')).split('\n')).toHaveLength(1);
-    for (const absent of ['vitest', 'typescript', '@biomejs', 'bullmq', 'tesseract.js', 'better-sqlite3-node20']) {
+    for (const absent of [
+      'vitest',
+      'typescript',
+      '@biomejs',
+      'bullmq',
+      'tesseract.js',
+      'better-sqlite3-node20',
+      'vite',
+      'svelte',
+    ]) {
       expect(await list(`/app/node_modules/${absent}`)).toBe('');
     }
     expect(await list('/usr/bin/gcc /usr/bin/make')).toBe('');
     const size = async (image: string) => Number(await docker('inspect', '-f', '{{.Size}}', image));
     expect(((await size(COORDINATOR)) - (await size(BASE))) / MIB).toBeLessThan(40);
+  });
+
+  it('the coordinator serves the dashboard that was built with it, and of that nothing but the build', async () => {
+    const page = await fetch(base);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const html = await page.text();
+    const script = /\/_app\/immutable\/entry\/start\.[\w-]+\.js/.exec(html)?.[0];
+    const file = await fetch(`${base}${script}`, { headers: { 'accept-encoding': 'br' } });
+    expect(file.headers.get('content-encoding')).toBe('br');
+    expect(file.headers.get('cache-control')).toContain('immutable');
+    expect(await docker('exec', coordinator, 'ls', '/app/dashboard')).toBe('build');
   });
 
   it('serves the agent that was built with it', async () => {

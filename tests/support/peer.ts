@@ -198,6 +198,16 @@ export class Peer {
     this.#socket.pause();
   }
 
+  /** Reads nothing for now, and goes on saying that it is there: a browser on a slow line. */
+  stall(): void {
+    this.#socket.pause();
+  }
+
+  /** After `stall`. */
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Ends the connection in order. */
   async close(): Promise<Closed> {
     clearInterval(this.#timer);

@@ -13,14 +13,22 @@ class ThemeChoice {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       this.changes += 1;
     });
+    // Chosen in another tab.
+    addEventListener('storage', ({ key }) => {
+      if (key === KEY || key === null) this.#show(read());
+    });
   }
 
   choose(theme: Theme): void {
+    this.#show(theme);
+    remember(theme);
+  }
+
+  #show(theme: Theme): void {
     this.choice = theme;
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     this.changes += 1;
-    remember(theme);
   }
 }
 

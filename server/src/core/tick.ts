@@ -8,6 +8,10 @@ import { kindState } from './state.js';
 import { expiryOf, moveTask, type Task } from './task.js';
 import { findTask, forget, type Turn, tellChanged } from './turn.js';
 
+const TOKEN_OVER = 'the token has expired; make a new one with `rma token create`';
+/** A browser's, which lasts as long as its cookie. */
+const SESSION_OVER = 'you were signed in for a long time, and that is over; sign in again';
+
 export function tick(turn: Turn): void {
   const { state, batch } = turn;
   for (const worker of state.workers.values()) {
@@ -28,7 +32,9 @@ export function tick(turn: Turn): void {
   }
   for (const session of state.sessions.values()) {
     if (session.expiresAt && session.expiresAt <= batch.wallMs) {
-      closeSession(turn, session.id, 'revoked', 'the token has expired; make a new one with `rma token create`');
+      const tokenEnd = state.tokens.get(session.token)?.expiresAt ?? 0;
+      const isTokenOver = tokenEnd !== 0 && tokenEnd <= batch.wallMs;
+      closeSession(turn, session.id, 'revoked', isTokenOver ? TOKEN_OVER : SESSION_OVER);
     }
   }
   // What is idle, absent or failing becomes so by time alone.

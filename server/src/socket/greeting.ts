@@ -65,7 +65,7 @@ function credential(tokens: Tokens, connection: Connection, message: UpOf<'hello
   if (message.token !== undefined) return tokens.verify(message.token);
   const session = sessionOf(connection.socket.cookie);
   if (session) return tokens.verifySession(session);
-  throw new ProtocolError('unauthenticated', 'hello carries no token, and no cookie came with the upgrade; sign in');
+  throw new ProtocolError('unauthenticated', 'nobody is signed in here, and the hello carries no token; sign in again');
 }
 
 /** The worker that this key joined as before, so that its new credential names it. */

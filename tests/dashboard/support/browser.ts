@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * A real Chromium for the tests of a file, and pages in it that are signed in. After each test the pages are closed, and
  * none of them may have seen an error: not on the console, not thrown, not by the content security policy.
@@ -26,6 +27,12 @@ export interface PageOptions {
   readonly width?: number;
   readonly height?: number;
   readonly scheme?: 'light' | 'dark';
+  /** By how much the machine's clock is wrong, ms. */
+  readonly clockOffsetMs?: number;
+  /** The page's time goes on by itself, and `page.clock` can move it on. */
+  readonly isTimeMovable?: boolean;
+  /** Without the content security policy, for tools that bring scripts along. */
+  readonly bypassCSP?: boolean;
 }
 
 export class TestBrowser {
@@ -44,10 +51,18 @@ export class TestBrowser {
 
   /** A page of its own session. */
   async open(options: PageOptions): Promise<Page> {
-    const { url, token, path = '/', width = 1440, height = 900, scheme = 'light' } = options;
+    const { url, token, path = '/', width = 1440, height = 900, scheme = 'light', clockOffsetMs = 0 } = options;
+    const { isTimeMovable = false, bypassCSP = false } = options;
     if (!this.#browser) throw new Error('the browser is not up');
-    const context = await this.#browser.newContext({ viewport: { width, height }, colorScheme: scheme, baseURL: url });
+    const context = await this.#browser.newContext({
+      viewport: { width, height },
+      colorScheme: scheme,
+      baseURL: url,
+      bypassCSP,
+    });
     this.#contexts.push(context);
+    if (isTimeMovable) await context.clock.install();
+    if (clockOffsetMs !== 0) await context.addInitScript(setClock, clockOffsetMs);
     if (token !== undefined) {
       const response = await context.request.post('/api/session', { data: { token }, headers: { origin: url } });
       if (!response.ok()) throw new Error(`signing in: ${response.status()} ${await response.text()}`);
@@ -81,6 +96,20 @@ export function useBrowser(): TestBrowser {
     expect(await browser.closePages()).toEqual([]);
   });
   return browser;
+}
+
+/** Runs in the page, before its scripts. */
+function setClock(offsetMs: number): void {
+  const Right = Date;
+  class Wrong extends Right {
+    constructor(...args: []) {
+      super(...(args.length === 0 ? ([Right.now() + offsetMs] as unknown as []) : args));
+    }
+    static override now(): number {
+      return Right.now() + offsetMs;
+    }
+  }
+  globalThis.Date = Wrong as DateConstructor;
 }
 
 function chromiumPath(): string {

@@ -8,6 +8,8 @@ export interface Toast {
 }
 
 const SHOWN_MS = 6_000;
+/** Bad news takes longer to read. */
+const BAD_SHOWN_MS = 15_000;
 const MAX_SHOWN = 4;
 
 class Toasts {
@@ -17,7 +19,7 @@ class Toasts {
   say(text: string, tone: Tone = 'plain'): void {
     const toast = { id: this.#next++, text, tone };
     this.list = [...this.list, toast].slice(-MAX_SHOWN);
-    setTimeout(() => this.dismiss(toast.id), SHOWN_MS);
+    setTimeout(() => this.dismiss(toast.id), tone === 'bad' ? BAD_SHOWN_MS : SHOWN_MS);
   }
 
   dismiss(id: number): void {

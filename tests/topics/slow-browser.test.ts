@@ -1,0 +1,57 @@
+/** A browser that does not read, over a real socket: fewer updates for it, nothing that grows, and none the less right. */
+import type { DownOf } from '@rma/protocol/down';
+import { expect, it } from 'vitest';
+import { echoTask, type Peer } from '../support/peer.js';
+import { usePool } from '../support/pool.js';
+
+const pool = usePool();
+const CHANGES = 10;
+/** Answers of 140 kB each: more than the system's buffers take, less than what ends a connection (32 MiB). */
+const TASKS = 1_000;
+const ANSWERS = 160;
+
+/** An admin's session that looks at the workers, and what it saw. */
+async function onlooker() {
+  const peer = await pool.admin();
+  const seen: DownOf<'workers'>[] = [];
+  peer.onMessage = (message) => {
+    if (message.type === 'workers') seen.push(message);
+    return message.type === 'workers';
+  };
+  await peer.ask({ type: 'subscribe', topic: 'workers' });
+  return { peer, seen };
+}
+
+const nameIn = (seen: readonly DownOf<'workers'>[]) => seen.flatMap(({ rows }) => rows ?? []).at(-1)?.name;
+const shows = (peer: Peer, seen: readonly DownOf<'workers'>[], name: string) =>
+  peer.until(() => (nameIn(seen) === name ? true : undefined), `the name ${name}`);
+
+it('gets what changed meanwhile as one change, once it reads again', { timeout: 40_000 }, async () => {
+  const { id } = await pool.worker({ name: 'before', kinds: ['other'] });
+  const owner = await pool.client();
+  owner.send({ type: 'submit', tasks: Array.from({ length: TASKS }, () => echoTask()) });
+  await owner.waitFor('accepted');
+  const [slow, quick, admin] = [await onlooker(), await onlooker(), await pool.admin()];
+  await shows(slow.peer, slow.seen, 'before');
+  await shows(quick.peer, quick.seen, 'before');
+
+  slow.peer.stall();
+  const list = { type: 'query', query: { what: 'tasks', limit: TASKS } } as const;
+  const answers = Promise.allSettled(Array.from({ length: ANSWERS }, () => slow.peer.ask(list)));
+  // Queries are answered in order, one after the other: with these, theirs are, too.
+  for (let i = 0; i < 5; i++) await admin.ask({ type: 'query', query: { what: 'history', limit: 1 } });
+  const before = quick.seen.length;
+  for (let i = 1; i <= CHANGES; i++) {
+    await admin.ask({ type: 'act', action: { do: 'worker.rename', worker: id, name: `name-${i}` } });
+    await shows(quick.peer, quick.seen, `name-${i}`);
+    slow.peer.send({ type: 'heartbeat' });
+  }
+  expect(quick.seen.length - before).toBeGreaterThanOrEqual(CHANGES);
+
+  const atStall = slow.seen.length;
+  slow.peer.resume();
+  await shows(slow.peer, slow.seen, `name-${CHANGES}`);
+  expect(slow.seen.length - atStall).toBeLessThanOrEqual(2);
+  // Nothing was taken from it either: it only came late.
+  expect((await answers).filter(({ status }) => status === 'fulfilled')).toHaveLength(ANSWERS);
+});
