@@ -1,0 +1,152 @@
+/** Every type of event has a sentence of its own, and whatever is in an event, the sentence reads. */
+import { EVENT_TYPES, type EventType, type PoolEvent } from '@rma/protocol/event';
+import { describe, expect, it } from 'vitest';
+import { GROUP_TYPES, groupOf, plainSentence, sentenceOf } from '../../dashboard/src/lib/events/sentence.js';
+
+const TASK = '01902f7e-1111-7000-8000-0000deadbeef';
+const names = { worker: (id: string) => (id === 'w-3' ? 'attic' : undefined) };
+
+function event(type: EventType, subject?: string, data?: Record<string, unknown>): PoolEvent {
+  return { seq: 1, at: 0, type, ...(subject === undefined ? {} : { subject }), ...(data ? { data } : {}) };
+}
+
+/** Each type with what the coordinator tells of it, and what people read. */
+const TOLD: Record<EventType, [subject: string | undefined, data: Record<string, unknown> | undefined, text: string]> =
+  {
+    'coordinator.started': [undefined, { version: '0.1.0', transport: 'ws' }, 'The coordinator started, version 0.1.0'],
+    'coordinator.stopped': [undefined, undefined, 'The coordinator stopped in order'],
+    'worker.joined': [
+      'w-3',
+      { name: 'attic', tier: 2, reasons: [], owner: 'ada', trust: 'community' },
+      'attic joined the pool as tier 2, lent by ada',
+    ],
+    'worker.online': ['w-3', { name: 'attic', tier: 2 }, 'attic is online'],
+    'worker.offline': ['w-3', { reason: 'silent for 8 s' }, 'attic went offline: silent for 8 s'],
+    'worker.lost': ['w-3', { attempts: 2 }, 'attic did not come back, 2 tasks went back to the queue'],
+    'worker.assigned': [
+      'w-3',
+      { tier: 2, reasons: [], workloads: ['ocr', 'ner', 'rag', 'embed'] },
+      'attic is tier 2 and was given ocr, ner, rag and 1 more',
+    ],
+    'worker.draining': ['w-3', { by: 'ada' }, 'attic was drained by ada: it takes no new tasks'],
+    'worker.pinned': ['w-3', { tier: 1, by: 'ada' }, 'attic was pinned to tier 1 by ada'],
+    'worker.revoked': ['w-3', { by: 'ada' }, 'attic was revoked by ada'],
+    'service.changed': [
+      'w-3',
+      { service: 'ocr', state: 'unhealthy', kinds: ['ocr.read'], reason: 'no answer' },
+      'ocr on attic is unhealthy: no answer',
+    ],
+    'task.submitted': [TASK, { kind: 'ocr.read', priority: 0 }, 'An ocr.read task was submitted: task …deadbeef'],
+    'task.dispatched': [TASK, { attempt: 2, worker: 'w-3' }, 'Task …deadbeef started on attic (attempt 2)'],
+    'task.requeued': [
+      TASK,
+      { attempt: 1, worker: 'w-3', code: 'lost' },
+      'Task …deadbeef waits again, its attempt on attic was lost with its worker',
+    ],
+    'task.ended': [
+      TASK,
+      { state: 'failed', attempt: 3, worker: 'w-3', code: 'timeout' },
+      'Task …deadbeef failed on attic: timeout',
+    ],
+    'token.created': ['t-1', { role: 'admin', name: 'laptop', by: 'ada' }, 'An admin token was made for laptop by ada'],
+    'token.revoked': ['t-1', { by: 'ada' }, 'A token was revoked by ada'],
+    'storage.full': [undefined, undefined, "The coordinator's disk is full: new tasks are refused"],
+    'storage.recovered': [undefined, undefined, 'The coordinator has room on its disk again'],
+    'worker.left': ['w-3', undefined, 'attic left the pool for good, as its donor asked'],
+    'service.pulling': [
+      'w-3',
+      { service: 'vllm', bytes: 1_048_576, totalBytes: 104_857_600 },
+      'attic pulls the image of vllm: 1 MiB of 100 MiB',
+    ],
+    'worker.policy': ['w-3', { paused: true, reason: 'in use' }, 'The donor of attic paused it: in use'],
+    'workload.bound': ['w-3', { workload: 'postgres' }, 'postgres keeps its data on attic from now on'],
+    'workload.released': [
+      'w-3',
+      { workload: 'postgres', reason: 'its worker was revoked' },
+      'postgres is no longer bound to attic: its worker was revoked',
+    ],
+    'catalog.changed': [
+      undefined,
+      { source: 'catalog.yaml', workloads: ['a', 'b'] },
+      'Another catalogue is in force, with 2 workloads',
+    ],
+    'catalog.refused': [
+      undefined,
+      { source: 'catalog.yaml', message: 'line 3: no such tier' },
+      'A changed catalogue has mistakes and was not taken: line 3: no such tier',
+    ],
+    'worker.resumed': ['w-3', { by: 'ada' }, 'attic was resumed by ada: it takes tasks again'],
+    'worker.renamed': ['w-3', { name: 'attic', before: 'cellar', by: 'ada' }, 'cellar is now called attic by ada'],
+    'worker.labelled': [
+      'w-3',
+      { labels: { region: 'eu', gpu: '' }, by: 'ada' },
+      'attic was labelled region=eu, gpu by ada',
+    ],
+    'task.cancelled': [TASK, { owner: 'c-1', by: 'ada' }, 'Task …deadbeef was cancelled by ada'],
+    'task.retried': [
+      TASK,
+      { as: '01902f7e-2222-7000-8000-00000badcafe', owner: 'c-1', by: 'ada' },
+      'Task …deadbeef was submitted again as task …0badcafe by ada',
+    ],
+    'session.opened': ['t-1', { role: 'admin', by: 'laptop' }, 'laptop signed in as an admin'],
+    'session.closed': ['t-1', { role: 'client', by: 'laptop' }, 'laptop signed out as a client'],
+  };
+
+describe('the sentence of an event', () => {
+  it.each(Object.keys(EVENT_TYPES) as EventType[])('tells %s in plain English', (type) => {
+    const [subject, data, text] = TOLD[type];
+    expect(plainSentence(event(type, subject, data), names)).toBe(text);
+  });
+
+  it.each(Object.keys(EVENT_TYPES) as EventType[])('reads for %s without any of its data', (type) => {
+    const bare = plainSentence(event(type));
+    expect(bare).toMatch(/^[A-Z]/);
+    expect(bare).not.toMatch(/undefined|null|NaN|\[object|: $|\s$/);
+    // Data of other shapes than they are documented in is passed over, too.
+    const odd = Object.fromEntries(Object.keys(TOLD[type][1] ?? {}).map((field) => [field, { of: ['another shape'] }]));
+    expect(plainSentence(event(type, 'x', odd))).not.toMatch(/undefined|\[object/);
+  });
+
+  it('leads to the task and the worker that it is about', () => {
+    const { parts } = sentenceOf(event('task.dispatched', TASK, { attempt: 1, worker: 'w-3' }), names);
+    expect(parts).toEqual([
+      { text: 'Task …deadbeef', href: `/tasks/${TASK}` },
+      ' started on ',
+      { text: 'attic', href: '/workers/w-3', isForeign: true },
+    ]);
+  });
+
+  it('keeps what strangers wrote as text of its own, and out of the path of a link', () => {
+    const { parts } = sentenceOf(event('worker.online', '../x?<img>', { name: '<img onerror=alert(1)>' }));
+    expect(parts[0]).toEqual({
+      text: '<img onerror=alert(1)>',
+      href: '/workers/..%2Fx%3F%3Cimg%3E',
+      isForeign: true,
+    });
+  });
+
+  it('tells a type of a newer coordinator by its name, even one that objects inherit', () => {
+    const later = { seq: 1, at: 0, type: 'worker.promoted', subject: 'w-3' } as unknown as PoolEvent;
+    expect(plainSentence(later)).toBe('worker.promoted: w-3');
+    expect(sentenceOf({ ...later, type: 'constructor' } as unknown as PoolEvent).tone).toBe('plain');
+  });
+
+  it('says with its tone what is bad news', () => {
+    const toneOf = (type: EventType, data?: Record<string, unknown>) => sentenceOf(event(type, 'x', data)).tone;
+    expect(toneOf('task.ended', { state: 'failed' })).toBe('bad');
+    expect(toneOf('task.ended', { state: 'succeeded' })).toBe('ok');
+    expect(toneOf('service.changed', { state: 'unhealthy' })).toBe('bad');
+    expect(toneOf('worker.lost')).toBe('bad');
+  });
+});
+
+describe('the groups of events', () => {
+  it('hold every type, each in one group', () => {
+    for (const type of Object.keys(EVENT_TYPES)) {
+      const groups = Object.values(GROUP_TYPES).filter((starts) => starts.some((start) => type.startsWith(start)));
+      expect(groups, type).toHaveLength(1);
+      expect(groupOf(type), type).toBeDefined();
+    }
+    expect(groupOf('weather.changed')).toBeUndefined();
+  });
+});
