@@ -49,7 +49,11 @@ function dial(hello, onMessage) {
 
 function tierOf(i, all) {
   let upTo = 0;
-  return TIERS.find(({ share }) => i < (upTo += share * all)) ?? TIERS.at(-1);
+  for (const tier of TIERS) {
+    upTo += tier.share * all;
+    if (i < upTo) return tier;
+  }
+  return TIERS.at(-1);
 }
 
 async function joinWorker(i, all) {

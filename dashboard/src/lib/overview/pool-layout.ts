@@ -15,6 +15,9 @@ export interface CellForm {
 const FORMS: readonly CellForm[] = [
   { width: 148, height: 46, gap: 8, named: true },
   { width: 108, height: 36, gap: 6, named: true },
+  { width: 56, height: 56, gap: 7, named: false },
+  { width: 46, height: 46, gap: 6, named: false },
+  { width: 40, height: 40, gap: 6, named: false },
   { width: 34, height: 34, gap: 5, named: false },
   { width: 26, height: 26, gap: 4, named: false },
   { width: 20, height: 20, gap: 3, named: false },

@@ -1,0 +1,17 @@
+/** What axe-core finds wrong with a page, in a line each. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+
+const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** The rules of WCAG 2.2 AA and axe's best practices. */
+export async function axeViolations(page: Page): Promise<readonly string[]> {
+  // Evaluated by the debugger: the page's own policy, which forbids foreign scripts, stays in force.
+  await page.evaluate(source);
+  const { violations } = (await page.evaluate('axe.run(document)')) as AxeResults;
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`),
+  );
+}
