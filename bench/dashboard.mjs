@@ -81,7 +81,10 @@ async function startPeers(file, port) {
 
 async function ask(child, message) {
   child.send(message);
-  return (await once(child, 'message'))[0];
+  const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  if (typeof answer !== 'object' || answer === null)
+    throw new Error(`a peer ended in the middle of the run (${answer})`);
+  return answer;
 }
 
 /** Seconds of CPU that a process has used. */

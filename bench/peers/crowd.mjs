@@ -38,12 +38,13 @@ function dial(hello, onMessage) {
     socket.on('open', () => send({ type: 'hello', protocol: 1, agent: { name: 'crowd', version: '0' }, ...hello }));
     socket.on('message', (raw) => {
       const message = decodeDown(raw);
-      if (message.type === 'welcome') resolve(send);
-      else if (message.type === 'error' || message.type === 'goodbye') reject(new Error(JSON.stringify(message)));
+      if (message.type === 'welcome') {
+        setInterval(() => send({ type: 'heartbeat' }), HEARTBEAT_MS).unref();
+        resolve(send);
+      } else if (message.type === 'error' || message.type === 'goodbye') reject(new Error(JSON.stringify(message)));
       else onMessage(message, send);
     });
     socket.on('error', reject);
-    setInterval(() => send({ type: 'heartbeat' }), HEARTBEAT_MS).unref();
   });
 }
 

@@ -8,7 +8,7 @@ import {
   looksOther,
   troubleOf,
 } from '../../dashboard/src/lib/overview/cell-look.js';
-import { groupsOf } from '../../dashboard/src/lib/overview/pool-scene.js';
+import { groupsOf } from '../../dashboard/src/lib/overview/pool-layout.js';
 
 const row = (changes: Partial<WorkerRow> = {}): WorkerRow => ({
   id: 'w-1',

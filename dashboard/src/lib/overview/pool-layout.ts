@@ -3,6 +3,8 @@
  * admits. Pure: pixels in, pixels out. A cell keeps its place as long as nobody joins before it.
  */
 
+import type { WorkerRow } from '@rma/client';
+
 /** A form of cells, px. `named`: there is room for the worker's name. */
 export interface CellForm {
   readonly width: number;
@@ -26,6 +28,8 @@ const FORMS: readonly CellForm[] = [
   { width: 10, height: 10, gap: 2, named: false },
   { width: 8, height: 8, gap: 1, named: false },
 ];
+/** In the order of the picture. */
+const TIERS = [1, 2, 3, 0] as const;
 const LABEL_HEIGHT = 26;
 const GROUP_GAP = 18;
 
@@ -58,6 +62,19 @@ export interface PoolLayout {
   /** The left upper corners, by index. */
   readonly x: Float32Array;
   readonly y: Float32Array;
+}
+
+/** By tier, in the order in which they joined, so that a cell keeps its place. */
+export function groupsOf(rows: Iterable<WorkerRow>): TierGroup[] {
+  const byTier = new Map<number, WorkerRow[]>(TIERS.map((tier) => [tier, []]));
+  for (const row of rows) if (row.state !== 'revoked') byTier.get(row.tier ?? 0)?.push(row);
+  return TIERS.map((tier) => ({
+    tier,
+    ids: byTier
+      .get(tier)!
+      .sort((a, b) => a.joinedAt - b.joinedAt || (a.id < b.id ? -1 : 1))
+      .map(({ id }) => id),
+  }));
 }
 
 /** Cells as large as possible so that all fit into `height`; where even the smallest do not, the picture is higher. */

@@ -4,10 +4,9 @@
  */
 import type { LiveWorkers, WorkerRow } from '@rma/client';
 import { type CellLook, lookOf, looksOther } from './cell-look.js';
-import { layoutPool, type PoolLayout, type TierGroup } from './pool-layout.js';
+import { groupsOf, layoutPool, type PoolLayout } from './pool-layout.js';
 import type { Moving, Palette, PoolPainter } from './pool-painter.js';
 
-const TIERS = [1, 2, 3, 0] as const;
 /** Frames a second: the eye follows few marks more closely than many. */
 const FRAMES_OF_FEW = 30;
 const FRAMES_OF_MANY = 15;
@@ -155,17 +154,4 @@ export class PoolScene {
     this.#timer = undefined;
     this.#frame = 0;
   }
-}
-
-/** By tier, in the order in which they joined, so that a cell keeps its place. */
-export function groupsOf(rows: Iterable<WorkerRow>): TierGroup[] {
-  const byTier = new Map<number, WorkerRow[]>(TIERS.map((tier) => [tier, []]));
-  for (const row of rows) if (row.state !== 'revoked') byTier.get(row.tier ?? 0)?.push(row);
-  return TIERS.map((tier) => ({
-    tier,
-    ids: byTier
-      .get(tier)!
-      .sort((a, b) => a.joinedAt - b.joinedAt || (a.id < b.id ? -1 : 1))
-      .map(({ id }) => id),
-  }));
 }
