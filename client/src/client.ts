@@ -11,12 +11,14 @@ import type { Live } from './live/live.js';
 import {
   type LiveJoin,
   type LiveOverview,
+  type LiveRecent,
   type LiveTaskFilter,
   type LiveTasks,
   type LiveWorker,
   type LiveWorkers,
   showJoin,
   showOverview,
+  showRecent,
   showTasks,
   showWorker,
   showWorkers,
@@ -200,6 +202,15 @@ export class Client extends Administration {
       ...(limit === undefined ? {} : { limit }),
     };
     return this.#conversation.topics.live({ topic: 'tasks', filter }, showTasks);
+  }
+
+  /**
+   * What happens in the pool, as much of it as a person can read: the newest events, and how many were left out. With
+   * `types`, or beginnings of types such as `worker.`, those alone. For every event see {@link events}.
+   */
+  liveRecent(types?: readonly string[]): Live<LiveRecent> {
+    const request = { topic: 'recent' as const, ...(types === undefined ? {} : { types: [...types] }) };
+    return this.#conversation.topics.live(request, showRecent);
   }
 
   /**

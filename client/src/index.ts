@@ -38,10 +38,12 @@ export type {
   LiveJoin,
   LiveLoad,
   LiveOverview,
+  LiveRecent,
   LiveTaskFilter,
   LiveTasks,
   LiveWorker,
   LiveWorkers,
+  RecentEvent,
 } from './live/views.js';
 export { type SignedIn, signIn, signOut, whoAmI } from './sign-in.js';
 export type { Job, SubmitOptions } from './submit-options.js';

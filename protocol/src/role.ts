@@ -53,6 +53,7 @@ export const TOPIC_ROLES: Readonly<Record<TopicName, readonly Role[]>> = {
   worker: ['admin', 'client'],
   tasks: ['admin', 'client'],
   join: ['admin', 'join'],
+  recent: ['admin', 'client'],
 };
 
 export const ACTION_ROLES: Readonly<Record<Action['do'], readonly Role[]>> = {

@@ -4,13 +4,14 @@
  * frame: a subscription is known by its `key`, which the reply to `subscribe` tells.
  */
 import { type Static, Type } from 'typebox';
+import { PoolEvent } from './event.js';
 import { LIMITS } from './limits.js';
 import { oneOf, openWord } from './one-of.js';
 import { Kind, Labels, Name, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
 import { JoinInfo, TaskView, WorkerState, WorkerView } from './view.js';
 import { ServiceState, Tier } from './worker.js';
 
-export const TOPICS = ['events', 'overview', 'workers', 'worker', 'tasks', 'join'] as const;
+export const TOPICS = ['events', 'overview', 'workers', 'worker', 'tasks', 'join', 'recent'] as const;
 export type TopicName = (typeof TOPICS)[number];
 
 /** The tasks that a `tasks` topic shows: the newest `limit` that fit every field. */
@@ -245,6 +246,27 @@ export const JoinMessage = Type.Object(
   { description: 'what a join token is good for, and who came with it. Looking at it uses nothing up' },
 );
 
+/** The events that a `recent` topic shows: all types, or those that are named. */
+export const EventTypes = Type.Array(Type.String({ maxLength: 64 }), {
+  minItems: 1,
+  maxItems: 32,
+  description: 'types, or beginnings of types such as `worker.`',
+});
+
+export const RecentMessage = Type.Object(
+  {
+    type: Type.Literal('recent'),
+    key: Key,
+    snapshot: Snapshot,
+    events: Type.Array(PoolEvent, {
+      maxItems: 200,
+      description: 'in order; in a change the newest of those since, of tasks fewer than of what is rare',
+    }),
+    omitted: Type.Optional(Type.Integer({ description: 'events since the last message that fit and are not in this' })),
+  },
+  { description: 'what happens, as much of it as can be read. `events` has all of it' },
+);
+
 /** The messages that topics send, by topic. */
 export const TOPIC_MESSAGES = {
   overview: OverviewMessage,
@@ -252,5 +274,6 @@ export const TOPIC_MESSAGES = {
   worker: WorkerMessage,
   tasks: TasksMessage,
   join: JoinMessage,
+  recent: RecentMessage,
 } as const;
 export type TopicMessageOf<T extends keyof typeof TOPIC_MESSAGES> = Static<(typeof TOPIC_MESSAGES)[T]>;

@@ -20,7 +20,7 @@ import {
   Trust,
   WorkerId,
 } from './task.js';
-import { TaskTopicFilter, TOPICS } from './topic.js';
+import { EventTypes, TaskTopicFilter, TOPICS } from './topic.js';
 import { TokenRole } from './view.js';
 import { LogLine, Service, WorkerHello } from './worker.js';
 import { DonorPolicy, Engine } from './workload.js';
@@ -124,13 +124,7 @@ export const Query = Type.Union([
   Type.Object({
     what: Type.Literal('history'),
     before: Type.Optional(Type.Integer({ minimum: 1, description: 'events below this number; default: the newest' })),
-    types: Type.Optional(
-      Type.Array(Type.String({ maxLength: 64 }), {
-        minItems: 1,
-        maxItems: 32,
-        description: 'types, or beginnings of types such as `worker.`',
-      }),
-    ),
+    types: Type.Optional(EventTypes),
     subject: Type.Optional(Type.String({ maxLength: 64 })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
   }),
@@ -159,6 +153,7 @@ export const Subscribe = Type.Object(
     token: Type.Optional(
       Type.String({ maxLength: 64, description: 'for `join`, by an admin: the id of the join token' }),
     ),
+    types: Type.Optional(Type.Unsafe<string[]>({ ...EventTypes, description: 'for `recent`: types, or beginnings' })),
   },
   {
     description:

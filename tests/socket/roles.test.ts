@@ -64,6 +64,7 @@ const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref
   worker: { topic: 'worker', worker: 'w-none' },
   tasks: { topic: 'tasks' },
   join: { topic: 'join', token: 't-none' },
+  recent: { topic: 'recent' },
 };
 
 const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {

@@ -60,6 +60,23 @@ describe('the overview', () => {
   });
 });
 
+describe('what happened of late', () => {
+  it('is there at once and goes on, each event once, by type', async () => {
+    const { id } = await pool.worker();
+    const all = look(admin.liveRecent());
+    const ofWorkers = look(admin.liveRecent(['worker.']));
+    await until(() => expect([all.status, ofWorkers.status]).toEqual(['live', 'live']));
+    await until(() => expect(all.value!.events.map(({ event }) => event.subject)).toContain(id));
+    const task = client.submit('echo', {});
+    await task.accepted;
+    await until(() => expect(all.value!.events.map(({ event }) => event.subject)).toContain(task.id));
+    const seqs = all.value!.events.map(({ event }) => event.seq);
+    expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => b - a));
+    expect(ofWorkers.value!.events.every(({ event }) => event.type.startsWith('worker.'))).toBe(true);
+    await task.cancel();
+  });
+});
+
 describe('workers', () => {
   it('appear within a second, change, and go, for an admin with all that a client does not see', async () => {
     const all = look(admin.liveWorkers());

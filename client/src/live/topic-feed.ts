@@ -4,7 +4,7 @@ import type { TopicMessageOf } from '@rma/protocol/topic';
 import type { Up, UpOf } from '@rma/protocol/up';
 import { LiveValue } from './live.js';
 
-type TopicType = 'overview' | 'workers' | 'worker' | 'tasks' | 'join';
+type TopicType = 'overview' | 'workers' | 'worker' | 'tasks' | 'join' | 'recent';
 export type TopicMessage = { [T in TopicType]: TopicMessageOf<T> }[TopicType];
 type TopicRequest = Omit<UpOf<'subscribe'>, 'ref' | 'type' | 'since'> & { readonly topic: TopicType };
 
@@ -165,5 +165,12 @@ export class TopicFeed {
 
 function isTopic(message: Down): message is TopicMessage {
   const { type } = message;
-  return type === 'overview' || type === 'workers' || type === 'worker' || type === 'tasks' || type === 'join';
+  return (
+    type === 'overview' ||
+    type === 'workers' ||
+    type === 'worker' ||
+    type === 'tasks' ||
+    type === 'join' ||
+    type === 'recent'
+  );
 }

@@ -1,4 +1,5 @@
 /** What each topic's messages add up to: pure functions from what is shown and a message to what is shown next. */
+import type { PoolEvent } from '@rma/protocol/event';
 import type { TaskState } from '@rma/protocol/task';
 import type {
   History,
@@ -64,12 +65,26 @@ export interface LiveTasks {
   readonly omitted: number;
 }
 
+export interface LiveRecent {
+  /** The newest first, at most {@link KEPT_EVENTS}. */
+  readonly events: readonly RecentEvent[];
+  /** What this change brought, the newest first; undefined: everything is new. */
+  readonly fresh: readonly RecentEvent[] | undefined;
+}
+
+/** `omitted`: so many that fit came before it, after the event before, and were left out. */
+export interface RecentEvent {
+  readonly event: PoolEvent;
+  readonly omitted: number;
+}
+
 export interface LiveJoin {
   readonly info: JoinInfo;
   readonly workers: readonly WorkerView[];
 }
 
 const KEPT_MS = 600_000;
+export const KEPT_EVENTS = 200;
 const COLUMNS = [
   'submitted',
   'succeeded',
@@ -200,6 +215,20 @@ export function showTasks(before: LiveTasks | undefined, message: TopicMessageOf
   for (const task of message.tasks) tasks.set(task.id, task);
   const newestFirst = (a: TaskView, b: TaskView) => b.submittedAt - a.submittedAt || (a.id < b.id ? 1 : -1);
   return { tasks: [...tasks.values()].sort(newestFirst), omitted: message.omitted ?? 0 };
+}
+
+export function showRecent(before: LiveRecent | undefined, message: TopicMessageOf<'recent'>): LiveRecent | undefined {
+  if (!message.snapshot && !before) return undefined;
+  const known = message.snapshot ? [] : before!.events;
+  const last = known[0]?.event.seq ?? 0;
+  const fresh: RecentEvent[] = [];
+  let { omitted = 0 } = message;
+  for (const event of message.events) {
+    if (event.seq <= last) continue;
+    fresh.unshift({ event, omitted });
+    omitted = 0;
+  }
+  return { events: [...fresh, ...known].slice(0, KEPT_EVENTS), fresh: message.snapshot ? undefined : fresh };
 }
 
 export function showJoin(before: LiveJoin | undefined, message: TopicMessageOf<'join'>): LiveJoin | undefined {

@@ -14,6 +14,7 @@ import { Facts } from './facts.js';
 import { BUCKET_MS, PoolHistory } from './history.js';
 import { JoinTopic } from './join.js';
 import { OverviewTopic } from './overview.js';
+import { RecentTopic } from './recent.js';
 import { TasksTopic } from './tasks.js';
 import type { Seen, Topic, TopicMessage } from './topic.js';
 import { WorkerTopic } from './worker.js';
@@ -180,6 +181,8 @@ export class LiveViews {
         }
         return shared(new TasksTopic(filter, full ? undefined : subject, query.reader));
       }
+      case 'recent':
+        return shared(new RecentTopic(message.types, { role: role ?? '', subject }, query.reader));
       case 'join': {
         const id = role === 'join' ? token : message.token;
         if (id === undefined) throw new ProtocolError('invalid', 'name the join token in `token`', '/token');

@@ -1,0 +1,45 @@
+/** What a chart shows, and what it says to who cannot see it. Pure. */
+import { clockTime } from '../format/time.js';
+
+export interface Series {
+  readonly name: string;
+  /** A token of app.css. */
+  readonly color: string;
+  /** Fills the ground below the line. */
+  readonly isArea?: boolean;
+  /** Drawn in dashes, so that lines are told apart without their colours. */
+  readonly isDashed?: boolean;
+}
+
+type Column = readonly (number | null)[];
+
+/** The upper end of an axis from 0: a round number that is at least `max` and never so small that noise fills the chart. */
+export function axisEnd(max: number | null, least = 1): number {
+  const wanted = Math.max(max ?? 0, least);
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  for (const step of [1, 2, 2.5, 5, 10]) if (step * power >= wanted) return step * power;
+  return 10 * power;
+}
+
+/** "Submitted: now 12 /s, at most 40 /s at 14:02:30." for each line. */
+export function summaryOf(
+  series: readonly Series[],
+  columns: readonly Column[],
+  format: (value: number) => string,
+): string {
+  const [times = [], ...lines] = columns;
+  return series
+    .map(({ name }, i) => {
+      const line = lines[i] ?? [];
+      const now = line.at(-1);
+      let most = -1;
+      for (let at = 0; at < line.length; at++) {
+        if ((line[at] ?? -1) > (line[most] ?? -1)) most = at;
+      }
+      if (most < 0) return `${name}: nothing in the last ten minutes.`;
+      const when = clockTime((times[most] ?? 0) * 1_000);
+      const isNow = now === null || now === undefined ? 'nothing' : format(now);
+      return `${name}: now ${isNow}, at most ${format(line[most] ?? 0)} at ${when}.`;
+    })
+    .join(' ');
+}
