@@ -66,6 +66,7 @@ const DOORS = {
   uplot: ['dashboard/src/lib/charts/**'],
   'bits-ui': ['dashboard/src/lib/shell/**', 'dashboard/src/lib/ui/**'],
   virtua: ['dashboard/src/lib/ui/**'],
+  'pdfjs-dist': ['dashboard/src/lib/values/pdf.ts'],
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
