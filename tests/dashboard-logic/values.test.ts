@@ -6,7 +6,7 @@ import { StreamLog } from '../../dashboard/src/lib/tasks/stream-log.js';
 import { wholeValue } from '../../dashboard/src/lib/values/blob-source.js';
 import { hexDump } from '../../dashboard/src/lib/values/hex-dump.js';
 import { entriesOf, preview, quoted } from '../../dashboard/src/lib/values/json-tree.js';
-import { fileOf } from '../../dashboard/src/lib/values/save.js';
+import { fileOf } from '../../dashboard/src/lib/values/saved-file.js';
 import { mediaOf, shapesOf } from '../../dashboard/src/lib/values/shape.js';
 import { barsPath, cosine, summarize } from '../../dashboard/src/lib/values/vectors.js';
 

@@ -3,6 +3,7 @@
  * its end. Pushed, never polled: the detail is asked for again when something of the task or of what it waits for changed.
  */
 import { type Client, ProtocolError, type TaskChange, type TaskDetail, type TaskReference } from '@rma/client';
+import { untrack } from 'svelte';
 import { live } from '$lib/pool/live.svelte.js';
 import { messageOf, pool } from '$lib/pool/pool.svelte.js';
 import type { BlobSource } from '$lib/values/blob-source.js';
@@ -148,11 +149,14 @@ export function watchTask(id: () => string | undefined): { readonly current: Tas
     };
   });
   $effect(() => {
-    if (situation !== '') current?.refresh();
+    if (situation !== '') untrack(() => current?.refresh());
   });
   $effect(() => {
     // Back after a lost connection: what happened meanwhile.
-    if (pool.connection.state === 'live' && current?.detail && isOpen(current.detail.state)) current.refresh();
+    if (pool.connection.state !== 'live') return;
+    untrack(() => {
+      if (current?.detail && isOpen(current.detail.state)) current.refresh();
+    });
   });
   return {
     get current() {

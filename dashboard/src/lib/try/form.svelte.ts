@@ -140,8 +140,19 @@ export class TryForm {
   });
 
   /** Undefined while something is wrong. */
-  readonly call = $derived.by((): Call | undefined => {
-    if (Object.keys(this.problems).length > 0 || !this.input.ok) return undefined;
+  readonly call = $derived(Object.keys(this.problems).length > 0 ? undefined : this.#call());
+
+  /** The call, or what it would be with a file, while all that is missing is one. */
+  readonly sketch = $derived.by(() => {
+    if (this.call) return this.call;
+    const isFileless = Object.keys(this.problems).every((field) => field === 'file');
+    return isFileless
+      ? this.#call(new AttachedFile(knownKind(this.kind).fileName ?? 'file.bin', new Uint8Array()))
+      : undefined;
+  });
+
+  #call(missing?: AttachedFile): Call | undefined {
+    if (!this.input.ok) return undefined;
     const priority = Number(this.priority);
     const maxAttempts = Number(this.maxAttempts);
     const constraints = this.#constraints();
@@ -150,8 +161,9 @@ export class TryForm {
       ...(maxAttempts === 3 ? {} : { maxAttempts }),
       ...(constraints === undefined ? {} : { constraints }),
     };
-    return { kind: this.kind, input: this.input.value, options };
-  });
+    const input = missing ? { ...(this.input.value ?? {}), file: missing, name: missing.name } : this.input.value;
+    return { kind: this.kind, input, options };
+  }
 
   #constraints(): Constraints | undefined {
     const labels = labelsOf(this.labels) ?? {};

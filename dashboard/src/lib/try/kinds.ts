@@ -11,6 +11,8 @@ export interface KnownKind {
   readonly example: unknown;
   /** Files that it takes, as an `accept` of a file field has them. */
   readonly accept?: string;
+  /** Such as people have. */
+  readonly fileName?: string;
 }
 
 const COLLECTION = 'handbook';
@@ -22,6 +24,7 @@ export const KNOWN_KINDS: readonly KnownKind[] = [
     about: 'Reads the text of a scan or photograph, with its lines and where they stand.',
     mode: 'file',
     example: {},
+    fileName: 'scan.png',
     accept: 'image/png,image/jpeg,image/bmp,image/webp,image/gif',
   },
   {
@@ -30,6 +33,7 @@ export const KNOWN_KINDS: readonly KnownKind[] = [
     about: 'Takes the text out of a PDF, DOCX, HTML, XLSX or text file, with its pages or sheets.',
     mode: 'file',
     example: {},
+    fileName: 'report.pdf',
     accept: '.pdf,.docx,.html,.htm,.xlsx,.txt,.md,.csv',
   },
   {

@@ -1,50 +1,8 @@
-/** A value as something to copy and as a file to keep. */
-import { valueToJson } from '@rma/protocol/payload';
-import { mediaOf } from './shape.js';
+/** Saving a file from the page. */
+import type { SavedFile } from './saved-file.js';
 
-const ENDINGS: Readonly<Record<string, string>> = {
-  'image/png': 'png',
-  'image/jpeg': 'jpg',
-  'image/gif': 'gif',
-  'image/webp': 'webp',
-  'image/bmp': 'bmp',
-  'image/avif': 'avif',
-};
 /** After this the browser has begun to save, and the address may go. */
 const KEPT_MS = 60_000;
-
-/** As text: itself where it is one, else JSON with bytes as `{"$bytes": base64}`. */
-export function textOfValue(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(valueToJson(value) ?? null, undefined, 2);
-}
-
-export interface SavedFile {
-  readonly name: string;
-  readonly type: string;
-  readonly content: string | Uint8Array;
-}
-
-/** @param name without its ending, unless it has one already */
-export function fileOf(value: unknown, name: string): SavedFile {
-  if (value instanceof Uint8Array) {
-    const media = mediaOf(value);
-    const [type, ending] =
-      media.is === 'image'
-        ? [media.type, ENDINGS[media.type] ?? 'img']
-        : media.is === 'pdf'
-          ? ['application/pdf', 'pdf']
-          : media.is === 'text'
-            ? ['text/plain', 'txt']
-            : ['application/octet-stream', 'bin'];
-    return { name: /\.\w{1,5}$/.test(name) ? name : `${name}.${ending}`, type, content: value };
-  }
-  const isText = typeof value === 'string';
-  return {
-    name: `${name}.${isText ? 'txt' : 'json'}`,
-    type: isText ? 'text/plain' : 'application/json',
-    content: textOfValue(value),
-  };
-}
 
 /** Hands a file to the browser, which saves it. */
 export function save({ name, type, content }: SavedFile): void {
