@@ -99,7 +99,7 @@ describe('the page of a task', needs('chromium'), () => {
     expect(await page.title()).not.toBe('1');
   });
 
-  it('shows pictures, pages, tables, vectors and bytes as what they are, also where they belong to somebody else', async () => {
+  it('shows pictures, pages, tables, vectors and bytes as what they are, also where they belong to somebody else', { timeout: 90_000 }, async () => {
     const { token } = await pool.client.createToken({ role: 'client', name: 'ada' });
     const ada = connect({ url: pool.page.url, token });
     const sample = (name: string) => readFile(new URL(`../../docs/samples/${name}`, import.meta.url));
@@ -134,7 +134,7 @@ describe('the page of a task', needs('chromium'), () => {
     }
   });
 
-  it('tells what went wrong and what to do, and has nothing that axe objects to, in either theme', async () => {
+  it('tells what went wrong and what to do, and has nothing that axe objects to, in either theme', { timeout: 90_000 }, async () => {
     const task = pool.client.submit('echo', { chunks: -1 });
     await task.result();
     for (const scheme of ['light', 'dark'] as const) {

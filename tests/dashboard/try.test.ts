@@ -78,7 +78,7 @@ describe('the page to try the pool', needs('chromium'), () => {
     await page.getByText(/huge.bin has 51.0 MiB; a task takes files of up to 50 MiB/).waitFor();
   });
 
-  it('has nothing that axe objects to, in either theme, wide and narrow', async () => {
+  it('has nothing that axe objects to, in either theme, wide and narrow', { timeout: 90_000 }, async () => {
     for (const scheme of ['light', 'dark'] as const) {
       for (const [width, path] of [
         [1440, '/try'],

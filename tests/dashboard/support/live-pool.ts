@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Client, connect } from '@rma/client';
 import { afterAll, beforeAll } from 'vitest';
 import { type CoordinatorProcess, startCoordinatorProcess } from '../../support/coordinator-process.js';
+import { freePort } from '../../support/free-port.mjs';
 import { eventually } from '../../support/pool.js';
 import { Program } from '../../support/program.js';
 
@@ -31,7 +32,8 @@ export class LivePool {
 
   /** @param only the workloads of the agent; with a healthy service of each kind it is up */
   async start(only: readonly string[], kinds: readonly string[]): Promise<void> {
-    this.#coordinator = await startCoordinatorProcess(join(this.directory, 'data'));
+    const args = ['--port', String(await freePort())];
+    this.#coordinator = await startCoordinatorProcess(join(this.directory, 'data'), { args });
     const { http } = this.coordinator;
     this.#client = connect({ url: http, token: this.coordinator.token('admin') });
     this.#agent = new Program('agent/bin/rma-worker.js', [
