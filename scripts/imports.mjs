@@ -65,6 +65,7 @@ const DOORS = {
   'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],
   uplot: ['dashboard/src/lib/charts/**'],
   virtua: ['dashboard/src/lib/ui/**'],
+  'pdfjs-dist': ['dashboard/src/lib/values/pdf.ts'],
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */

@@ -18,6 +18,8 @@ export class BlobDownload {
   constructor(
     readonly hash: string,
     size: number,
+    /** That names it, where it is known: an admin reads another's blobs by it. */
+    readonly task?: string | undefined,
   ) {
     this.#size = size;
   }

@@ -42,10 +42,10 @@ export class BlobTransfers {
   }
 
   /** The bytes, not verified yet. The same blob is downloaded once at a time. */
-  download({ $blob: hash, size }: BlobRef): Promise<Uint8Array> {
+  download({ $blob: hash, size }: BlobRef, task?: string): Promise<Uint8Array> {
     let download = this.#downloads.get(hash);
     if (!download) {
-      download = new BlobDownload(hash, size);
+      download = new BlobDownload(hash, size, task);
       this.#downloads.set(hash, download);
       this.#idle.push(download);
     }
@@ -155,7 +155,8 @@ export class BlobTransfers {
       this.#control.push({ type: 'blob.put', stream, blob, size: transfer.bytes.length });
     else {
       const credit = LIMITS.streamWindowBytes;
-      this.#control.push({ type: 'blob.get', stream, blob, offset: transfer.received, credit });
+      const { task, received: offset } = transfer;
+      this.#control.push({ type: 'blob.get', stream, blob, offset, credit, ...(task === undefined ? {} : { task }) });
     }
   }
 

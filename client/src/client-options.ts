@@ -23,7 +23,13 @@ export interface ConnectOptions {
 /** Which tasks `tasks()` lists: newest first. */
 export interface TaskFilter {
   readonly state?: TaskState | undefined;
+  /** Any of these. */
+  readonly states?: readonly TaskState[] | undefined;
   readonly kind?: string | undefined;
+  /** Admins only. */
+  readonly owner?: string | undefined;
+  /** Whose latest attempt is or was on this worker. */
+  readonly worker?: string | undefined;
   /** Those submitted before this task: the last id of one page gives the next. */
   readonly before?: string | undefined;
   /** 1 to 1,000. */

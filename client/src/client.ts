@@ -2,6 +2,7 @@
 import type { Welcome } from '@rma/protocol/down';
 import { ProtocolError } from '@rma/protocol/error';
 import type { PoolEvent } from '@rma/protocol/event';
+import type { BlobRef } from '@rma/protocol/payload';
 import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import { Administration } from './administration.js';
 import type { ConnectOptions, EventsOptions } from './client-options.js';
@@ -124,6 +125,15 @@ export class Client extends Administration {
   /** Follows a task by its id, whoever submitted it under this token. Unknown ids reject `accepted` with `not_found`. */
   watch<Output = unknown>(id: string): TaskHandle<Output> {
     return this.#tasks.watch(id) as TaskHandle<Output>;
+  }
+
+  /**
+   * The bytes of a blob that an input or output names, checked against its SHA-256. Of {@link taskInput} and
+   * {@link TaskHandle.resultByReference}, which leave it to the caller what to fetch.
+   * @param task that names it: with it, an admin reads what belongs to others
+   */
+  blob(ref: BlobRef, task?: string): Promise<Uint8Array> {
+    return this.#tasks.blob(ref, task);
   }
 
   /** Ends a task. Resolves where it is cancelled, also where it was before; rejects with `conflict` where it ended otherwise. */

@@ -2,6 +2,7 @@
 
 export { ProtocolError } from '@rma/protocol/error';
 export type { PoolEvent } from '@rma/protocol/event';
+export { type BlobRef, isBlobRef } from '@rma/protocol/payload';
 export type { Constraints, Failure, TaskChange, TaskState } from '@rma/protocol/task';
 export type { Fact, History, OverviewNow, WorkerRow, WorkerSamples, WorkerTask } from '@rma/protocol/topic';
 export type {
@@ -48,4 +49,4 @@ export type {
 export { type SignedIn, signIn, signOut, whoAmI } from './sign-in.js';
 export type { Job, SubmitOptions } from './submit-options.js';
 export type { TaskHandle } from './task.js';
-export type { TaskFailed, TaskResult, TaskSucceeded, TaskTimings } from './task-result.js';
+export type { TaskFailed, TaskReference, TaskResult, TaskSucceeded, TaskTimings } from './task-result.js';

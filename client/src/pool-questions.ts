@@ -25,11 +25,14 @@ export abstract class PoolQuestions {
   protected abstract ask(request: Request): Promise<unknown>;
 
   /** Tasks, newest first. */
-  async tasks({ state, kind, before, limit }: TaskFilter = {}): Promise<TaskView[]> {
+  async tasks({ state, states, kind, owner, worker, before, limit }: TaskFilter = {}): Promise<TaskView[]> {
     return this.query<TaskView[]>({
       what: 'tasks',
       ...(state === undefined ? {} : { state }),
+      ...(states === undefined ? {} : { states: [...states] }),
       ...(kind === undefined ? {} : { kind }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(worker === undefined ? {} : { worker }),
       ...(before === undefined ? {} : { before }),
       ...(limit === undefined ? {} : { limit }),
     });

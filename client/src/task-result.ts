@@ -34,6 +34,15 @@ export interface TaskFailed extends TaskFacts {
   readonly error: Failure;
 }
 
+/** A result whose large parts are left with the coordinator. */
+export type TaskReference = TaskResult & {
+  /**
+   * The blobs of this task: a map `{ $blob, size, as }` in the output that names one of them stands for it, and `blob()`
+   * of the client fetches it. A map of that form with another name is plain data.
+   */
+  readonly blobs: ReadonlySet<string>;
+};
+
 /** Every way in which a task ends. Failure is a value: look at `state`. */
 export type TaskResult<Output = unknown> = TaskSucceeded<Output> | TaskFailed;
 

@@ -103,14 +103,15 @@ export class TaskSubmission {
   }
 
   #download(end: TaskEnd): Promise<unknown> {
-    return unpackLargeValue(end.output as Uint8Array, end.blobs ?? [], (ref) => this.#blob(ref));
+    return unpackLargeValue(end.output as Uint8Array, end.blobs ?? [], (ref) => this.blob(ref, end.task));
   }
 
-  async #blob(ref: BlobRef): Promise<Uint8Array> {
+  /** @throws ProtocolError where it is not there, or arrives damaged twice */
+  async blob(ref: BlobRef, task?: string): Promise<Uint8Array> {
     for (let tries = 1; ; tries += 1) {
       const endedBy = this.#port.endedBy();
       if (endedBy) throw endedBy;
-      const arriving = this.#port.conversation.transfers.download(ref);
+      const arriving = this.#port.conversation.transfers.download(ref, task);
       this.#port.flushSoon();
       const bytes = await arriving;
       if ((await sha256Hex(bytes)) === ref.$blob) return bytes;

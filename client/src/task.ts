@@ -8,7 +8,7 @@ import type { TaskChange, TaskEnd, TaskSpec } from '@rma/protocol/task';
 import { AsyncQueue } from './async-queue.js';
 import { BEFORE_FIRST, ChunkFeed, type ChunkPosition, isAfter, type TaskChunk } from './chunk-feed.js';
 import { TaskError } from './client-error.js';
-import { type TaskResult, taskResult } from './task-result.js';
+import { type TaskReference, type TaskResult, taskResult } from './task-result.js';
 
 /**
  * A submitted or watched task. It can be iterated for its output chunks:
@@ -30,6 +30,8 @@ export interface TaskHandle<Output = unknown> extends AsyncIterable<TaskChunk> {
   readonly changes: AsyncIterable<TaskChange>;
   /** How the task ended, well or not. Rejects where it was refused, and where the client is closed before the end. */
   result(): Promise<TaskResult<Output>>;
+  /** As `result()`, with what lies in blobs as references: nothing is downloaded. */
+  resultByReference(): Promise<TaskReference>;
   /** The output. Rejects with a `TaskError` where the task did not succeed. */
   output(): Promise<Output>;
   /** Ends the task. Rejects with `conflict` where it has ended otherwise. */
@@ -93,6 +95,7 @@ export class Task implements TaskHandle {
   #phase: TaskPhase;
   #accepted: Deferred<void> | undefined;
   #result: Deferred<TaskResult> | undefined;
+  #reference: Deferred<TaskReference> | undefined;
   #failure: Error | undefined;
   #end: TaskEnd | undefined;
   #change: TaskChange | undefined;
@@ -114,7 +117,12 @@ export class Task implements TaskHandle {
 
   /** Whether anybody would notice if nothing more came. */
   get isAwaited(): boolean {
-    return this.#result !== undefined || (this.#chunkFeeds?.length ?? 0) > 0 || (this.#changeQueues?.length ?? 0) > 0;
+    return (
+      this.#result !== undefined ||
+      this.#reference !== undefined ||
+      (this.#chunkFeeds?.length ?? 0) > 0 ||
+      (this.#changeQueues?.length ?? 0) > 0
+    );
   }
 
   get accepted(): Promise<void> {
@@ -135,6 +143,16 @@ export class Task implements TaskHandle {
       else this.#want();
     }
     return this.#result.promise;
+  }
+
+  resultByReference(): Promise<TaskReference> {
+    if (!this.#reference) {
+      this.#reference = deferred();
+      if (this.#failure) this.#reference.reject(this.#failure);
+      else if (this.#end) this.#refer(this.#reference, this.#end);
+      else this.#want();
+    }
+    return this.#reference.promise;
   }
 
   async output(): Promise<unknown> {
@@ -203,6 +221,7 @@ export class Task implements TaskHandle {
       this.move('ended');
       this.#end = end;
       if (this.#result) this.#settle(this.#result, end);
+      if (this.#reference) this.#refer(this.#reference, end);
       for (const queue of this.#changeQueues ?? []) queue.end();
     }
     for (const feed of this.#chunkFeeds ?? []) feed.ended();
@@ -219,6 +238,7 @@ export class Task implements TaskHandle {
     this.#failure = error;
     if (!wasAccepted) this.#accepted?.reject(error);
     this.#result?.reject(error);
+    this.#reference?.reject(error);
     for (const queue of this.#changeQueues ?? []) queue.end(error);
   }
 
@@ -237,6 +257,15 @@ export class Task implements TaskHandle {
       else output.then((value) => result.resolve(taskResult(end, this.kind, value)), result.reject);
     } catch (error) {
       result.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #refer(reference: Deferred<TaskReference>, end: TaskEnd): void {
+    try {
+      const result = taskResult(end, this.kind, end.output && unpackPayload(end.output));
+      reference.resolve({ ...result, blobs: new Set(end.blobs) });
+    } catch (error) {
+      reference.reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 

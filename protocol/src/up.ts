@@ -94,7 +94,12 @@ export const Query = Type.Union([
   Type.Object({
     what: Type.Literal('tasks'),
     state: Type.Optional(TaskState),
+    states: Type.Optional(Type.Array(TaskState, { minItems: 1, maxItems: 7, description: 'any of these' })),
     kind: Type.Optional(Kind),
+    owner: Type.Optional(Type.Unsafe<string>({ ...Name, description: 'for admins; a client sees its own only' })),
+    worker: Type.Optional(
+      Type.Unsafe<string>({ ...WorkerId, description: 'whose latest attempt is or was on this worker' }),
+    ),
     before: Type.Optional(TaskId),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
   }),
@@ -301,6 +306,9 @@ export const BlobGet = Type.Object(
     offset: Type.Integer({ minimum: 0, maximum: LIMITS.maxBlobBytes }),
     credit: Type.Integer({ minimum: 0, maximum: LIMITS.maxBlobBytes, description: 'bytes that may come at once' }),
     attempt: Type.Optional(AttemptRef),
+    task: Type.Optional(
+      Type.Unsafe<string>({ ...TaskId, description: "for admins: a task of the blob's owner, whoever that is" }),
+    ),
   },
   { description: 'downloads bytes; answered by `blob.head`, data frames and `stream.end`. A worker names its attempt' },
 );

@@ -191,6 +191,23 @@ describe('over a socket', () => {
     return get;
   }
 
+  it('leaves what an output refers to with the coordinator for who wants to choose what to fetch', async () => {
+    const image = noise(100_000);
+    const ref: BlobRef = { $blob: sha256(image), size: image.length, as: 'bytes' };
+    const task = client.submit('scale');
+    const session = await peer.session();
+    await session.next('submit');
+    const end = { ...succeeded(task.id, { image: ref }), blobs: [ref.$blob] };
+    session.send({ type: 'accepted', tasks: [task.id] }, { type: 'ended', tasks: [end] });
+    const result = await task.resultByReference();
+    expect(result).toMatchObject({ state: 'succeeded', output: { image: ref } });
+    expect([...result.blobs]).toEqual([ref.$blob]);
+    expect(session.messages.size).toBe(0);
+    const arriving = client.blob(ref, task.id);
+    expect(await serve(session, image)).toMatchObject({ blob: ref.$blob, task: task.id });
+    expect(same(await arriving, image)).toBe(true);
+  });
+
   it('puts a large output back together, and asks again for one that arrived damaged', async () => {
     const image = noise(100_000);
     const damaged = image.slice();

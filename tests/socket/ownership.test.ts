@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { packPayload } from '@rma/protocol/payload';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { echoTask, type Peer } from '../support/peer.js';
+import { echoTask, newTaskId, type Peer } from '../support/peer.js';
 import { usePool } from '../support/pool.js';
 
 const pool = usePool();
@@ -100,6 +100,50 @@ describe("another client's blob", () => {
     admin.send({ type: 'blob.get', stream: 1, blob, offset: 0, credit: 100 });
     expect(await aborted(admin, 1)).toMatchObject({ kind: 'not_found' });
   });
+
+  it('is read by an admin who names a task of its owner, and by nobody else who does', async () => {
+    const owner = await pool.client();
+    const blob = await upload(owner, 1, Buffer.from('for the record'));
+    const nowhere = { labels: { nowhere: 'yes' } };
+    const task = echoTask({ $blob: blob, size: 14, as: 'bytes' }, { blobs: [blob], constraints: nowhere });
+    owner.send({ type: 'submit', tasks: [task] });
+    await owner.waitFor('accepted');
+    const get = { type: 'blob.get', stream: 1, blob, offset: 0, credit: 100, task: task.id } as const;
+    const stranger = await pool.client(strangersToken);
+    stranger.send(get);
+    expect(await aborted(stranger, 1)).toMatchObject({ kind: 'not_found' });
+    const admin = await pool.admin();
+    admin.send(get);
+    expect(await admin.waitFor('blob.head')).toEqual({ type: 'blob.head', stream: 1, size: 14 });
+    await admin.waitFor('stream.end');
+    admin.send({ ...get, stream: 2, task: newTaskId() });
+    expect(await aborted(admin, 2)).toMatchObject({ kind: 'not_found' });
+    await owner.ask({ type: 'cancel', task: task.id });
+  });
+});
+
+it('a list of tasks is narrowed by states, worker and owner; the owner counts for admins alone', async () => {
+  const owner = await pool.client();
+  const nowhere = { constraints: { labels: { nowhere: 'list' } } };
+  const [waiting, ended] = [echoTask(1, nowhere), echoTask(2, nowhere)];
+  owner.send({ type: 'submit', tasks: [waiting, ended] });
+  await owner.waitFor('accepted');
+  await owner.ask({ type: 'cancel', task: ended.id });
+  const ids = async (peer: Peer, query: object) => {
+    const found = await peer.ask({ type: 'query', query: { what: 'tasks', kind: 'echo', limit: 2, ...query } });
+    return (found as { id: string }[]).map(({ id }) => id);
+  };
+  const admin = await pool.admin();
+  expect(await ids(admin, { states: ['queued', 'cancelled'] })).toEqual([ended.id, waiting.id]);
+  expect(await ids(admin, { states: ['queued'] })).toContain(waiting.id);
+  expect(await ids(admin, { owner: 'nobody-at-all' })).toEqual([]);
+  expect(await ids(admin, { worker: 'w-nowhere' })).toEqual([]);
+  const stranger = await pool.client(strangersToken);
+  const detail = await owner.ask({ type: 'query', query: { what: 'task', task: waiting.id } });
+  const { owner: subject } = detail as { owner: string };
+  expect(await ids(admin, { owner: subject })).toEqual([ended.id, waiting.id]);
+  expect(await ids(stranger, { owner: subject })).toEqual([]);
+  await owner.ask({ type: 'cancel', task: waiting.id });
 });
 
 describe('a worker', () => {

@@ -64,8 +64,10 @@ export async function answerQuery(
     case 'tasks': {
       const rows = await source.reader.tasks({
         limit: query.limit ?? 50,
-        ...(admin ? {} : { owner: asker.subject }),
+        ...(admin ? (query.owner === undefined ? {} : { owner: query.owner }) : { owner: asker.subject }),
         ...(query.state === undefined ? {} : { state: query.state }),
+        ...(query.states === undefined ? {} : { states: query.states }),
+        ...(query.worker === undefined ? {} : { worker: query.worker }),
         ...(query.kind === undefined ? {} : { kind: query.kind }),
         ...(query.before === undefined ? {} : { before: query.before }),
       });

@@ -281,7 +281,7 @@ export class Connections {
         void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
         return;
       case 'blob.get':
-        void streams.get(message, this.#blobOwner(connection, message));
+        void streams.get(message, this.#reachOf(connection, message));
         return;
       case 'stream.credit':
         streams.credit(message.stream, message.bytes);
@@ -328,6 +328,12 @@ export class Connections {
     if (its && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
     if (message.type === 'blob.get') return undefined;
     throw new ProtocolError('not_found', 'a worker names an attempt that it runs: `attempt` is missing or not its own');
+  }
+
+  /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task that it names. */
+  #reachOf(connection: Connection, message: UpOf<'blob.get'>): string | undefined | Promise<string | undefined> {
+    if (connection.role !== 'admin' || message.task === undefined) return this.#blobOwner(connection, message);
+    return this.#options.query.reader.task(message.task).then((found) => found?.task.owner);
   }
 
   async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {

@@ -64,10 +64,11 @@ export class Streams {
     }
   }
 
-  async get(message: UpOf<'blob.get'>, owner: string | undefined): Promise<void> {
+  async get(message: UpOf<'blob.get'>, whose: string | undefined | Promise<string | undefined>): Promise<void> {
     const { stream, blob, offset, credit } = message;
     if (!this.#admit(stream)) return;
     try {
+      const owner = await whose;
       const found = owner === undefined ? undefined : await this.blobs.find(owner, blob);
       if (!found) throw new ProtocolError('not_found', `there is no blob ${blob}`);
       if (offset > found.size) throw new ProtocolError('invalid', `the blob has ${found.size} bytes`, '/offset');

@@ -1,0 +1,50 @@
+/** Submitting an ended task once more: by the coordinator for admins, else as a new task of one's own. */
+import type { Client } from '@rma/client';
+import { wholeValue } from '$lib/values/blob-source.js';
+
+const AT_ONCE = 8;
+
+/** Resolves to the id of the new task. */
+export async function again(client: Client, isAdmin: boolean, id: string): Promise<string> {
+  if (isAdmin) return client.retryTask(id);
+  const { kind, input, blobs, priority, timeoutMs, maxAttempts, constraints } = await client.taskInput(id);
+  const source = { names: new Set(blobs), fetch: (ref: Parameters<Client['blob']>[0]) => client.blob(ref, id) };
+  const task = client.submit(kind, await wholeValue(input, source), {
+    priority,
+    timeoutMs,
+    maxAttempts,
+    constraints,
+    watch: false,
+  });
+  await task.accepted;
+  return task.id;
+}
+
+export interface ManyDone {
+  readonly done: readonly string[];
+  readonly failed: readonly { readonly id: string; readonly reason: string }[];
+}
+
+/** Some at a time; `onProgress` hears how many are settled. */
+export async function manyAgain(
+  client: Client,
+  isAdmin: boolean,
+  ids: readonly string[],
+  onProgress: (settled: number) => void,
+): Promise<ManyDone> {
+  const done: string[] = [];
+  const failed: { id: string; reason: string }[] = [];
+  const waiting = [...ids];
+  const work = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      try {
+        done.push(await again(client, isAdmin, id));
+      } catch (error) {
+        failed.push({ id, reason: error instanceof Error ? error.message : String(error) });
+      }
+      onProgress(done.length + failed.length);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, ids.length) }, work));
+  return { done, failed };
+}

@@ -1,0 +1,90 @@
+/** A task's life as spans of time to be drawn to scale: what it waited for and each of its attempts. Pure. */
+import type { TaskDetail } from '@rma/client';
+
+export type Span = {
+  readonly what: 'waiting' | 'attempt' | 'pause';
+  readonly from: number;
+  /** Now, where it goes on. */
+  readonly to: number;
+  readonly goesOn: boolean;
+  /** Of the whole, 0 to 1. */
+  readonly start: number;
+  readonly width: number;
+  /** For attempts. */
+  readonly attempt?: number;
+  readonly worker?: string;
+  readonly outcome?: 'running' | 'succeeded' | 'failed' | 'lost' | 'cancelled';
+  readonly reason?: string;
+};
+
+export interface Timeline {
+  readonly from: number;
+  readonly to: number;
+  readonly spans: readonly Span[];
+  /** Attempts between the first and the last that are not drawn. */
+  readonly hidden: number;
+}
+
+/** More attempts than this are told by their number. */
+const MAX_ATTEMPTS = 12;
+const LOST = /^(lost|worker\.|engine\.gone)/;
+
+export function timelineOf(detail: TaskDetail, now: number): Timeline {
+  const { submittedAt, endedAt, attempts: all } = detail;
+  const to = Math.max(endedAt ?? now, submittedAt + 1);
+  const attempts = [...all].sort((a, b) => a.startedAt - b.startedAt || a.attempt - b.attempt);
+  const hidden = Math.max(0, attempts.length - MAX_ATTEMPTS);
+  const drawn = hidden > 0 ? [...attempts.slice(0, 2), ...attempts.slice(2 + hidden)] : attempts;
+  const spans: Span[] = [];
+  const add = (span: Omit<Span, 'start' | 'width'>) => {
+    const start = clamp((span.from - submittedAt) / (to - submittedAt));
+    const end = clamp((span.to - submittedAt) / (to - submittedAt));
+    spans.push({ ...span, start, width: Math.max(0, end - start) });
+  };
+  let cursor = submittedAt;
+  for (const [index, attempt] of drawn.entries()) {
+    const isPause = index > 0;
+    if (attempt.startedAt > cursor && !(hidden > 0 && index === 2)) {
+      add({ what: isPause ? 'pause' : 'waiting', from: cursor, to: attempt.startedAt, goesOn: false });
+    }
+    const isLast = index === drawn.length - 1;
+    const goesOn = attempt.endedAt === undefined && isLast && endedAt === undefined;
+    const until = attempt.endedAt ?? (isLast ? to : (drawn[index + 1]?.startedAt ?? to));
+    add({
+      what: 'attempt',
+      from: attempt.startedAt,
+      to: Math.max(until, attempt.startedAt),
+      goesOn,
+      attempt: attempt.attempt,
+      outcome: outcomeOf(detail, attempt, isLast),
+      ...(attempt.worker === undefined ? {} : { worker: attempt.worker }),
+      ...reasonOf(attempt.error),
+    });
+    cursor = Math.max(cursor, until);
+  }
+  const waitsOn = detail.state === 'queued' || detail.state === 'scheduled';
+  if (waitsOn || (attempts.length === 0 && endedAt !== undefined)) {
+    add({ what: attempts.length > 0 ? 'pause' : 'waiting', from: cursor, to, goesOn: waitsOn });
+  }
+  return { from: submittedAt, to, spans, hidden };
+}
+
+function reasonOf(error: { code: string; message: string } | undefined): { reason?: string } {
+  return error === undefined ? {} : { reason: `${error.message} (${error.code})` };
+}
+
+function outcomeOf(
+  { state }: TaskDetail,
+  { endedAt, error }: TaskDetail['attempts'][number],
+  isLast: boolean,
+): NonNullable<Span['outcome']> {
+  if (error) return error.code === 'cancelled' ? 'cancelled' : LOST.test(error.code) ? 'lost' : 'failed';
+  if (isLast && state === 'succeeded') return 'succeeded';
+  if (isLast && state === 'cancelled') return 'cancelled';
+  if (isLast && (state === 'failed' || state === 'expired')) return 'failed';
+  return endedAt === undefined ? 'running' : 'lost';
+}
+
+function clamp(share: number): number {
+  return Math.max(0, Math.min(1, share));
+}

@@ -1,0 +1,185 @@
+/** The call of the form as an `rma` command, as code with the SDK and for curl, each ready to be run as it is. Pure. */
+import { shWord } from '@rma/client/cli/shell-quote';
+import { base64FromBytes } from '@rma/protocol/payload';
+import { isMap } from '../values/shape.js';
+import { AttachedFile, type Call, mainFile } from './call.js';
+
+/** A text, and between its parts the files whose base64 stands there. */
+type Parts = readonly (string | AttachedFile)[];
+
+/** What one argument may have is 128 KiB on Linux; what is longer goes through a pipe. */
+const MAX_ARGUMENT = 60_000;
+/** The HTTP interface takes bodies up to this. */
+export const MAX_HTTP_BODY_BYTES = 8 * 1_048_576;
+const HTTP_WAIT_S = 60;
+
+/** `rma submit …`, for POSIX shells. RMA_TOKEN is to be set. */
+export function commandOf(call: Call, url: string): string {
+  const { kind, input, options } = call;
+  const main = mainFile(input);
+  const rest = main ? main.rest : input;
+  const words = [`RMA_URL=${shWord(url)} rma submit ${shWord(kind)}`];
+  let pipe = '';
+  if (main) words.push(`--file ${fileWord(main.file)}`);
+  const isNothing = main ? Object.keys(main.rest).length === 0 : input === null || input === undefined;
+  if (!isNothing) {
+    const parts = jsonParts(rest);
+    const word = shellText(parts);
+    if (parts.length > 1 || word.length > MAX_ARGUMENT) {
+      pipe = `printf '%s' ${word} |\n  `;
+      words.push('--input -');
+    } else words.push(`--input ${word}`);
+  }
+  if (options.priority) words.push(`--priority ${options.priority}`);
+  if (options.maxAttempts !== undefined) words.push(`--max-attempts ${options.maxAttempts}`);
+  if (options.constraints) words.push(`--constraints ${shWord(JSON.stringify(options.constraints))}`);
+  words.push('--wait');
+  return pipe + folded(words);
+}
+
+/** For curl, in POSIX shells. RMA_TOKEN is to be set. */
+export function curlOf(call: Call, url: string): string {
+  const { kind, input, options } = call;
+  const body = jsonParts({ kind, input, ...options });
+  const word = shellText(body);
+  const isLong = body.length > 1 || word.length > MAX_ARGUMENT;
+  const words = [
+    `curl -sS ${shWord(`${url}/api/tasks?wait=${HTTP_WAIT_S}`)}`,
+    '-H "Authorization: Bearer $RMA_TOKEN"',
+    "-H 'Content-Type: application/json'",
+    `--data-binary ${isLong ? '@-' : word}`,
+  ];
+  return (isLong ? `printf '%s' ${word} |\n  ` : '') + folded(words);
+}
+
+/** A module for Node with `@rma/client`. RMA_TOKEN is to be set. */
+export function codeOf({ kind, input, options }: Call, url: string): string {
+  const files = filesOf(input);
+  const hasOptions = Object.keys(options).length > 0;
+  const hasInput = input !== null && input !== undefined;
+  const args = [
+    JSON.stringify(kind),
+    ...(hasInput || hasOptions ? [literal(hasInput ? input : null, '')] : []),
+    ...(hasOptions ? [literal(options, '')] : []),
+  ];
+  return [
+    ...(files.length > 0 ? ["import { readFile } from 'node:fs/promises';"] : []),
+    "import { connect } from '@rma/client';",
+    '',
+    `const client = connect({ url: ${JSON.stringify(url)}, token: process.env.RMA_TOKEN${isPlainHttp(url) ? ', insecure: true' : ''} });`,
+    `const task = client.submit(${args.join(', ')});`,
+    'console.log(await task.output());',
+    'await client.close();',
+  ].join('\n');
+}
+
+/** Whether curl's body would be refused for its size. */
+export function isTooLargeForHttp(call: Call): boolean {
+  const base64 = filesOf(call.input).reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4, 0);
+  return base64 > MAX_HTTP_BODY_BYTES - 65_536;
+}
+
+/** Plain http to another machine shows the token to whoever listens: the SDK wants that said. */
+function isPlainHttp(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
+function folded(words: readonly string[]): string {
+  const line = words.join(' ');
+  return line.length <= 96 ? line : words.join(' \\\n  ');
+}
+
+/** A name that begins with a dash would be taken for an option. */
+function pathOf({ name }: AttachedFile): string {
+  return name.startsWith('-') ? `./${name}` : name;
+}
+
+function fileWord(file: AttachedFile): string {
+  return shWord(pathOf(file));
+}
+
+function shellText(parts: Parts): string {
+  return parts
+    .filter((part) => part !== '')
+    .map((part) => (typeof part === 'string' ? shWord(part) : `"$(base64 < ${fileWord(part)} | tr -d '\\n')"`))
+    .join('');
+}
+
+/** JSON on one line; files as `{"$bytes": …}` whose content is left to the shell. */
+function jsonParts(value: unknown): Parts {
+  const parts: (string | AttachedFile)[] = [''];
+  const say = (text: string) => {
+    const last = parts.at(-1);
+    if (typeof last === 'string') parts[parts.length - 1] = last + text;
+    else parts.push(text);
+  };
+  const walk = (item: unknown): void => {
+    if (item instanceof AttachedFile) {
+      say('{"$bytes":"');
+      parts.push(item);
+      say('"}');
+    } else if (item instanceof Uint8Array) say(`{"$bytes":"${base64FromBytes(item)}"}`);
+    else if (Array.isArray(item)) {
+      say('[');
+      for (const [i, one] of item.entries()) {
+        if (i > 0) say(',');
+        walk(one);
+      }
+      say(']');
+    } else if (isMap(item)) {
+      say('{');
+      let isFirst = true;
+      for (const [name, one] of Object.entries(item)) {
+        if (one === undefined) continue;
+        say(`${isFirst ? '' : ','}${JSON.stringify(name)}:`);
+        isFirst = false;
+        walk(one);
+      }
+      say('}');
+    } else say(JSON.stringify(item ?? null));
+  };
+  walk(value);
+  return parts;
+}
+
+/** A value as JavaScript. */
+function literal(value: unknown, indent: string): string {
+  const inner = `${indent}  `;
+  if (value instanceof AttachedFile) return `await readFile(${JSON.stringify(pathOf(value))})`;
+  if (value instanceof Uint8Array) return `Buffer.from(${JSON.stringify(base64FromBytes(value))}, 'base64')`;
+  if (Array.isArray(value)) {
+    if (value.length === 0) return '[]';
+    const items = value.map((item) => literal(item, inner));
+    return block('[', items, ']', indent);
+  }
+  if (isMap(value)) {
+    const fields = Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .map(([name, item]) => `${propertyName(name)}: ${literal(item, inner)}`);
+    return fields.length === 0 ? '{}' : block('{', fields, '}', indent);
+  }
+  return JSON.stringify(value ?? null);
+}
+
+function block(open: string, items: readonly string[], close: string, indent: string): string {
+  const space = open === '{' ? ' ' : '';
+  const line = `${open}${space}${items.join(', ')}${space}${close}`;
+  if (line.length <= 72 && !line.includes('\n')) return line;
+  return `${open}\n${items.map((item) => `${indent}  ${item},`).join('\n')}\n${indent}${close}`;
+}
+
+function propertyName(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) && name !== '__proto__' ? name : JSON.stringify(name);
+}
+
+function filesOf(input: unknown): readonly AttachedFile[] {
+  const files: AttachedFile[] = [];
+  const walk = (item: unknown): void => {
+    if (item instanceof AttachedFile) files.push(item);
+    else if (Array.isArray(item)) for (const one of item) walk(one);
+    else if (isMap(item)) for (const one of Object.values(item)) walk(one);
+  };
+  walk(input);
+  return files;
+}

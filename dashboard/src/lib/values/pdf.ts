@@ -1,0 +1,39 @@
+/** The door to pdf.js: opens a file and draws its pages. Loaded, like its worker, when the first PDF is looked at. */
+import { GlobalWorkerOptions, getDocument, type PDFDocumentProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import workerAddress from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url';
+
+GlobalWorkerOptions.workerSrc = workerAddress;
+
+export interface OpenPdf {
+  readonly pages: number;
+  /** Draws a page, counted from 1, so wide. */
+  draw(page: number, canvas: HTMLCanvasElement, widthPx: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @throws where the file is damaged or locked by a password */
+export async function openPdf(bytes: Uint8Array): Promise<OpenPdf> {
+  // A copy: the worker takes the buffer away.
+  const loading = getDocument({
+    data: bytes.slice(),
+    useWasm: false,
+    useWorkerFetch: false,
+    enableXfa: false,
+    // A file that names the usual fonts without bringing them.
+    useSystemFonts: true,
+  });
+  const document: PDFDocumentProxy = await loading.promise;
+  return {
+    pages: document.numPages,
+    async draw(number, canvas, widthPx) {
+      const page = await document.getPage(number);
+      const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
+      const scale = (widthPx * ratio) / page.getViewport({ scale: 1 }).width;
+      const viewport = page.getViewport({ scale });
+      canvas.width = Math.round(viewport.width);
+      canvas.height = Math.round(viewport.height);
+      await page.render({ canvas, viewport }).promise;
+    },
+    close: () => loading.destroy(),
+  };
+}
