@@ -8,6 +8,8 @@ import { root } from './setup.mjs';
 
 await runMain(async () => {
   const onlyDashboard = process.argv[2] === 'dashboard';
-  await phase('building', () => (onlyDashboard ? buildDashboard(root) : buildPackages(root)));
+  await phase('building', async () => {
+    await (onlyDashboard ? buildDashboard(root) : buildPackages(root));
+  });
   return 0;
 });

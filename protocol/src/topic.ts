@@ -4,7 +4,7 @@
  * frame: a subscription is known by its `key`, which the reply to `subscribe` tells.
  */
 import { type Static, Type } from 'typebox';
-import { PoolEvent } from './event.js';
+import { PoolEvent } from './pool-event.js';
 import { LIMITS } from './limits.js';
 import { oneOf, openWord } from './one-of.js';
 import { Kind, Labels, Name, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
