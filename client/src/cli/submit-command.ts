@@ -1,5 +1,4 @@
 /** `rma submit`: one task, one for each file, or one for each line of a batch. */
-import type { Constraints } from '@rma/protocol/task';
 import type { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Client } from '../client.js';
@@ -21,7 +20,6 @@ interface SubmitCommandOptions extends GlobalOptions, ConstraintOptions {
   readonly file?: readonly string[];
   readonly priority?: number;
   readonly maxAttempts?: number;
-  readonly constraints?: string;
   readonly wait?: boolean;
   readonly timeout?: string;
   readonly batch?: string;
@@ -41,7 +39,6 @@ export function addSubmitCommand(program: Command, finish: (status: number) => v
     .option('--file <path...>', 'one task a file: the input gets its bytes as `file` and its name as `name`')
     .option('--priority <n>', '-100 to 100, higher runs first', parsePriority)
     .option('--max-attempts <n>', 'failing attempts before the task failed, 1 to 100', parseAttempts)
-    .option('--constraints <json>', 'where it may run: {"tier": 1}, {"worker": "w-…"}, {"labels": {"room": "4"}}, …')
     .option('--timeout <duration>', 'what one attempt may take, for example 30s or 5m')
     .option('--wait', 'wait for the end; exit status 1 where a task does not succeed')
     .option('--batch <file>', 'one task a line: {"kind": …, "input": …}; - reads standard input');
@@ -82,20 +79,10 @@ function parseAttempts(text: string): number {
   return attempts;
 }
 
-/** What they are is checked with the task. */
-function parseConstraints(json: string): Constraints {
-  try {
-    return JSON.parse(json) as Constraints;
-  } catch (error) {
-    throw new UsageError(`--constraints is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
 async function submit(kind: string | undefined, options: SubmitCommandOptions): Promise<number> {
   const taskOptions: SubmitOptions = {
     priority: options.priority,
     maxAttempts: options.maxAttempts,
-    constraints: options.constraints === undefined ? undefined : parseConstraints(options.constraints),
     timeoutMs: options.timeout === undefined ? undefined : parseDurationMs(options.timeout, '--timeout'),
     constraints: constraintsOf(options),
   };
