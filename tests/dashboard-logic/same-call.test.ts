@@ -38,6 +38,17 @@ describe('in a shell', () => {
     expect(args.slice(0, 2)).toEqual(['submit', 'echo']);
     expect(JSON.parse(args[args.indexOf('--input') + 1] ?? '')).toEqual(input);
     expect(args.slice(-5)).toEqual(['--priority', '-5', '--max-attempts', '7', '--wait']);
+    const constraints = { tier: 1, labels: { room: "4's" }, trust: 'trusted' as const, minVramMiB: 12_000 };
+    expect(heard(commandOf(call(null, { constraints }), URL_), directory).args.slice(2)).toEqual([
+      '--tier',
+      '1',
+      '--min-vram',
+      '12000MiB',
+      '--label',
+      "room=4's",
+      '--trusted',
+      '--wait',
+    ]);
   });
 
   it('the command names the file and its other fields', () => {

@@ -90,6 +90,7 @@ describe('the page of a task', needs('chromium'), () => {
     const tasks = [pool.client.submit('echo', value), pool.client.submit('echo', 'y'.repeat(100_000))];
     await Promise.all(tasks.map((task) => task.result()));
     const page = await browser.open({ ...pool.page, path: `/tasks/${tasks[0]?.id}` });
+    await page.getByRole('radio', { name: 'JSON' }).first().check({ force: true });
     await page.getByText('99,600 more characters').first().waitFor();
     expect(await page.evaluate('document.querySelectorAll("main *").length')).toBeLessThan(1_500);
     expect(await page.locator('main img').count()).toBe(0);
@@ -99,7 +100,9 @@ describe('the page of a task', needs('chromium'), () => {
     expect(await page.title()).not.toBe('1');
   });
 
-  it('shows pictures, pages, tables, vectors and bytes as what they are, also where they belong to somebody else', { timeout: 90_000 }, async () => {
+  it('shows pictures, pages, tables, vectors and bytes as what they are, also where they belong to somebody else', {
+    timeout: 90_000,
+  }, async () => {
     const { token } = await pool.client.createToken({ role: 'client', name: 'ada' });
     const ada = connect({ url: pool.page.url, token });
     const sample = (name: string) => readFile(new URL(`../../docs/samples/${name}`, import.meta.url));
@@ -134,7 +137,9 @@ describe('the page of a task', needs('chromium'), () => {
     }
   });
 
-  it('tells what went wrong and what to do, and has nothing that axe objects to, in either theme', { timeout: 90_000 }, async () => {
+  it('tells what went wrong and what to do, and has nothing that axe objects to, in either theme', {
+    timeout: 90_000,
+  }, async () => {
     const task = pool.client.submit('echo', { chunks: -1 });
     await task.result();
     for (const scheme of ['light', 'dark'] as const) {

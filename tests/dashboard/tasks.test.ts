@@ -89,7 +89,9 @@ describe('the list of tasks', needs('chromium'), () => {
     await page.waitForURL(new RegExp(`/tasks/${old.id}$`));
   });
 
-  it('takes hostile words for words, and has nothing that axe objects to, in either theme, wide and narrow', { timeout: 90_000 }, async () => {
+  it('takes hostile words for words, and has nothing that axe objects to, in either theme, wide and narrow', {
+    timeout: 90_000,
+  }, async () => {
     const fail = '<img src=x onerror="document.title=1"> \u202eبيت 🏠';
     await pool.client.submit('echo', { fail }, { maxAttempts: 1 }).result();
     for (const scheme of ['light', 'dark'] as const) {

@@ -1,5 +1,6 @@
 /** The call of the form as an `rma` command, as code with the SDK and for curl, each ready to be run as it is. Pure. */
-import { shWord } from '@rma/client/cli/shell-quote';
+import type { Constraints } from '@rma/client';
+import { shWord } from '@rma/client/shell-quote';
 import { base64FromBytes } from '@rma/protocol/payload';
 import { isMap } from '../values/shape.js';
 import { AttachedFile, type Call, mainFile } from './call.js';
@@ -32,9 +33,20 @@ export function commandOf(call: Call, url: string): string {
   }
   if (options.priority) words.push(`--priority ${options.priority}`);
   if (options.maxAttempts !== undefined) words.push(`--max-attempts ${options.maxAttempts}`);
-  if (options.constraints) words.push(`--constraints ${shWord(JSON.stringify(options.constraints))}`);
+  words.push(...constraintWords(options.constraints ?? {}));
   words.push('--wait');
   return pipe + folded(words);
+}
+
+function constraintWords({ tier, model, minVramMiB, labels, trust, worker }: Constraints): readonly string[] {
+  return [
+    ...(tier === undefined ? [] : [`--tier ${tier}`]),
+    ...(model === undefined ? [] : [`--model ${shWord(model)}`]),
+    ...(minVramMiB === undefined ? [] : [`--min-vram ${minVramMiB}MiB`]),
+    ...Object.entries(labels ?? {}).map(([name, value]) => `--label ${shWord(`${name}=${value}`)}`),
+    ...(trust === undefined ? [] : ['--trusted']),
+    ...(worker === undefined ? [] : [`--worker ${shWord(worker)}`]),
+  ];
 }
 
 /** For curl, in POSIX shells. RMA_TOKEN is to be set. */
