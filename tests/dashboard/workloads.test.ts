@@ -19,7 +19,6 @@ describe('the workloads', needs('chromium'), () => {
   const folder = mkdtempSync(join(tmpdir(), 'rma-workloads-page-'));
   const file = join(folder, 'catalog.yaml');
   const pool = new Pool();
-  const browser = useBrowser();
   const write = (text = catalog(workload('first', 1), workload('second', 0))) => writeFileSync(file, text);
 
   beforeAll(async () => {
@@ -27,6 +26,8 @@ describe('the workloads', needs('chromium'), () => {
     await pool.start({ catalog: file });
   });
   afterEach(() => pool.settle());
+  // Behind the pool's hooks, so that its pages are closed before the pool is settled.
+  const browser = useBrowser();
   afterAll(async () => {
     await pool.dispose();
     rmSync(folder, { recursive: true, force: true });
