@@ -105,7 +105,7 @@ describe('adding a machine', needs('chromium'), () => {
       expect(await axeViolations(page)).toEqual([]);
       const token = await make(page);
       await pool.worker({ name: 'seen' }, token);
-      await page.getByRole('article').waitFor();
+      await page.getByRole('article').first().waitFor();
       await page.getByText('Tier 2 · service').waitFor();
       expect(await axeViolations(page)).toEqual([]);
     }

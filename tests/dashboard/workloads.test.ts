@@ -19,7 +19,6 @@ describe('the workloads', needs('chromium'), () => {
   const folder = mkdtempSync(join(tmpdir(), 'rma-workloads-page-'));
   const file = join(folder, 'catalog.yaml');
   const pool = new Pool();
-  const browser = useBrowser();
   const write = (text = catalog(workload('first', 1), workload('second', 0))) => writeFileSync(file, text);
 
   beforeAll(async () => {
@@ -27,6 +26,8 @@ describe('the workloads', needs('chromium'), () => {
     await pool.start({ catalog: file });
   });
   afterEach(() => pool.settle());
+  // Behind the pool's hooks, so that its pages are closed before the pool is settled.
+  const browser = useBrowser();
   afterAll(async () => {
     await pool.dispose();
     rmSync(folder, { recursive: true, force: true });
@@ -82,15 +83,15 @@ describe('the workloads', needs('chromium'), () => {
     expect(page.url()).toContain('q=crab');
   });
 
-  it('draws some rows of hundreds of machines, and reaches the last', async () => {
-    const joined = await Promise.all(Array.from({ length: 300 }, (_, i) => pool.worker({ name: `many ${i}` })));
+  it('draws some rows of many machines, and reaches the last', async () => {
+    // One after the other: so many connections at once from one address are turned away.
+    for (let i = 0; i < 60; i++) await pool.worker({ name: `many ${i}` });
     const page = await open('/workloads?q=many');
     const matrix = page.getByRole('region', { name: 'Matrix of machines and workloads' });
     await matrix.getByRole('row').nth(5).waitFor();
-    expect(await matrix.getByRole('row').count()).toBeLessThan(60);
+    expect(await matrix.getByRole('row').count()).toBeLessThan(45);
     await matrix.evaluate((element) => element.scrollTo(0, element.scrollHeight));
-    await expect.poll(() => matrix.locator('tbody tr[aria-rowindex="301"]').count()).toBe(1);
-    expect(joined).toHaveLength(300);
+    await expect.poll(() => matrix.locator('tbody tr[aria-rowindex="61"]').count()).toBe(1);
   });
 
   it('counts what waits, live', async () => {
