@@ -4,9 +4,9 @@
  * frame: a subscription is known by its `key`, which the reply to `subscribe` tells.
  */
 import { type Static, Type } from 'typebox';
-import { PoolEvent } from './pool-event.js';
 import { LIMITS } from './limits.js';
 import { oneOf, openWord } from './one-of.js';
+import { PoolEvent } from './pool-event.js';
 import { Kind, Labels, Name, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
 import { JoinInfo, TaskView, WorkerState, WorkerView } from './view.js';
 import { ServiceState, Tier } from './worker.js';
