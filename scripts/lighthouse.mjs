@@ -33,6 +33,10 @@ await runMain(async () => {
   const data = mkdtempSync(join(tmpdir(), 'rma-lighthouse-'));
   /** @type {import('node:child_process').ChildProcess[]} */
   const children = [];
+  // Nothing is left behind by Ctrl-C.
+  const stop = () => void Promise.all(children.map(ended)).then(() => process.exit(130));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
   try {
     const url = await startCoordinator(data, children);
     await startWorker(url, data, children);

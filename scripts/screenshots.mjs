@@ -39,6 +39,10 @@ await runMain(async () => {
     executablePath: process.env.RMA_TEST_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
   });
+  // Nothing is left behind by Ctrl-C.
+  const stop = () => void Promise.allSettled([browser.close(), pool.stop()]).then(() => process.exit(130));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
   try {
     await phase(`letting the pool work for ${values.warm} s`, () => sleep(Number(values.warm) * 1_000));
     const wanted = values.only?.split(',');

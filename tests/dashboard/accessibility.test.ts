@@ -84,11 +84,11 @@ describe('axe', needs('chromium'), () => {
       const found: string[] = [];
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox').fill('a');
+      await page.getByRole('combobox', { name: 'Find or do' }).fill('a');
       await page.getByRole('option').first().waitFor();
       found.push(...(await violations(page)));
       await page.keyboard.press('Escape');
-      await page.getByRole('combobox').waitFor({ state: 'detached' });
+      await page.getByRole('combobox', { name: 'Find or do' }).waitFor({ state: 'detached' });
       await page.keyboard.press('?');
       await page.getByRole('dialog', { name: 'Keys' }).waitFor();
       found.push(...(await violations(page)));

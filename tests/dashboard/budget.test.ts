@@ -14,7 +14,7 @@ describe('the first load', needs('chromium'), () => {
     const page = await browser.open({
       url: pool.coordinator.http,
       token: pool.coordinator.token('admin'),
-      path: '/favicon.svg',
+      path: 'about:blank',
     });
     const network = await page.context().newCDPSession(page);
     await network.send('Network.enable');
