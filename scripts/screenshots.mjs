@@ -33,7 +33,7 @@ await runMain(async () => {
   await ensureReady();
   const out = join(root, 'docs/screenshots');
   mkdirSync(out, { recursive: true });
-  const data = mkdtempSync(join(tmpdir(), 'rma-screenshots-'));
+  const data = mkdtempSync(join(tmpdir(), 'pool-'));
   const pool = await startPool(root, data, Number(values.port));
   const browser = await chromium.launch({
     executablePath: process.env.RMA_TEST_CHROMIUM ?? '/usr/bin/chromium',

@@ -3,7 +3,7 @@
  * that are made up (machines.mjs), and people who send work, fail, drain, rename and revoke.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from '@rma/client';
@@ -18,6 +18,8 @@ const LETTER = 'The tenant must give two months’ notice in writing, and may as
 
 /** @param {string} root @param {string} data @param {number} port @returns {Promise<ShownPool>} */
 export async function startPool(root, data, port) {
+  // Its path is on a page: not one of the checkout.
+  copyFileSync(join(root, 'catalog.yaml'), join(data, 'catalog.yaml'));
   const children = [
     spawnNode(root, [
       'server/bin/rma-coordinator.js',
