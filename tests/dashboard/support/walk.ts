@@ -75,5 +75,5 @@ export async function seed(pool: Pool): Promise<Seed> {
 /** Waits until a page shows what it has to show. */
 export async function settled(page: Page, { heading }: Stop): Promise<void> {
   await page.getByRole('heading', { level: 1 }).filter({ hasText: heading }).first().waitFor();
-  await page.locator('.waiting').first().waitFor({ state: 'detached' });
+  await page.locator('div.waiting').first().waitFor({ state: 'detached' });
 }
