@@ -81,7 +81,10 @@ async function startPeers(file, port) {
 
 async function ask(child, message) {
   child.send(message);
-  const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  const settled = new AbortController();
+  const { signal } = settled;
+  const [answer] = await Promise.race([once(child, 'message', { signal }), once(child, 'exit', { signal })]);
+  settled.abort();
   if (typeof answer !== 'object' || answer === null)
     throw new Error(`a peer ended in the middle of the run (${answer})`);
   return answer;
