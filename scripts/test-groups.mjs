@@ -20,8 +20,18 @@ const HEAVY = [
 /** Each of these files has processes of its own, for which it waits more than it works. @type {Record<string, number>} */
 const AT_ONCE = { 'tests/e2e/': 2 };
 
-/** What takes minutes by itself: containers, and how well retrieval works. Only with `--all`, or when it is named. */
-export const ON_REQUEST = ['tests/docker/', 'tests/images/', 'tests/agent/rag/quality'];
+/**
+ * What takes minutes by itself: containers, how well retrieval works, and most pages of the dashboard (the way in, the
+ * overview, a task, a donor's page and every recovery are always looked at). Only with `--all`, or when it is named.
+ */
+export const ON_REQUEST = [
+  'tests/docker/',
+  'tests/images/',
+  'tests/agent/rag/quality',
+  ...['access', 'add', 'events', 'shell', 'tasks', 'try', 'worker', 'workloads'].map(
+    (page) => `tests/dashboard/${page}`,
+  ),
+];
 
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([

@@ -15,7 +15,8 @@ await runMain(async () => {
   const groups = partition(testFiles(), filters, all);
   if (groups.length === 0) throw new SetupError(`No test file matches ${filters.join(' ') || 'tests/**/*.test.ts'}.`);
 
-  if (filters.length === 0 && !all) say(`Without ${ON_REQUEST.join(', ')}: npm test -- --all runs them, too.`);
+  if (filters.length === 0 && !all)
+    say(`Without ${ON_REQUEST.map((name) => name.replace('tests/', '')).join(' ')}: npm test -- --all runs them, too.`);
   const start = Date.now();
   const reports = mkdtempSync(join(tmpdir(), 'rma-test-'));
   let counts = { passed: 0, failed: 0, skipped: 0 };

@@ -115,7 +115,7 @@ describe('access', needs('chromium'), () => {
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     const client = await open('/access', pool.coordinator.token('client'));
-    await client.getByText('Access is for admins').waitFor();
+    await client.getByText('This page is for admins').waitFor();
   });
 
   it('has nothing that axe objects to, in either theme', async () => {

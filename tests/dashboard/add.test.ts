@@ -98,7 +98,7 @@ describe('adding a machine', needs('chromium'), () => {
 
   it('is for admins, and has nothing that axe objects to in either theme', async () => {
     const client = await open('/add', pool.coordinator.token('client'));
-    await client.getByText('Adding machines is for admins').waitFor();
+    await client.getByText('This page is for admins').waitFor();
     for (const scheme of ['light', 'dark'] as const) {
       const page = await open('/add', pool.coordinator.token('admin'), scheme);
       await page.getByRole('button', { name: 'Make the commands' }).waitFor();

@@ -84,10 +84,11 @@ describe('a coordinator that is killed', needs('chromium'), () => {
   it('that is not there yet is waited for', async () => {
     const page = await browser.open({ url: coordinator.http, token: coordinator.token('admin') });
     await live(page).waitFor();
-    await page.route('**/api/session', (route) => route.abort('connectionrefused'), { times: 1 });
+    await page.route('**/api/session', (route) => route.abort('connectionrefused'));
     await page.reload();
     await page.getByRole('heading', { name: 'The coordinator does not answer' }).waitFor();
-    await page.getByRole('button', { name: 'Try now' }).click();
+    await page.getByRole('button', { name: 'Try now' }).waitFor();
+    await page.unroute('**/api/session');
     await live(page).waitFor();
     browser.forgive(/ERR_CONNECTION_REFUSED/);
   });

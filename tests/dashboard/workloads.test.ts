@@ -131,6 +131,6 @@ describe('the workloads', needs('chromium'), () => {
       token: pool.coordinator.token('client'),
       path: '/workloads',
     });
-    await client.getByText('Workloads is for admins').waitFor();
+    await client.getByText('This page is for admins').waitFor();
   });
 });
