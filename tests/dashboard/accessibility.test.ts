@@ -6,7 +6,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';
-import { Pool } from '../support/pool.js';
+import { eventually, Pool } from '../support/pool.js';
 import { ROOT } from '../support/program.js';
 import { useBrowser } from './support/browser.js';
 import { type Seed, type Stop, seed, settled, stops } from './support/walk.js';
@@ -74,9 +74,9 @@ describe('axe', needs('chromium'), () => {
         const wrong = await violations(page);
         if (wrong.length > 0) found[stop.path] = wrong;
       }
-      expect(found).toEqual({});
       // Nobody is signed in, and one of the pages does not exist: both are told on the console.
       browser.forgive(/401 \(Unauthorized\)|Not found: \/nowhere/);
+      expect(found).toEqual({});
     });
 
     it('finds nothing in the palette, the list of keys and the menu', async () => {
@@ -89,8 +89,11 @@ describe('axe', needs('chromium'), () => {
       found.push(...(await violations(page)));
       await page.keyboard.press('Escape');
       await page.getByRole('combobox', { name: 'Find or do' }).waitFor({ state: 'detached' });
-      await page.keyboard.press('?');
-      await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+      // A key that comes while the palette is still closing goes to the palette.
+      await eventually(async () => {
+        await page.keyboard.press('?');
+        await page.getByRole('dialog', { name: 'Keys' }).waitFor({ timeout: 1_000 });
+      }, 20_000);
       found.push(...(await violations(page)));
       await page.keyboard.press('Escape');
       await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' });

@@ -79,7 +79,7 @@ describe("a worker's page", needs('chromium'), () => {
     const task = echoTask();
     client.send({ type: 'submit', tasks: [task] });
     const { tasks } = await peer.waitFor('dispatch');
-    const link = page.getByRole('link', { name: `echo ${task.id}` });
+    const link = page.getByRole('link', { name: `…${task.id.slice(-8)}, echo` });
     await link.waitFor();
     expect(await link.getAttribute('href')).toBe(`/tasks/${task.id}`);
     peer.send({ type: 'results', results: [{ task: task.id, attempt: tasks[0]!.attempt, output: packPayload('ok') }] });
