@@ -64,7 +64,8 @@ export class StaticFiles {
   /** Undefined for a path that is neither a file nor a page. */
   serve(request: HttpRequest): HttpResponse | undefined {
     const path = decoded(request.path);
-    if (path === undefined) return undefined;
+    // Who wants a socket elsewhere than where it is must not be given a page.
+    if (path === undefined || request.headers.get('upgrade')) return undefined;
     const file = this.#files.get(path);
     if (file && file !== this.#index) return this.#answer(request, file);
     if (path !== '/' && file === undefined && (path.startsWith('/_app/') || extname(path) in TYPES)) return undefined;
