@@ -29,15 +29,19 @@ export function live<T>(source: () => Live<T>): LiveState<T> {
       state = { value: undefined, status: 'idle', error: undefined };
     };
   });
+  // Each for itself: who reads the value alone is not told of a status that changed.
+  const value = $derived(state.value);
+  const status = $derived(state.status);
+  const error = $derived(state.error);
   return {
     get value() {
-      return state.value;
+      return value;
     },
     get status() {
-      return state.status;
+      return status;
     },
     get error() {
-      return state.error;
+      return error;
     },
   };
 }
