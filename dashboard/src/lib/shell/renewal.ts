@@ -41,7 +41,7 @@ export function reloadWhenIdle(): () => void {
 }
 
 /** Something on the page would be lost. */
-function isBusy(): boolean {
+export function isBusy(): boolean {
   if (document.querySelector('dialog[open]')) return true;
   forgetGone();
   return [...typed].some((field) => holdsText(field) && (field.type !== 'search' || field === document.activeElement));
