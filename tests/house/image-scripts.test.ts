@@ -15,8 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 it('both Dockerfiles begin with the same stage, so that an engine builds it once', () => {
-  const stage = (name: string) =>
-    /^FROM[\s\S]+?(?=\n\n)/m.exec(readFileSync(join(ROOT, name), 'utf8'))?.[0].trim();
+  const stage = (name: string) => /^FROM[\s\S]+?(?=\n\n)/m.exec(readFileSync(join(ROOT, name), 'utf8'))?.[0].trim();
   expect(stage('Dockerfile.coordinator')).toContain('RUN node scripts/image-build.mjs');
   expect(stage('Dockerfile.worker')).toBe(stage('Dockerfile.coordinator'));
 });
