@@ -111,7 +111,13 @@ export class WorkerRuntimes {
     const hardware = this.#hardware;
     const assigned = this.#assigned;
     if (hardware === undefined || assigned === undefined) return;
-    const containers = await this.#find(hardware, true);
+    let containers: Containers | undefined;
+    try {
+      containers = await this.#find(hardware, true);
+    } catch (error) {
+      // One that answered and was gone again before it told all: it is looked for again.
+      this.#options.log.debug({}, `a container engine was found and lost: ${String(error)}`);
+    }
     if (this.#stopped) return;
     if (containers === undefined) {
       this.#searchSoon();

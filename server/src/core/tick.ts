@@ -33,7 +33,8 @@ export function tick(turn: Turn): void {
   for (const session of state.sessions.values()) {
     if (session.expiresAt && session.expiresAt <= batch.wallMs) {
       const tokenEnd = state.tokens.get(session.token)?.expiresAt ?? 0;
-      const isTokenOver = tokenEnd !== 0 && tokenEnd <= batch.wallMs;
+      // A cookie tells its end in whole seconds, so one that ends with its token may end up to a second before it.
+      const isTokenOver = tokenEnd !== 0 && tokenEnd - session.expiresAt < 1_000;
       closeSession(turn, session.id, 'revoked', isTokenOver ? TOKEN_OVER : SESSION_OVER);
     }
   }
