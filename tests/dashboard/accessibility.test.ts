@@ -1,36 +1,20 @@
 /** axe-core over every page, in both themes, on a large and a small screen: no violation. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
-import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';
 import { eventually, Pool } from '../support/pool.js';
 import { ROOT } from '../support/program.js';
+import { axeViolations } from './support/axe.js';
 import { useBrowser } from './support/browser.js';
 import { type Seed, type Stop, seed, settled, stops } from './support/walk.js';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCREENS = [
   { scheme: 'light', width: 1440 },
   { scheme: 'dark', width: 1440 },
   { scheme: 'light', width: 390 },
   { scheme: 'dark', width: 390 },
 ] as const;
-
-/** What is wrong, one line each; what axe says of it leads to the remedy. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }).axe.run({
-      resultTypes: ['violations'],
-    }),
-  );
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary}`),
-  );
-}
 
 it('walks every page of the navigation', () => {
   const table = readFileSync(join(ROOT, 'dashboard/src/lib/shell/pages.ts'), 'utf8');
@@ -57,13 +41,11 @@ describe('axe', needs('chromium'), () => {
       ...(role === 'nobody' ? {} : { token: pool.coordinator.token(role) }),
       ...screen,
       path,
-      // axe is a script that the page itself would never admit.
-      bypassCSP: true,
     });
 
   describe.each(SCREENS)('$scheme, $width px', { timeout: 120_000 }, (screen) => {
     it.each(['admin', 'nobody'] as const)('finds nothing on the pages of %s', async (role) => {
-      const found: Record<string, string[]> = {};
+      const found: Record<string, readonly string[]> = {};
       const own = stops(seeded).filter((stop) => stop.role === role);
       const page = await open(role, screen, own[0]!.path);
       for (const stop of own) {
@@ -71,7 +53,7 @@ describe('axe', needs('chromium'), () => {
         await page.goto('about:blank');
         await page.goto(`${pool.coordinator.http}${stop.path}`);
         await settled(page, stop);
-        const wrong = await violations(page);
+        const wrong = await axeViolations(page);
         if (wrong.length > 0) found[stop.path] = wrong;
       }
       // Nobody is signed in, and one of the pages does not exist: both are told on the console.
@@ -86,7 +68,7 @@ describe('axe', needs('chromium'), () => {
       await page.keyboard.press('Control+k');
       await page.getByRole('combobox', { name: 'Find or do' }).fill('a');
       await page.getByRole('option').first().waitFor();
-      found.push(...(await violations(page)));
+      found.push(...(await axeViolations(page)));
       await page.keyboard.press('Escape');
       await page.getByRole('combobox', { name: 'Find or do' }).waitFor({ state: 'detached' });
       // A key that comes while the palette is still closing goes to the palette.
@@ -94,12 +76,12 @@ describe('axe', needs('chromium'), () => {
         await page.keyboard.press('?');
         await page.getByRole('dialog', { name: 'Keys' }).waitFor({ timeout: 1_000 });
       }, 20_000);
-      found.push(...(await violations(page)));
+      found.push(...(await axeViolations(page)));
       await page.keyboard.press('Escape');
       await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' });
       if (screen.width < 900) {
         await page.getByRole('button', { name: 'Menu', exact: true }).click();
-        found.push(...(await violations(page)));
+        found.push(...(await axeViolations(page)));
       }
       expect(found).toEqual([]);
     });

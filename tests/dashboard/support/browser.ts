@@ -31,8 +31,6 @@ export interface PageOptions {
   readonly clockOffsetMs?: number;
   /** The page's time goes on by itself, and `page.clock` can move it on. */
   readonly isTimeMovable?: boolean;
-  /** Without the content security policy, for tools that bring scripts along. */
-  readonly bypassCSP?: boolean;
 }
 
 export class TestBrowser {
@@ -52,13 +50,12 @@ export class TestBrowser {
   /** A page of its own session. */
   async open(options: PageOptions): Promise<Page> {
     const { url, token, path = '/', width = 1440, height = 900, scheme = 'light', clockOffsetMs = 0 } = options;
-    const { isTimeMovable = false, bypassCSP = false } = options;
+    const { isTimeMovable = false } = options;
     if (!this.#browser) throw new Error('the browser is not up');
     const context = await this.#browser.newContext({
       viewport: { width, height },
       colorScheme: scheme,
       baseURL: url,
-      bypassCSP,
     });
     this.#contexts.push(context);
     if (isTimeMovable) await context.clock.install();
