@@ -80,17 +80,17 @@ describe('the list of workers', needs('chromium'), () => {
   });
 
   it('is walked with the keyboard', async () => {
-    await pool.worker({ name: 'alpha-2' });
-    await pool.worker({ name: 'beta-2' });
-    const page = await open('/workers?q=-2');
-    await page.getByRole('link', { name: 'alpha-2' }).focus();
+    await pool.worker({ name: 'keys-alpha' });
+    await pool.worker({ name: 'keys-beta' });
+    const page = await open('/workers?q=keys-');
+    await page.getByRole('link', { name: 'keys-alpha' }).focus();
     await page.keyboard.press('ArrowDown');
-    await expect.poll(() => page.evaluate('document.activeElement.textContent.trim()')).toBe('beta-2');
+    await expect.poll(() => page.evaluate('document.activeElement.textContent.trim()')).toBe('keys-beta');
     await page.keyboard.press('x');
     await page.getByText('1 worker chosen').waitFor();
     await page.keyboard.press('Home');
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'alpha-2' }).waitFor();
+    await page.getByRole('heading', { name: 'keys-alpha' }).waitFor();
     expect(page.url()).toMatch(/\/workers\/w-/);
   });
 
