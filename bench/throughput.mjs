@@ -16,6 +16,7 @@ const { values: options } = parseArgs({
   options: {
     tasks: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '3' },
+    'in-flight': { type: 'string', default: '64' },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -25,12 +26,13 @@ const { values: options } = parseArgs({
 });
 if (options.help) {
   process.stdout.write(
-    `npm run bench -- [--tasks N] [--rounds N] [--only relay,relay+sync,pool,sdk,bullmq] [--synchronous FULL|NORMAL] [--json]\n`,
+    `npm run bench -- [--tasks N] [--rounds N] [--in-flight N] [--only relay,relay+sync,pool,sdk,bullmq] [--synchronous FULL|NORMAL] [--json]\n`,
   );
   process.exit(0);
 }
 const tasks = Number(options.tasks);
 const rounds = Number(options.rounds);
+const inFlight = Number(options['in-flight']);
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const peer = (name) => here(`peers/${name}`);
 const running = new Set();
@@ -153,9 +155,9 @@ async function round(name) {
   try {
     const producer = await systems[name](data);
     const count = name === 'bullmq' ? Math.ceil(tasks / 10) : tasks;
-    await measure(producer, Math.ceil(count / 4), 64);
+    await measure(producer, Math.ceil(count / 4), inFlight);
     const cpuBefore = cpuSeconds();
-    const many = await measure(producer, count, 64);
+    const many = await measure(producer, count, inFlight);
     const cpuMicros = ((cpuSeconds() - cpuBefore) / count) * 1e6;
     await measure(producer, 100, 1);
     const one = await measure(producer, Math.min(1_000, count), 1);
@@ -200,7 +202,7 @@ else {
     `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}; 100-byte payloads, medians of ${rounds} rounds of ${tasks} tasks\n`,
   );
   process.stdout.write(
-    'system     tasks/s (64 in flight)  of the limit   CPU a task, µs   p50 / p99 at 1, ms   p50 of the limit\n',
+    `system${`tasks/s (${inFlight} in flight)`.padStart(27)}  of the limit   CPU a task, µs   p50 / p99 at 1, ms   p50 of the limit\n`,
   );
   for (const row of rows) {
     const ratio = row.ofLimit === null ? '-' : row.ofLimit.toFixed(2);
