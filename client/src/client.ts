@@ -17,6 +17,7 @@ import {
   type LiveTasks,
   type LiveWorker,
   type LiveWorkers,
+  type RecentFilter,
   showJoin,
   showOverview,
   showRecent,
@@ -215,12 +216,16 @@ export class Client extends Administration {
   }
 
   /**
-   * What happens in the pool, as much of it as a person can read: the newest events, and how many were left out. With
-   * `types`, or beginnings of types such as `worker.`, those alone. For every event see {@link events}.
+   * What happens in the pool, as much of it as a person can read: the newest events, and how many were left out. For
+   * every event see {@link events}.
    */
-  liveRecent(types?: readonly string[]): Live<LiveRecent> {
-    const request = { topic: 'recent' as const, ...(types === undefined ? {} : { types: [...types] }) };
-    return this.#conversation.topics.live(request, showRecent);
+  liveRecent({ types, subject, audit }: RecentFilter = {}): Live<LiveRecent> {
+    const filter = {
+      ...(types === undefined ? {} : { types: [...types] }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(audit === undefined ? {} : { audit }),
+    };
+    return this.#conversation.topics.live({ topic: 'recent', ...filter }, showRecent);
   }
 
   /**

@@ -45,6 +45,7 @@ export type {
   LiveWorker,
   LiveWorkers,
   RecentEvent,
+  RecentFilter,
 } from './live/views.js';
 export { type SignedIn, signIn, signOut, whoAmI } from './sign-in.js';
 export type { Job, SubmitOptions } from './submit-options.js';

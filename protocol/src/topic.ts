@@ -246,7 +246,6 @@ export const JoinMessage = Type.Object(
   { description: 'what a join token is good for, and who came with it. Looking at it uses nothing up' },
 );
 
-/** The events that a `recent` topic shows: all types, or those that are named. */
 export const EventTypes = Type.Array(Type.String({ maxLength: 64 }), {
   minItems: 1,
   maxItems: 32,

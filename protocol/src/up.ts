@@ -159,6 +159,12 @@ export const Subscribe = Type.Object(
       Type.String({ maxLength: 64, description: 'for `join`, by an admin: the id of the join token' }),
     ),
     types: Type.Optional(Type.Unsafe<string[]>({ ...EventTypes, description: 'for `recent`: types, or beginnings' })),
+    subject: Type.Optional(
+      Type.String({ maxLength: 64, description: 'for `recent`: events about this alone: a task, a worker, a token' }),
+    ),
+    audit: Type.Optional(
+      Type.Boolean({ description: 'for `recent`, by an admin: events alone that somebody brought about' }),
+    ),
   },
   {
     description:

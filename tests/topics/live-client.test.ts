@@ -64,7 +64,7 @@ describe('what happened of late', () => {
   it('is there at once and goes on, each event once, by type', async () => {
     const { id } = await pool.worker();
     const all = look(admin.liveRecent());
-    const ofWorkers = look(admin.liveRecent(['worker.']));
+    const ofWorkers = look(admin.liveRecent({ types: ['worker.'] }));
     await until(() => expect([all.status, ofWorkers.status]).toEqual(['live', 'live']));
     await until(() => expect(all.value!.events.map(({ event }) => event.subject)).toContain(id));
     const task = client.submit('echo', {});
@@ -74,6 +74,16 @@ describe('what happened of late', () => {
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => b - a));
     expect(ofWorkers.value!.events.every(({ event }) => event.type.startsWith('worker.'))).toBe(true);
     await task.cancel();
+  });
+
+  it('tells an admin alone who did what', async () => {
+    const audit = look(admin.liveRecent({ audit: true }));
+    const refused = look(client.liveRecent({ audit: true }));
+    await until(() => expect(refused.error?.message).toContain('for admins'));
+    const { id } = await pool.worker();
+    await admin.pinWorker(id, 2);
+    await until(() => expect(audit.value?.events[0]?.event).toMatchObject({ type: 'worker.pinned', subject: id }));
+    expect(audit.value!.events.every(({ event }) => event.data?.by !== undefined)).toBe(true);
   });
 });
 

@@ -31,7 +31,7 @@ function see(topic: RecentTopic, ...events: EventRecord[]): void {
 }
 
 it('shows a few of very many, tells how many it left out, and keeps what is rare', () => {
-  const topic = new RecentTopic(undefined, admin, empty);
+  const topic = new RecentTopic({}, admin, empty);
   see(topic, anEvent('worker.lost'));
   for (let i = 0; i < 1_000; i++)
     see(topic, anEvent('task.submitted'), anEvent('task.dispatched'), anEvent('task.ended'));
@@ -44,13 +44,24 @@ it('shows a few of very many, tells how many it left out, and keeps what is rare
 });
 
 it('shows the types that were asked for alone, whole or by their beginning', () => {
-  const topic = new RecentTopic(['worker.', 'task.ended'], admin, empty);
+  const topic = new RecentTopic({ types: ['worker.', 'task.ended'] }, admin, empty);
   see(topic, anEvent('task.submitted'), anEvent('task.ended'), anEvent('worker.online'), anEvent('storage.full'));
   expect(topic.takeChange(state, 0)!.events.map(({ type }) => type)).toEqual(['task.ended', 'worker.online']);
 });
 
+it('shows what is about one subject, and what somebody brought about, alone', () => {
+  const about = new RecentTopic({ subject: 'w-1', types: ['worker.'] }, admin, empty);
+  const audit = new RecentTopic({ audit: true }, admin, empty);
+  const pinned = { ...anEvent('worker.pinned'), subject: 'w-1', data: { by: 'ada' } };
+  const events = [pinned, { ...anEvent('task.ended'), subject: 'w-1' }, anEvent('worker.pinned')];
+  for (const topic of [about, audit]) see(topic, ...events);
+  expect(about.takeChange(state, 0)!.events).toMatchObject([{ seq: pinned.seq }]);
+  expect(audit.takeChange(state, 0)!.events).toMatchObject([{ seq: pinned.seq, data: { by: 'ada' } }]);
+  expect(new Set([about.key, audit.key, new RecentTopic({}, admin, empty).key]).size).toBe(3);
+});
+
 it('shows a client its own tasks and no others', () => {
-  const topic = new RecentTopic(undefined, { role: 'client', subject: 'c-1' }, empty);
+  const topic = new RecentTopic({}, { role: 'client', subject: 'c-1' }, empty);
   see(topic, anEvent('task.submitted', 'c-1'), anEvent('task.submitted', 'c-2'), anEvent('worker.pinned'));
   const change = topic.takeChange(state, 0)!;
   expect(change.events).toHaveLength(1);
@@ -60,7 +71,7 @@ it('shows a client its own tasks and no others', () => {
 });
 
 it('merges what waits for a slow reader without growing', () => {
-  const topic = new RecentTopic(undefined, admin, empty);
+  const topic = new RecentTopic({}, admin, empty);
   see(topic, anEvent('task.submitted'));
   let merged = topic.takeChange(state, 0)!;
   for (let i = 0; i < 100; i++) {
@@ -74,11 +85,11 @@ it('merges what waits for a slow reader without growing', () => {
 
 it('has a key of its own for each who sees something else', () => {
   const keys = [
-    new RecentTopic(undefined, admin, empty).key,
-    new RecentTopic(['worker.', 'task.'], admin, empty).key,
-    new RecentTopic(undefined, { role: 'client', subject: 'c-1' }, empty).key,
-    new RecentTopic(undefined, { role: 'client', subject: 'c-2' }, empty).key,
+    new RecentTopic({}, admin, empty).key,
+    new RecentTopic({ types: ['worker.', 'task.'] }, admin, empty).key,
+    new RecentTopic({}, { role: 'client', subject: 'c-1' }, empty).key,
+    new RecentTopic({}, { role: 'client', subject: 'c-2' }, empty).key,
   ];
   expect(new Set(keys).size).toBe(4);
-  expect(new RecentTopic(['task.', 'worker.'], admin, empty).key).toBe(keys[1]);
+  expect(new RecentTopic({ types: ['task.', 'worker.'] }, admin, empty).key).toBe(keys[1]);
 });

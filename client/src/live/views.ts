@@ -65,6 +65,16 @@ export interface LiveTasks {
   readonly omitted: number;
 }
 
+/** Which events to look at; all that is given must fit. */
+export interface RecentFilter {
+  /** Types, or beginnings of types such as `worker.`. */
+  readonly types?: readonly string[] | undefined;
+  /** The id of a task, worker or token. */
+  readonly subject?: string | undefined;
+  /** Events alone that somebody brought about; for admins. */
+  readonly audit?: boolean | undefined;
+}
+
 export interface LiveRecent {
   /** The newest first, at most {@link KEPT_EVENTS}. */
   readonly events: readonly RecentEvent[];

@@ -181,8 +181,12 @@ export class LiveViews {
         }
         return shared(new TasksTopic(filter, full ? undefined : subject, query.reader));
       }
-      case 'recent':
-        return shared(new RecentTopic(message.types, { role: role ?? '', subject }, query.reader));
+      case 'recent': {
+        if (!full && message.audit) {
+          throw new ProtocolError('forbidden', 'the audit log is for admins; leave `audit` out', '/audit');
+        }
+        return shared(new RecentTopic(message, { role: role ?? '', subject }, query.reader));
+      }
       case 'join': {
         const id = role === 'join' ? token : message.token;
         if (id === undefined) throw new ProtocolError('invalid', 'name the join token in `token`', '/token');

@@ -20,9 +20,18 @@ export interface RecentChange {
   readonly omitted: number;
 }
 
+/** What to look at; all that is given must fit. */
+export interface RecentFilter {
+  /** Types, or beginnings of types that end with a dot. */
+  readonly types?: readonly string[];
+  readonly subject?: string;
+  /** Events alone that somebody brought about. */
+  readonly audit?: boolean;
+}
+
 export class RecentTopic implements Topic<RecentChange> {
   readonly key: string;
-  readonly #types: readonly string[] | undefined;
+  readonly #filter: RecentFilter;
   readonly #asker: { readonly role: string; readonly subject: string };
   readonly #reader: Pick<Reader, 'history'>;
   #ofTasks: EventRecord[] = [];
@@ -31,14 +40,19 @@ export class RecentTopic implements Topic<RecentChange> {
 
   /** @param asker who looks: a client sees less, see visible.ts */
   constructor(
-    types: readonly string[] | undefined,
+    filter: RecentFilter,
     asker: { readonly role: string; readonly subject: string },
     reader: Pick<Reader, 'history'>,
   ) {
-    this.#types = types && [...new Set(types)].sort();
+    const { types, subject, audit = false } = filter;
+    this.#filter = {
+      ...(types === undefined ? {} : { types: [...new Set(types)].sort() }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(audit ? { audit } : {}),
+    };
     this.#asker = asker;
     this.#reader = reader;
-    this.key = `recent ${JSON.stringify([asker.role === 'admin' ? 0 : asker.subject, this.#types ?? 0])}`;
+    this.key = `recent ${JSON.stringify([asker.role === 'admin' ? 0 : asker.subject, this.#filter])}`;
   }
 
   observe({ effects }: Seen): void {
@@ -57,7 +71,7 @@ export class RecentTopic implements Topic<RecentChange> {
     const { role, subject } = this.#asker;
     const { events } = await this.#reader.history({
       limit: SHOWN,
-      ...(this.#types === undefined ? {} : { types: this.#types }),
+      ...this.#filter,
       ...(role === 'admin' ? {} : { owner: subject }),
     });
     const seen = events.flatMap((event) => visibleEvent(event, this.#asker) ?? []).reverse();
@@ -92,9 +106,12 @@ export class RecentTopic implements Topic<RecentChange> {
 
   #fits(event: EventRecord): boolean {
     const { type } = event;
+    const { types, subject, audit } = this.#filter;
     const isAsked =
-      this.#types === undefined ||
-      this.#types.some((asked) => type === asked || (asked.endsWith('.') && type.startsWith(asked)));
+      (types === undefined ||
+        types.some((asked) => type === asked || (asked.endsWith('.') && type.startsWith(asked)))) &&
+      (subject === undefined || event.subject === subject) &&
+      (audit === undefined || event.data?.by !== undefined);
     return isAsked && (this.#asker.role === 'admin' || visibleEvent(event, this.#asker) !== undefined);
   }
 }

@@ -12,11 +12,6 @@ export function eventOf({ seq, at, action, by, token, address, subject, data }: 
   };
 }
 
-/** Somebody did it: it belongs into the audit log. */
-export function isAudited(event: PoolEvent): boolean {
-  return event.data?.by !== undefined;
-}
-
 /** `newer` before `older`, each number once, the newest first. */
 export function mergeEvents(newer: readonly PoolEvent[], older: readonly PoolEvent[]): PoolEvent[] {
   const all = new Map<number, PoolEvent>();

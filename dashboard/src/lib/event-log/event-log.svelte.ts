@@ -1,14 +1,14 @@
 /**
- * A log of events under one filter: what comes is added at the top a few times a second however much it is, the past
+ * A log of events under one filter: what comes is added at the top, the past
  * is fetched page by page. Made anew when the filter changes.
  */
 import { ClosedError, type PoolEvent } from '@rma/client';
+import type { News } from '$lib/pool/news.js';
 import { pool } from '$lib/pool/pool.svelte.js';
 import { type EventFilter, historyOf, isOfFilter } from './event-filter.js';
 import { addBelow, addOnTop, type LogRow, SHOWN_AT_ONCE } from './log-rows.js';
 
 const PAGE = 100;
-const FLUSH_MS = 250;
 /** Events kept while paused; of more, the number is known. */
 const HELD = SHOWN_AT_ONCE;
 /** Events looked through for one page of a rare kind, going forward. */
@@ -22,14 +22,14 @@ export class EventLog {
   isBusy = $state(false);
   isLoaded = $state(false);
   error = $state.raw<Error>();
-  /** Came while paused. */
+  /** Came while paused; more, after a connection that was lost for long. */
   held = $state(0);
   isPaused = $state(false);
   readonly filter: EventFilter;
   #at: number | undefined;
   #pending: PoolEvent[] = [];
-  #skipped = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Undefined: not known. */
+  #skipped: number | undefined = 0;
   #isStopped = false;
 
   constructor(filter: EventFilter) {
@@ -54,14 +54,14 @@ export class EventLog {
   }
 
   /** Something happened. */
-  take(event: PoolEvent): void {
-    if (this.filter.from.mode !== 'now' || this.#isStopped || !isOfFilter(event, this.filter)) return;
-    this.#pending.push(event);
-    if (this.#pending.length > 4 * HELD) {
-      this.#skipped += this.#pending.length - HELD;
-      this.#pending = this.#pending.slice(-HELD);
-    }
-    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
+  take({ events, omitted }: News): void {
+    if (this.#isStopped) return;
+    const newest = this.rows[0]?.seq ?? 0;
+    const pending = [...this.#pending, ...events.filter(({ seq }) => seq > newest)];
+    const over = Math.max(0, pending.length - HELD);
+    this.#pending = pending.slice(over);
+    this.#skipped = omitted === undefined || this.#skipped === undefined ? undefined : this.#skipped + omitted + over;
+    this.#flush();
   }
 
   pause(): void {
@@ -75,13 +75,10 @@ export class EventLog {
 
   stop(): void {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
   }
 
   #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.held = this.isPaused ? this.#pending.length + this.#skipped : 0;
+    this.held = this.isPaused ? this.#pending.length + (this.#skipped ?? 0) : 0;
     if (this.isPaused) return;
     const before = this.rows;
     this.rows = addOnTop(before, this.#pending, this.#skipped);

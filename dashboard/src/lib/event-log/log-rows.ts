@@ -1,10 +1,10 @@
 /** The rows of a log that grows at its top: bounded, and honest about what it left out. Pure. */
 import type { PoolEvent } from '@rma/client';
 
-/** `left`: so many events are not shown between its neighbours; they begin below `before`. */
+/** `left`: so many events (undefined: not known) are not shown between its neighbours; they begin below `before`. */
 export type LogRow =
   | { readonly event: PoolEvent; readonly seq: number }
-  | { readonly left: number; readonly before: number; readonly seq: number };
+  | { readonly left: number | undefined; readonly before: number; readonly seq: number };
 
 /** More than this at once nobody reads. */
 export const SHOWN_AT_ONCE = 60;
@@ -13,16 +13,21 @@ export const KEPT = 600;
 
 /**
  * New events, the oldest first, on top of the rows.
- * @param skipped events that were dropped before these, since they came faster than they could be shown
+ * @param skipped events that are not among these, since they came faster than they could be shown; undefined: so many
+ * that the number is not known
  */
-export function addOnTop(rows: readonly LogRow[], events: readonly PoolEvent[], skipped = 0): readonly LogRow[] {
+export function addOnTop(
+  rows: readonly LogRow[],
+  events: readonly PoolEvent[],
+  skipped: number | undefined = 0,
+): readonly LogRow[] {
   const newest = rows[0]?.seq ?? 0;
   const fresh = events.filter(({ seq }) => seq > newest);
   if (fresh.length === 0) return rows;
   const seen = fresh.slice(-SHOWN_AT_ONCE);
-  const left = fresh.length - seen.length + skipped;
+  const left = skipped === undefined ? undefined : fresh.length - seen.length + skipped;
   const first = seen[0]!.seq;
-  const gap: LogRow[] = left > 0 ? [{ left, before: first, seq: first - 0.5 }] : [];
+  const gap: LogRow[] = left !== 0 ? [{ left, before: first, seq: first - 0.5 }] : [];
   return [...seen.map((event) => ({ event, seq: event.seq })).reverse(), ...gap, ...rows].slice(0, KEPT);
 }
 

@@ -111,10 +111,8 @@ export function waitingOf(
   return queues.reduce((sum, { kind, queued }) => (kinds.includes(kind) ? sum + queued : sum), 0);
 }
 
-/** What of the page a changed event may concern. */
-export function concernsPlacement(type: string): boolean {
-  return /^(service|worker|catalog|workload)\./.test(type);
-}
+/** Events after which the page may be another one. */
+export const PLACEMENT_TYPES = ['service.', 'worker.', 'catalog.', 'workload.'];
 
 /** "on demand, up to 8", "2 always", "1 always, up to 4" */
 export function wantedText({ floor, ceiling }: Pick<Placed, 'floor' | 'ceiling'>): string {
