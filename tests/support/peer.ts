@@ -165,10 +165,10 @@ export class Peer {
   }
 
   /** Sends it under a number of its own; resolves with what is replied. @throws as `reply` does */
-  ask(message: Asked): Promise<unknown> {
+  ask(message: Asked, timeoutMs?: number): Promise<unknown> {
     const ref = this.#ref++;
     this.send({ ...message, ref } as Up);
-    return this.reply(ref);
+    return this.reply(ref, timeoutMs);
   }
 
   /** Resolves with what `find` answers, asked again after every frame; rejects when the connection ends before. */
