@@ -67,9 +67,9 @@ function entries(root) {
       content: readFileSync(join(root, 'agent/bin/rma-worker.js')),
       executable: true,
     },
-    ...scripts(root, 'agent/dist', 'package/dist'),
+    ...shipped(root, 'agent/dist', 'package/dist'),
     { path: `${bundled}/package.json`, content: pretty(plainProtocol) },
-    ...scripts(root, 'protocol/dist', `${bundled}/dist`),
+    ...shipped(root, 'protocol/dist', `${bundled}/dist`),
   ];
 }
 
@@ -78,12 +78,12 @@ function pretty(value) {
   return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** @param {string} root @param {string} from @param {string} to @returns {Entry[]} the JavaScript in a folder, sorted */
-function scripts(root, from, to) {
+/** @param {string} root @param {string} from @param {string} to @returns {Entry[]} what a folder has for use, sorted */
+function shipped(root, from, to) {
   if (!existsSync(join(root, from))) throw new Error(`${from} is missing: build first`);
   return readdirSync(join(root, from), { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith('.js') && !path.startsWith('bundle/'))
+    .filter((path) => (path.endsWith('.js') && !path.startsWith('bundle/')) || /^cmaps\/[^/]+$/.test(path))
     .sort()
     .map((path) => ({ path: `${to}/${path}`, content: readFileSync(join(root, from, path)) }));
 }

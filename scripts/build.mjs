@@ -4,7 +4,7 @@
  * current checkout starts at once.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AGENT_TARBALL, writeAgentPackage } from './agent-package.mjs';
 import { BUNDLE_FOLDER, bundle, bundles } from './bundle.mjs';
@@ -13,6 +13,8 @@ import { run, SetupError } from './progress.mjs';
 /** In the order in which they depend on each other. */
 export const packages = ['protocol', 'server', 'agent', 'client'];
 
+/** Which characters the codes of Chinese, Japanese and Korean PDFs stand for: the agent reads those that do not say it. */
+const CHARACTER_MAPS = { from: 'node_modules/pdfjs-dist/cmaps', to: 'agent/dist/cmaps' };
 const STAMP = 'node_modules/.cache/rma/build';
 /** Ends the stamp of a build on a machine where there is no bundler. */
 const UNBUNDLED = ' unbundled';
@@ -32,7 +34,11 @@ export function isBuilt(root) {
   const stamped = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
   const print = fingerprint(root);
   if (stamped !== print && stamped !== print + UNBUNDLED) return false;
-  const outputs = [join(root, AGENT_TARBALL), ...(stamped === print ? bundles(root) : [])];
+  const outputs = [
+    join(root, AGENT_TARBALL),
+    join(root, CHARACTER_MAPS.to),
+    ...(stamped === print ? bundles(root) : []),
+  ];
   if (!outputs.every((path) => existsSync(path)) || !isDashboardBuilt(root)) return false;
   return packages.every((name) => missingOutputs(root, name).length === 0);
 }
@@ -65,6 +71,7 @@ export async function buildPackages(root) {
     if (missingOutputs(root, name).length > 0) rmSync(join(root, name, 'tsconfig.tsbuildinfo'), { force: true });
   }
   await compile(root, packages);
+  cpSync(join(root, CHARACTER_MAPS.from), join(root, CHARACTER_MAPS.to), { recursive: true });
   writeAgentPackage(root);
   return bundle(root);
 }
@@ -115,7 +122,7 @@ function dashboardFingerprint(root) {
 /** @param {string} root */
 function fingerprint(root) {
   const configs = ['tsconfig.base.json', 'node_modules/typescript/package.json', 'node_modules/rolldown/package.json'];
-  configs.push('scripts/agent-package.mjs', 'scripts/bundle.mjs');
+  configs.push('scripts/agent-package.mjs', 'scripts/build.mjs', 'scripts/bundle.mjs');
   configs.push('agent/bin/rma-worker.js', 'deploy/rma-worker.service');
   for (const name of packages) configs.push(`${name}/tsconfig.json`, `${name}/package.json`);
   const sources = packages.flatMap((name) => filesBelow(root, `${name}/src`));

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from '@rma/client';
 import { describe, expect, it } from 'vitest';
+import { makeAsianPdf } from '../agent/embedded/document-files.js';
 import { needs } from '../support/needs.js';
 import { newTaskId } from '../support/peer.js';
 import { axeViolations } from './support/axe.js';
@@ -109,6 +110,7 @@ describe('the page of a task', needs('chromium'), () => {
     const task = ada.submit('echo', {
       picture: new Uint8Array(await sample('letter.png')),
       pages: new Uint8Array(await sample('letter.pdf')),
+      japanese: makeAsianPdf('90ms-RKSJ-H', 'Japan1', Uint8Array.of(0x90, 0xbf, 0x8b, 0x81)),
       rows: [
         { name: 'Ada', score: 1 },
         { name: '<b>Bob</b>', score: 2 },
@@ -124,6 +126,10 @@ describe('the page of a task', needs('chromium'), () => {
     await choose('Picture');
     await output.getByText(/image\/png, \d+ × \d+/).waitFor();
     await choose('Pages');
+    await output.locator('canvas[data-drawn="1"]').waitFor();
+    const map = page.waitForResponse(/90ms-RKSJ-H.*\.bcmap$/);
+    await choose('Japanese');
+    expect((await map).status()).toBe(200);
     await output.locator('canvas[data-drawn="1"]').waitFor();
     await choose('Rows');
     await output.getByText('<b>Bob</b>').waitFor();

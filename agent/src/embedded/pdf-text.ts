@@ -1,4 +1,5 @@
 /** The text of a PDF, page by page, by unpdf. */
+import { fileURLToPath } from 'node:url';
 import { type TaskContext, TaskError } from '../runtime/runtime.js';
 import { damaged, tidy, titleOf, tooLarge } from './document-text.js';
 
@@ -15,12 +16,20 @@ export interface PdfText {
   readonly title?: string;
 }
 
+/**
+ * Beside the compiled code: what the codes of Chinese, Japanese and Korean fonts mean, for files that do not bring it.
+ * The reader wants slashes, on Windows, too.
+ */
+const CHARACTER_MAPS = fileURLToPath(new URL('../cmaps/', import.meta.url)).replaceAll('\\', '/');
+
 /** The text of each page, up to so many characters in all. */
 export async function readPdf(file: Uint8Array, context: TaskContext, maxCharacters: number): Promise<PdfText> {
   const { getDocumentProxy } = await import('unpdf');
-  const pdf = await getDocumentProxy(file, { verbosity: 0 }).catch((error: unknown) => {
-    throw pdfFailure(error);
-  });
+  const pdf = await getDocumentProxy(file, { verbosity: 0, cMapUrl: CHARACTER_MAPS, cMapPacked: true }).catch(
+    (error: unknown) => {
+      throw pdfFailure(error);
+    },
+  );
   try {
     const pages: DocumentPage[] = [];
     let characters = 0;

@@ -1,16 +1,40 @@
 /** Makes PDF and ZIP files of a wanted size, for tests of what a reader of documents does with them. */
 import { crc32, deflateRawSync } from 'node:zlib';
 
+const HELVETICA = '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>';
+
 /** A PDF whose pages all show the same lines. */
 export function makePdf(pages: number, lines: readonly string[]): Uint8Array {
-  const content = `BT /F1 9 Tf 12 TL 40 800 Td\n${lines.map((line) => `(${line}) Tj T*`).join('\n')}\nET`;
+  return assemble(
+    pages,
+    lines.map((line) => `(${line})`),
+    HELVETICA,
+  );
+}
+
+/**
+ * A page in an Asian font that is not in the file: only a character map that every reader has tells what its codes mean.
+ * @param encoding the map's name, such as `90ms-RKSJ-H`
+ * @param ordering the collection of characters, such as `Japan1`
+ */
+export function makeAsianPdf(encoding: string, ordering: string, text: Uint8Array): Uint8Array {
+  const collection = `<< /Registry (Adobe) /Ordering (${ordering}) /Supplement 2 >>`;
+  const descriptor =
+    '<< /Type /FontDescriptor /FontName /Some /Flags 4 /FontBBox [0 -200 1000 900] /ItalicAngle 0 /Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >>';
+  const descendant = `<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Some /CIDSystemInfo ${collection} /FontDescriptor ${descriptor} /DW 1000 >>`;
+  const font = `<< /Type /Font /Subtype /Type0 /BaseFont /Some /Encoding /${encoding} /DescendantFonts [${descendant}] >>`;
+  return assemble(1, [`<${Buffer.from(text).toString('hex')}>`], font);
+}
+
+function assemble(pages: number, lines: readonly string[], font: string): Uint8Array {
+  const content = `BT /F1 9 Tf 12 TL 40 800 Td\n${lines.map((line) => `${line} Tj T*`).join('\n')}\nET`;
   const kids = Array.from({ length: pages }, (_, at) => `${5 + at} 0 R`).join(' ');
   const page =
     '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents 4 0 R >>';
   const objects = [
     '<< /Type /Catalog /Pages 2 0 R >>',
     `<< /Type /Pages /Count ${pages} /Kids [${kids}] >>`,
-    '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>',
+    font,
     `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
     ...Array.from({ length: pages }, () => page),
   ];

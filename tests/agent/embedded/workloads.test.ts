@@ -6,6 +6,7 @@ import type { NerOutput } from '@rma/agent/embedded/handlers/ner';
 import type { OcrOutput } from '@rma/agent/embedded/handlers/ocr';
 import { EMBEDDED_WORKLOADS } from '@rma/agent/embedded/workloads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeAsianPdf } from './document-files.js';
 import { assertNoHandlerProcessLeft, fixture, Harness, sample } from './runtime-harness.js';
 
 /** Those that keep data have tests of their own, beside this folder. */
@@ -119,6 +120,15 @@ describe('document.extract', () => {
     expect(pages?.[0]?.text).toContain('Dear Mrs Whitfield,');
     expect(pages?.[1]?.text).toContain('Balance due to the seller on 12 April 2024: £312,750.00');
     expect(text).toBe(pages?.map((page) => page.text).join('\n\n'));
+  });
+
+  it.each([
+    ['Japanese', '90ms-RKSJ-H', 'Japan1', [0x90, 0xbf, 0x8b, 0x81, 0x8f, 0x91], '請求書'],
+    ['Chinese', 'UniGB-UCS2-H', 'GB1', [0x53, 0xd1, 0x79, 0x68], '发票'],
+    ['Korean', 'KSCms-UHC-H', 'Korea1', [0xc7, 0xd1, 0xb1, 0xdb], '한글'],
+  ])('reads a %s PDF whose font is not in it', async (_, encoding, ordering, codes, text) => {
+    const pdf = makeAsianPdf(encoding, ordering, Uint8Array.from(codes));
+    expect(await extract({ file: pdf })).toMatchObject({ type: 'pdf', text });
   });
 
   it('reads a Word document', async () => {

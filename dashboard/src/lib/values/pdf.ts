@@ -4,6 +4,28 @@ import workerAddress from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url';
 
 GlobalWorkerOptions.workerSrc = workerAddress;
 
+/** What the codes of Chinese, Japanese and Korean fonts mean, by the map's file name: for files that do not bring it. */
+const characterMaps: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(
+    import.meta.glob<string>('../../../../node_modules/pdfjs-dist/cmaps/*.bcmap', {
+      query: '?url&no-inline',
+      import: 'default',
+      eager: true,
+    }),
+  ).map(([path, address]) => [path.split('/').at(-1)!, address]),
+);
+
+/** Where pdf.js gets its own files. */
+class PdfFiles {
+  async fetch({ kind, filename }: { kind: string; filename: string }): Promise<Uint8Array> {
+    const address = kind === 'cMapUrl' ? characterMaps[filename] : undefined;
+    if (address === undefined) throw new Error(`there is no ${filename} here`);
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`${filename} cannot be had: ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+}
+
 export interface OpenPdf {
   readonly pages: number;
   /** Draws a page, counted from 1, so wide. */
@@ -18,6 +40,8 @@ export async function openPdf(bytes: Uint8Array): Promise<OpenPdf> {
     data: bytes.slice(),
     useWasm: false,
     useWorkerFetch: false,
+    BinaryDataFactory: PdfFiles,
+    cMapPacked: true,
     enableXfa: false,
     // A file that names the usual fonts without bringing them.
     useSystemFonts: true,
