@@ -36,8 +36,9 @@ export interface PageOptions {
 export class TestBrowser {
   #browser: Browser | undefined;
   #contexts: BrowserContext[] = [];
-  /** What went wrong on the pages of this test. A test that provokes an error takes it out with `forgive`. */
+  /** What went wrong on the pages of this test. A test that provokes errors says so with `forgive`. */
   #errors: string[] = [];
+  #forgiven: RegExp[] = [];
 
   async start(): Promise<void> {
     this.#browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
@@ -73,14 +74,15 @@ export class TestBrowser {
     return page;
   }
 
-  /** Forgets the errors that a test provoked on purpose. */
+  /** Overlooks errors that this test provokes on purpose, those to come, too: a page tells of them when it gets to it. */
   forgive(pattern: RegExp): void {
-    this.#errors = this.#errors.filter((error) => !pattern.test(error));
+    this.#forgiven.push(pattern);
   }
 
   async closePages(): Promise<readonly string[]> {
     for (const context of this.#contexts.splice(0)) await context.close();
-    return this.#errors.splice(0);
+    const forgiven = this.#forgiven.splice(0);
+    return this.#errors.splice(0).filter((error) => !forgiven.some((pattern) => pattern.test(error)));
   }
 }
 
