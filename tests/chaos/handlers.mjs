@@ -7,10 +7,12 @@ import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+/** Not asked for later: a handler that outlives its agent by a moment is another process's child. */
+const agent = process.ppid;
 const runs = fileURLToPath(new URL('runs', import.meta.url));
 
 /** Appends are whole and in order. */
-const note = (what, n) => appendFileSync(runs, `${what} ${process.ppid} ${process.pid} ${n}\n`);
+const note = (what, n) => appendFileSync(runs, `${what} ${agent} ${process.pid} ${n}\n`);
 
 export default {
   async 'chaos.digest'({ n, text, delayMs, chunks = 0 }, { chunk, signal }) {

@@ -272,7 +272,6 @@ describe.each(needs('uws').skip ? ['ws'] : ['uws', 'ws'])('a stop over %s', (tra
     const { child, ended, url, http, token } = await serve('--transport', transport);
     const client = await Peer.client(url, token('client'));
     const { peer: worker } = await Peer.worker(url, token('join'), workerHello());
-    const greeting = await Peer.dial(url);
     const task = echoTask('kept');
     client.send({ type: 'submit', tasks: [task], watch: true });
     await worker.waitFor('dispatch');
@@ -283,6 +282,8 @@ describe.each(needs('uws').skip ? ['ws'] : ['uws', 'ws'])('a stop over %s', (tra
     await eventually(async () => {
       expect(await client.ask({ type: 'query', query: { what: 'stats' } })).toMatchObject({ sessions: { client: 2 } });
     });
+    // The last: it is not waited for long.
+    const greeting = await Peer.dial(url);
     const startedAt = performance.now();
     child.kill('SIGTERM');
     for (const peer of [client, worker, greeting]) {
