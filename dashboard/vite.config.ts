@@ -7,7 +7,7 @@ const coordinator = process.env.RMA_URL ?? 'http://127.0.0.1:8080';
 /** What every page needs, in few files: sixty small ones cost more in headers than in contents. */
 const GROUPS = [
   { name: 'icons', test: /node_modules[\\/]@lucide/ },
-  { name: 'parts', test: /src[\\/]lib[\\/](ui[\\/](?!VirtualTable|Drawer)|format|pool|events|theme)/ },
+  { name: 'parts', test: /src[\\/]lib[\\/](ui[\\/](?!table|Drawer)|format|pool|events|theme)/ },
 ];
 
 /** In the browser's build alone: SvelteKit's other one runs, in pieces, where there is no browser. */
