@@ -162,10 +162,10 @@ describe("a donor's terms", () => {
   });
 });
 
-describe('series over time', () => {
+describe('lines over time', () => {
   it('have a gap where nothing was measured', () => {
-    const series = [{ label: 'CPU', values: [1, 2, null], colour: '--series-1' }];
-    expect(timeColumns([0, 5_000, 60_000], series, 20_000)).toEqual([
+    const lines = [{ name: 'CPU', values: [1, 2, null], color: '--series-1' }];
+    expect(timeColumns([0, 5_000, 60_000], lines, 20_000)).toEqual([
       [0, 5, 5.001, 60],
       [1, 2, null, null],
     ]);

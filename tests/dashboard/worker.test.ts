@@ -72,9 +72,9 @@ describe("a worker's page", needs('chromium'), () => {
     await page.getByText('port 5432 is taken').waitFor();
     const gpus = [{ index: 0, load: 0.75, vramUsedMiB: 12_288, temperatureC: 66 }];
     peer.send({ type: 'sample', load: { cpu: 0.31, memoryUsedMiB: 20_480, temperatureC: 51, gpus } });
-    await page.getByRole('img', { name: /^Load .* now 31 %/ }).waitFor();
-    await page.getByRole('img', { name: /^GPU memory .* now 12 GiB/ }).waitFor();
-    await page.getByRole('img', { name: /^Temperature .* CPU: now 51 °C.* GPU 0: now 66 °C/ }).waitFor();
+    await page.getByRole('img', { name: /^Load, .* now 31 %/ }).waitFor();
+    await page.getByRole('img', { name: /^GPU memory, .* now 12 GiB/ }).waitFor();
+    await page.getByRole('img', { name: /^Temperature, .* CPU: now 51 °C.* GPU 0: now 66 °C/ }).waitFor();
     const client = await pool.client();
     const task = echoTask();
     client.send({ type: 'submit', tasks: [task] });

@@ -1,10 +1,9 @@
-/** Series over time as the chart takes them: seconds, nothing for what is unknown, a gap where nothing was measured. */
-export interface TimeSeries {
-  readonly label: string;
+/** Lines over time as a chart takes them: seconds, nothing for what is unknown, a gap where nothing was measured. Pure. */
+import type { Series } from './series.js';
+
+export interface Line extends Series {
   /** As many as there are times; null: unknown. */
   readonly values: readonly (number | null)[];
-  /** A token of app.css, such as `--series-1` */
-  readonly colour: string;
 }
 
 /**
@@ -13,11 +12,11 @@ export interface TimeSeries {
  */
 export function timeColumns(
   at: readonly number[],
-  series: readonly TimeSeries[],
+  lines: readonly Line[],
   gapMs: number,
 ): [number[], ...(number | null)[][]] {
   const times: number[] = [];
-  const columns = series.map((): (number | null)[] => []);
+  const columns = lines.map((): (number | null)[] => []);
   at.forEach((time, i) => {
     const before = at[i - 1];
     if (before !== undefined && time - before > gapMs) {
@@ -25,20 +24,9 @@ export function timeColumns(
       for (const column of columns) column.push(null);
     }
     times.push(time / 1_000);
-    series.forEach(({ values }, place) => {
+    lines.forEach(({ values }, place) => {
       columns[place]?.push(values[i] ?? null);
     });
   });
   return [times, ...columns];
-}
-
-export interface Summary {
-  readonly last: number | null;
-  readonly highest: number | null;
-}
-
-export function summaryOf(values: readonly (number | null)[]): Summary {
-  let highest: number | null = null;
-  for (const value of values) if (value !== null && (highest === null || value > highest)) highest = value;
-  return { last: values.at(-1) ?? null, highest };
 }

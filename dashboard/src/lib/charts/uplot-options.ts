@@ -11,6 +11,10 @@ export interface ChartOptions {
   /** Of the time axis, s. */
   readonly spanSeconds: number;
   readonly least: number;
+  /** The end of the axis, where it is given: it, its half and 0 are rounder than what a scale of tens makes of GiB. */
+  readonly max: number | undefined;
+  /** Where the time axis ends, s, if that is after the last column. */
+  readonly until: () => number;
   /** The cursor is at this place of the columns; null: nowhere. */
   readonly onCursor: (index: number | null) => void;
 }
@@ -37,7 +41,7 @@ export class Colours {
 }
 
 export function uplotOptions(options: ChartOptions, colours: Colours, width: number, height: number): uPlot.Options {
-  const { series, format, syncKey, spanSeconds, least, onCursor } = options;
+  const { series, format, syncKey, spanSeconds, least, max: end, until, onCursor } = options;
   const axis = { stroke: () => colours.of('--text-faint'), font: FONT, ticks: { show: false } };
   return {
     width,
@@ -51,8 +55,14 @@ export function uplotOptions(options: ChartOptions, colours: Colours, width: num
       points: { size: 6 },
     },
     scales: {
-      x: { time: true, range: (_chart, _min, max) => [max - spanSeconds, max] },
-      y: { range: (_chart, _min, max) => [0, axisEnd(max, least)] },
+      x: {
+        time: true,
+        range: (_chart, _min, max) => {
+          const last = Math.max(max, until());
+          return [last - spanSeconds, last];
+        },
+      },
+      y: { range: (_chart, _min, max) => [0, end ?? axisEnd(max, least)] },
     },
     axes: [
       {
@@ -68,6 +78,7 @@ export function uplotOptions(options: ChartOptions, colours: Colours, width: num
         space: 36,
         grid: { stroke: () => colours.of('--line'), width: 1 },
         values: (_chart, splits) => splits.map((value) => format(value)),
+        ...(end === undefined ? {} : { splits: () => [0, end / 2, end] }),
       },
     ],
     series: [

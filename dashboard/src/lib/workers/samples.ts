@@ -1,6 +1,6 @@
-/** A worker's samples as series for charts: what the wire marks as unknown is null. */
+/** A worker's samples as lines of charts: what the wire marks as unknown is null. */
 import type { WorkerSamples } from '@rma/protocol/topic';
-import type { TimeSeries } from '../charts/time-columns.js';
+import type { Line } from '../charts/time-columns.js';
 
 const COLOURS = ['--series-1', '--series-2', '--series-3', '--series-4'] as const;
 const UNKNOWN_C = -274;
@@ -10,26 +10,26 @@ export function known(values: readonly number[], least: number): (number | null)
   return values.map((value) => (value < least ? null : value));
 }
 
-const isKnown = ({ values }: TimeSeries) => values.some((value) => value !== null);
+const isKnown = ({ values }: Line) => values.some((value) => value !== null);
 const colourOf = (place: number) => COLOURS[place % COLOURS.length] ?? '--series-1';
 
-/** One series for each GPU that tells anything. */
-export function gpuSeries(
+/** One line for each GPU that tells anything. */
+export function gpuLines(
   samples: WorkerSamples,
   valuesOf: (gpu: WorkerSamples['gpus'][number]) => readonly number[],
   unknown: number,
-): TimeSeries[] {
+): Line[] {
   return samples.gpus
     .map((gpu, place) => ({
-      label: `GPU ${gpu.index}`,
+      name: `GPU ${gpu.index}`,
       values: known(valuesOf(gpu), unknown + 1e-9),
-      colour: colourOf(place),
+      color: colourOf(place),
     }))
     .filter(isKnown);
 }
 
 /** Of the CPU, then of the GPUs, where they are known. */
-export function temperatureSeries(samples: WorkerSamples): TimeSeries[] {
-  const cpu = { label: 'CPU', values: known(samples.celsius, UNKNOWN_C + 1e-9), colour: '--series-3' };
-  return [cpu, ...gpuSeries(samples, ({ celsius }) => celsius, UNKNOWN_C)].filter(isKnown);
+export function temperatureLines(samples: WorkerSamples): Line[] {
+  const cpu = { name: 'CPU', values: known(samples.celsius, UNKNOWN_C + 1e-9), color: '--series-3' };
+  return [cpu, ...gpuLines(samples, ({ celsius }) => celsius, UNKNOWN_C)].filter(isKnown);
 }
