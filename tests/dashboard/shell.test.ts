@@ -165,6 +165,28 @@ describe('the shell', needs('chromium'), () => {
     await page.getByText('Nothing of that name').waitFor();
   });
 
+  it.each(['/nothing-here', '/workers/w-1/nothing', '/%3Cimg%20src=x%20onerror=alert(1)%3E'])(
+    'stands around %s, too, says that there is no such page, and leads on',
+    async (path) => {
+      const page = await open({ path });
+      await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+      expect(await page.getByRole('main').innerText()).toContain(path);
+      expect(await page.title()).toBe('There is no such page · RMA Pool');
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox', { name: 'Find or do' }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('link', { name: 'To the overview' }).click();
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    },
+  );
+
+  it('is not shown to who is not signed in, at no address', async () => {
+    const page = await browser.open({ url: pool.coordinator.http, path: '/nothing-here' });
+    await page.getByRole('heading', { name: 'Sign in to the pool' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/nothing-here');
+    browser.forgive(/401 \(Unauthorized\)/);
+  });
+
   it('says that this machine’s clock is wrong, and goes by the coordinator’s', async () => {
     const page = await open({ clockOffsetMs: -3 * 3_600_000 });
     await page.getByText(/clock is\s+3 h\s+behind\s+the\s+coordinator/).waitFor();
