@@ -118,7 +118,7 @@ describe('labels and names', () => {
     },
   );
 
-  it.each(['', 'eu-west', 'x'.repeat(129), 'a\nb', LRO, '<b>'])(
+  it.each(['', 'eu-west', 'x'.repeat(129), '😀'.repeat(128), 'a\nb', LRO, '<b>'])(
     'take the value %j where the protocol does',
     (value) => {
       expect(labelProblems([labelLine('k', value)]).size === 0).toBe(Value.Check(Labels, { k: value }));
