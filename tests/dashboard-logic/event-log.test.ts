@@ -139,22 +139,19 @@ describe('the rows of a log', () => {
   });
 
   it('never grow past their bound, nor end with a gap whose events the next page brings', () => {
-    const bursts = (size: number) => {
-      let rows: readonly LogRow[] = onTop([], events(1, 1));
-      for (let seq = 2; rows.length < KEPT - 1 || seq < 20 * size; seq += size) {
-        rows = onTop(rows, events(seq, seq + size - 1));
-        expect(rows.length).toBeLessThanOrEqual(KEPT);
-        expect('event' in rows.at(-1)!).toBe(true);
-      }
-      return rows;
-    };
-    for (const size of [SHOWN_AT_ONCE - 1, SHOWN_AT_ONCE + 1, 3 * SHOWN_AT_ONCE]) {
-      const rows = bursts(size);
-      const oldest = rows.at(-1)!.seq;
-      const whole = addBelow(rows, events(Math.max(1, oldest - 100), oldest - 1).reverse());
-      expect(isInOrder(whole)).toBe(true);
-      expect(whole.length).toBeGreaterThan(rows.length);
+    let rows = onTop(onTop([], events(1, 1)), events(2, 2 * SHOWN_AT_ONCE));
+    expect(gaps(rows)).toHaveLength(1);
+    for (let seq = 2 * SHOWN_AT_ONCE + 1; seq < 3 * KEPT; seq += 1) {
+      rows = onTop(rows, events(seq, seq));
+      expect(rows.length).toBeLessThanOrEqual(KEPT);
+      expect('event' in rows.at(-1)!).toBe(true);
     }
+    expect(rows).toHaveLength(KEPT);
+    const oldest = rows.at(-1)!.seq;
+    const whole = addBelow(rows, events(oldest - 100, oldest).reverse());
+    expect(seqs(whole).slice(KEPT - 1, KEPT + 1)).toEqual([oldest, oldest - 1]);
+    expect(isInOrder(whole)).toBe(true);
+    expect(whole).toHaveLength(KEPT + 100);
   });
 
   it('take a page of the past below, without what is there already', () => {
