@@ -12,6 +12,7 @@ import {
   type TokenFilter,
   tokensThatFit,
 } from '../../dashboard/src/lib/access/token-state.js';
+import { commandFor, likelyWay, WAYS } from '../../dashboard/src/lib/join/commands.js';
 import { type Draft, FRESH, machineName, problemsOf, tokenOf } from '../../dashboard/src/lib/join/new-token.js';
 import { endedTrouble, refusedTrouble, validityText } from '../../dashboard/src/lib/join/validity.js';
 
@@ -150,6 +151,30 @@ describe('an invitation to be made', () => {
       uses: 1,
       expiresInSeconds: 86_400,
     });
+  });
+});
+
+describe('the command of an invitation', () => {
+  const join = { url: 'https://pool.example', agentPath: '/agent.tgz', token: 'T', gpu: false, image: undefined };
+
+  it('is there for every way, and says why where the shell cannot pass a name on', () => {
+    for (const { way } of WAYS) expect(commandFor(way, { ...join, name: 'Ada’s attic' })).toHaveProperty('line');
+    expect(commandFor('powershell', { ...join, name: 'a&b' })).toEqual({
+      problem: expect.stringMatching(/"&" cannot/),
+    });
+    expect(commandFor('node', { ...join, name: "a'; rm -rf ~ #" })).toEqual({
+      line: expect.stringContaining("'a'\\''; rm -rf ~ #'"),
+    });
+    expect(() => commandFor('node', { ...join, name: 'x', url: 'no url' })).toThrow(TypeError);
+  });
+
+  it.each([
+    ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36', 'powershell'],
+    ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)', 'node'],
+    ['Mozilla/5.0 (X11; CrOS x86_64 14541.0.0)', 'node'],
+    ['', 'docker'],
+  ])('for the browser %j is at first that of %s', (agent, way) => {
+    expect(likelyWay(agent)).toBe(way);
   });
 });
 
