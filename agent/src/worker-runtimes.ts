@@ -115,8 +115,8 @@ export class WorkerRuntimes {
     try {
       containers = await this.#find(hardware, true);
     } catch (error) {
-      // One that answered and was gone again before it told all: it is looked for again.
-      this.#options.log.debug({}, `a container engine was found and lost: ${String(error)}`);
+      // What it needs besides may be missing now, such as its certificates: it is looked for again.
+      this.#options.log.debug({}, `a container engine was found and cannot be used: ${String(error)}`);
     }
     if (this.#stopped) return;
     if (containers === undefined) {

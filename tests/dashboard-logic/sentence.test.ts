@@ -2,6 +2,8 @@
 import { EVENT_TYPES, type EventType, type PoolEvent } from '@rma/protocol/event';
 import { describe, expect, it } from 'vitest';
 import { GROUP_TYPES, groupOf, plainSentence, sentenceOf } from '../../dashboard/src/lib/events/sentence.js';
+import { adviceFor } from '../../dashboard/src/lib/tasks/advice.js';
+import { comingWords } from '../../dashboard/src/lib/workers/comings.js';
 
 const TASK = '01902f7e-1111-7000-8000-0000deadbeef';
 const names = { worker: (id: string) => (id === 'w-3' ? 'attic' : undefined) };
@@ -131,6 +133,15 @@ describe('the sentence of an event', () => {
     expect(sentenceOf({ ...later, type: 'constructor' } as unknown as PoolEvent).tone).toBe('plain');
   });
 
+  it.each(['constructor', 'toString', '__proto__'])("tells a worker's word %s as it is", (code) => {
+    expect(plainSentence(event('task.requeued', TASK, { code, worker: 'w-3', attempt: 1 }), names)).toBe(
+      `Task …deadbeef waits again, its attempt on attic ended with ${code}`,
+    );
+    expect(sentenceOf(event('task.ended', TASK, { state: code })).tone).toBe('plain');
+    expect(adviceFor(code)).toBeUndefined();
+    expect(comingWords(code)).toEqual({ words: code, tone: 'plain' });
+  });
+
   it('says with its tone what is bad news', () => {
     const toneOf = (type: EventType, data?: Record<string, unknown>) => sentenceOf(event(type, 'x', data)).tone;
     expect(toneOf('task.ended', { state: 'failed' })).toBe('bad');
@@ -138,6 +149,23 @@ describe('the sentence of an event', () => {
     expect(toneOf('service.changed', { state: 'unhealthy' })).toBe('bad');
     expect(toneOf('worker.lost')).toBe('bad');
   });
+});
+
+it('all that can happen to a worker has words for its own page', () => {
+  // The coordinator tells that page of all but the assignment, which stands there anyway.
+  const types = Object.keys(EVENT_TYPES).filter((type) => type.startsWith('worker.') && type !== 'worker.assigned');
+  expect(types.filter((type) => comingWords(type).words === type)).toEqual([]);
+});
+
+it('a failure of a family that is known is told what to do about', () => {
+  expect(adviceFor('input.damaged')).toMatch(/Submit it again with changes/);
+  expect(adviceFor('image.unavailable')).toMatch(/could not be pulled/);
+  expect(['', 'inputs', 'x.input.damaged', 'TIMEOUT'].map(adviceFor)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 describe('the groups of events', () => {

@@ -118,7 +118,7 @@ describe('labels and names', () => {
     },
   );
 
-  it.each(['', 'eu-west', 'x'.repeat(129), 'a\nb', LRO, '<b>'])(
+  it.each(['', 'eu-west', 'x'.repeat(129), '😀'.repeat(128), 'a\nb', LRO, '<b>'])(
     'take the value %j where the protocol does',
     (value) => {
       expect(labelProblems([labelLine('k', value)]).size === 0).toBe(Value.Check(Labels, { k: value }));
@@ -159,6 +159,21 @@ describe("a donor's terms", () => {
       'At most 1 core.',
       'At most 2 GiB of memory.',
     ]);
+  });
+
+  it('tell a slow line as what it is, an empty list as nothing, and days that are apart one by one', () => {
+    const caps = { bandwidthKiBps: 500, cores: 1.5, diskMiB: 0 };
+    expect(policyWords({ paused: false, caps, workloads: [], kinds: ['ocr.read', 'echo'] })).toEqual([
+      'At most 1.5 cores.',
+      'At most 0 MiB of disk.',
+      'At most 500 KiB a second.',
+      'Only these workloads: none.',
+      'Only these kinds of tasks: ocr.read, echo.',
+    ]);
+    expect(policyWords({ paused: false, caps: { bandwidthKiBps: 1_536 } })).toEqual(['At most 1.5 MiB a second.']);
+    const days: ('mon' | 'wed' | 'thu' | 'fri' | 'sun')[] = ['sun', 'fri', 'wed', 'thu', 'mon'];
+    expect(windowWords({ days, from: '22:00', to: '24:00' })).toBe('Mon, Wed to Fri, Sun, 22:00 to 24:00');
+    expect(windowWords({ days, from: '00:00', to: '06:00' })).toBe('Mon, Wed to Fri, Sun, 00:00 to 06:00');
   });
 });
 

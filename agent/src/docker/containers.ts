@@ -11,6 +11,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { removeAll, removeJobs, removeUnassigned } from './clean-up.js';
 import { ContainerHost } from './container-host.js';
 import { detectEngine, type EngineChoice, type FoundEngine } from './detect.js';
+import { EngineError } from './engine/engine-error.js';
 import { Images } from './images.js';
 import { JobRuntime, type LentToJobs } from './job-runtime.js';
 import type { KindServerFactory } from './kind-server.js';
@@ -49,7 +50,10 @@ export interface ContainersOptions {
   worker(): string | undefined;
 }
 
-/** Undefined where there is no engine, or none is wanted. @throws AgentFault for an address that cannot be used */
+/**
+ * Undefined where there is no engine, none is wanted, or the one that answered is gone again before it has told all.
+ * @throws AgentFault for an address that cannot be used
+ */
 export async function findContainers(options: ContainersOptions): Promise<Containers | undefined> {
   const { log, isAgain } = options;
   const found = await detectEngine(options.choice, (message) =>
@@ -57,12 +61,20 @@ export async function findContainers(options: ContainersOptions): Promise<Contai
   );
   if (found === undefined) return undefined;
   const { info, url } = found;
+  const containers = new Containers(options, found);
+  try {
+    await containers.prepare();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    const text = `the container engine at ${url} was found and lost again (${error.message}); it is looked for again`;
+    if (isAgain) log.debug({}, text);
+    else log.warn({}, text);
+    return undefined;
+  }
   log.info(
     { engine: info.name, version: info.version, url, gpu: info.nvidia },
     `containers run on ${info.name} ${info.version} (${url})${info.nvidia ? ', with GPUs' : ''}`,
   );
-  const containers = new Containers(options, found);
-  await containers.prepare();
   return containers;
 }
 

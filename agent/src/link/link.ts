@@ -1,6 +1,6 @@
 /**
- * The shell around the machines of this folder: owns the connection, the clock and the timers, hands on what comes in,
- * and has once a turn everything sent that came up in it.
+ * The shell around the machines of this folder: owns the clock, says hello, hands on what comes in, and has once a turn
+ * everything sent that came up in it.
  */
 import { checkDown } from '@rma/protocol/check';
 import { decodeDown } from '@rma/protocol/codec';
@@ -19,8 +19,7 @@ import type { LinkOptions } from './link-options.js';
 import { answerLogs } from './log-answers.js';
 import { Sender } from './sender.js';
 import { Services } from './services.js';
-import { Session, type SessionEffect } from './session.js';
-import { type Connection, dial } from './socket.js';
+import { SessionShell } from './session-shell.js';
 import { TokenBucket } from './token-bucket.js';
 import { Waiters } from './waiters.js';
 
@@ -30,7 +29,6 @@ const MAX_NAMED = 10_000;
 
 export class Link {
   readonly #options: LinkOptions;
-  #session = new Session();
   readonly #services: Services;
   readonly #attempts: Attempts;
   readonly #down = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
@@ -38,26 +36,34 @@ export class Link {
   readonly #transfers = new BlobTransfers(this.#down);
   readonly #executions: Executions;
   readonly #sender: Sender;
+  readonly #session: SessionShell;
   readonly #waiters = new Waiters();
   #runtimes: readonly Runtime[] = [];
-  #connection: Connection | undefined;
   #draining = false;
-  #resting = false;
-  #leaving = false;
-  #dialTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #tickedAtMs = 0;
   #sampledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    const { admit, blobs, outbox, log, events } = options;
+    const { url, admit, blobs, outbox, log, events } = options;
     this.#services = new Services(admit);
     this.#attempts = new Attempts(this.#services);
     this.#executions = new Executions(this.#attempts, this.#transfers, blobs, log, {
       turn: () => this.#sender.schedule(),
       failed: (error) => events.failed(error),
       started: (attempt) => events.started(attempt),
+    });
+    this.#session = new SessionShell({
+      url,
+      events,
+      greet: () => this.#greet(),
+      heartbeat: () => this.#send({ type: 'heartbeat' }),
+      joined: (welcome) => this.#joined(welcome),
+      received: (frame) => this.#received(frame),
+      offline: () => this.#offline(),
+      flush: () => this.#turn(),
+      guard: (work) => this.#guard(work),
     });
     this.#sender = new Sender({
       attempts: this.#attempts,
@@ -66,7 +72,7 @@ export class Link {
       services: this.#services,
       outbox,
       up: this.#up,
-      connection: () => this.#connection,
+      connection: () => this.#session.connection,
       state: () => this.#session.state,
       sent: (nowMs) => this.#session.sent(nowMs),
       turn: () => this.#guard(() => this.#turn()),
@@ -94,26 +100,19 @@ export class Link {
   /** @param resting not to dial before `wake` */
   start(resting = false): void {
     const now = performance.now();
-    this.#resting = resting;
     this.#tickedAtMs = now;
     this.#tickTimer = setInterval(() => this.#guard(() => this.#tick()), LIVENESS_TICK_MS);
-    if (!resting) this.#perform(this.#session.start(now));
+    this.#session.start(resting, now);
   }
 
   /** Ends the session, but not the link: `wake` begins another. */
   rest(): void {
-    if (this.#resting || this.#leaving) return;
-    this.#resting = true;
-    this.#turn();
-    this.#perform(this.#session.leave(performance.now()));
+    this.#session.rest();
   }
 
   /** Dials again. */
   wake(): void {
-    if (!this.#resting || this.#leaving) return;
-    this.#resting = false;
-    if (this.#session.state === 'ended') this.#session = new Session();
-    if (this.#session.state === 'new') this.#perform(this.#session.start(performance.now()));
+    this.#session.wake();
   }
 
   /** Bulk data may take so much, each way. */
@@ -174,18 +173,13 @@ export class Link {
 
   /** Ends the session with 1000; `ended` follows. */
   leave(): void {
-    this.#turn();
-    this.#leaving = true;
-    if (this.#session.state === 'ended') this.#options.events.ended({ cause: 'left' });
-    else this.#perform(this.#session.leave(performance.now()));
+    this.#session.leave();
   }
 
   /** Ends all timers. The outbox stays the caller's. */
   close(): void {
     clearInterval(this.#tickTimer);
-    clearTimeout(this.#dialTimer);
-    this.#connection?.abandon(1000, 'done');
-    this.#connection = undefined;
+    this.#session.close();
     this.#sender.offline();
     this.#waiters.release();
   }
@@ -193,65 +187,6 @@ export class Link {
   /** Resolves once a condition of this link is met, or after a time; with whether it was met. */
   until(met: () => boolean, timeoutMs: number): Promise<boolean> {
     return this.#waiters.until(met, timeoutMs);
-  }
-
-  #perform(effects: readonly SessionEffect[]): void {
-    for (const effect of effects) this.#performOne(effect);
-  }
-
-  #performOne(effect: SessionEffect): void {
-    switch (effect.do) {
-      case 'dial':
-        this.#dialTimer = setTimeout(() => this.#guard(() => this.#dial()), effect.afterMs);
-        return;
-      case 'greet':
-        this.#greet();
-        return;
-      case 'heartbeat':
-        this.#send({ type: 'heartbeat' });
-        return;
-      case 'close':
-        this.#connection?.close(effect.code, effect.reason);
-        return;
-      case 'abandon':
-        this.#connection?.abandon(effect.code, effect.reason);
-        this.#connection = undefined;
-        return;
-      case 'joined':
-        this.#joined(effect.welcome);
-        return;
-      case 'lost':
-        this.#offline();
-        this.#options.events.lost(effect);
-        return;
-      case 'end':
-        this.#offline();
-        clearTimeout(this.#dialTimer);
-        if (effect.end.cause === 'refused' || this.#leaving) this.#options.events.ended(effect.end);
-        else if (!this.#resting) {
-          // Woken while it was leaving.
-          this.#session = new Session();
-          this.#perform(this.#session.start(performance.now()));
-        }
-    }
-  }
-
-  #dial(): void {
-    this.#session.dialled();
-    let mine: Connection | undefined;
-    const current = (work: (connection: Connection) => void): void => {
-      if (mine !== undefined && mine === this.#connection) this.#guard(() => work(mine as Connection));
-    };
-    mine = dial(this.#options.url, {
-      opened: () => current(() => this.#perform(this.#session.opened(performance.now()))),
-      frame: (frame) => current(() => this.#received(frame)),
-      closed: (code, detail) =>
-        current(() => {
-          this.#connection = undefined;
-          this.#perform(this.#session.closed(code, detail, performance.now(), Math.random()));
-        }),
-    });
-    this.#connection = mine;
   }
 
   #greet(): void {
@@ -275,8 +210,7 @@ export class Link {
     const { worker } = welcome;
     if (worker === undefined) {
       const message = `the token is one of role ${welcome.role}, which cannot lend a machine`;
-      this.#resting = true;
-      this.#perform(this.#session.leave(performance.now()));
+      this.#session.giveUp();
       this.#options.events.ended({ cause: 'refused', close: 'unauthenticated', message });
       return;
     }
@@ -347,10 +281,10 @@ export class Link {
         break;
       case 'error':
         this.#complain(message);
-        this.#perform(this.#session.received(message, now));
+        this.#session.received(message, now);
         break;
       default:
-        this.#perform(this.#session.received(message, now));
+        this.#session.received(message, now);
     }
     this.#work();
   }
@@ -365,7 +299,7 @@ export class Link {
     const now = performance.now();
     const lagMs = Math.max(0, now - this.#tickedAtMs - LIVENESS_TICK_MS);
     this.#tickedAtMs = now;
-    this.#perform(this.#session.tick(now, lagMs, Math.random()));
+    this.#session.tick(now, lagMs);
     this.#attempts.tick(now);
     this.#transfers.tick(now);
     this.#transfers.pace(now);

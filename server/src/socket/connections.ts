@@ -1,25 +1,22 @@
 /**
- * All connections: who may open one, what each may say, where what it says goes, and who is dead. The transport's
- * handlers end here; the core's effects leave from here.
+ * All connections: who may open one, what each may say, and who is dead. The transport's handlers end here; the core's
+ * effects leave from here.
  */
-
 import { checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
-import type { Up, UpOf } from '@rma/protocol/up';
+import type { Up } from '@rma/protocol/up';
 import { SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import type { Logger } from 'pino';
-import { v7 } from 'uuid';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Effects, Outgoing } from '../core/effects.js';
 import type { Input } from '../core/inputs.js';
 import type { State } from '../core/state.js';
 import { originAllowed } from '../identity/origin.js';
 import type { Tokens } from '../identity/tokens.js';
-import { shortId } from '../identity/tokens.js';
-import { answerQuery, type QuerySource } from '../query/query.js';
+import type { QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
 import type { LiveViews } from '../topics/live-views.js';
 import { authorize } from './authorize.js';
@@ -27,6 +24,7 @@ import { Connection } from './connection.js';
 import { deliver, isUrgent, type ReadChunks } from './deliver.js';
 import { asWire, nameOf } from './fault.js';
 import { greet } from './greeting.js';
+import { Incoming } from './incoming.js';
 import { LogRequests } from './log-requests.js';
 import { Receipts } from './receipts.js';
 import { Streams } from './streams.js';
@@ -75,6 +73,7 @@ export class Connections {
   readonly #greetings = new Map<string, number>();
   readonly subscriptions: Subscriptions;
   readonly #logs: LogRequests;
+  readonly #incoming: Incoming;
   readonly #timer: NodeJS.Timeout;
   #lookedAtMs: number;
   readonly #receipts: Receipts;
@@ -94,6 +93,12 @@ export class Connections {
       state: options.state,
       nowMs: () => clock.nowMs(),
       connection: (session) => this.#entries.get(session)?.connection,
+    });
+    this.#incoming = new Incoming({
+      ...options,
+      subscriptions: this.subscriptions,
+      logs: this.#logs,
+      fault: (connection, error, message) => this.#fault(connection, error, clock.nowMs(), message),
     });
     this.#receipts = new Receipts((session, outgoing) => this.#deliver(session, outgoing));
     this.#timer = setInterval(() => this.#look(), LIVENESS_TICK_MS);
@@ -166,7 +171,7 @@ export class Connections {
     let decoded: unknown;
     try {
       decoded = decodeUp(data);
-      this.#take(entry, checkUp(decoded), nowMs);
+      this.#take(entry, checkUp(decoded));
     } catch (error) {
       this.#fault(connection, error, nowMs, decoded);
     }
@@ -248,9 +253,9 @@ export class Connections {
     else this.#greetings.delete(address);
   }
 
-  #take(entry: Entry, message: Up, nowMs: number): void {
+  /** @throws ProtocolError for what may not be said, or not now */
+  #take(entry: Entry, message: Up): void {
     const { connection, streams } = entry;
-    const { push } = this.#options;
     if (message.type === 'hello') {
       greet(this.#options, connection, message);
       return;
@@ -262,107 +267,7 @@ export class Connections {
       );
     }
     authorize(connection, message);
-    switch (message.type) {
-      case 'heartbeat':
-        return;
-      case 'query':
-        void this.#query(connection, message);
-        return;
-      case 'subscribe':
-        this.#subscribe(connection, message).catch((error: unknown) => {
-          this.#fault(connection, error, nowMs, message);
-        });
-        return;
-      case 'unsubscribe':
-        if (message.topic === 'events') this.subscriptions.unsubscribe(connection);
-        else this.#options.views.unsubscribe(connection.id, message.topic, message.key);
-        return;
-      case 'blob.put':
-        void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
-        return;
-      case 'blob.get':
-        void streams.get(message, this.#reachOf(connection, message));
-        return;
-      case 'stream.credit':
-        streams.credit(message.stream, message.bytes);
-        return;
-      case 'stream.end':
-        void streams.end(message.stream);
-        return;
-      case 'stream.abort':
-        streams.drop(message.stream);
-        return;
-      case 'log.lines':
-        this.#logs.answered(connection.id, message);
-        return;
-      case 'act':
-        if (message.action.do === 'token.create') void this.#mint(connection, message);
-        else if (message.action.do === 'task.retry') {
-          push({ type: 'message', session: connection.id, message, newTask: v7() });
-        } else push({ type: 'message', session: connection.id, message });
-        return;
-      default:
-        push({ type: 'message', session: connection.id, message });
-    }
-  }
-
-  async #subscribe(connection: Connection, message: UpOf<'subscribe'>): Promise<void> {
-    const { views, state, clock } = this.#options;
-    if (message.topic === 'events') {
-      await this.subscriptions.subscribe(connection, message.ref, message.since);
-      return;
-    }
-    const token = state().sessions.get(connection.id)?.token ?? '';
-    await views.subscribe(connection, message, token, (key) => {
-      connection.send({ type: 'reply', ref: message.ref, result: { key } }, clock.nowMs());
-    });
-  }
-
-  /** A client's own blobs; for a worker, those of the task whose attempt it runs. */
-  #blobOwner(connection: Connection, message: UpOf<'blob.put'> | UpOf<'blob.get'>): string | undefined {
-    if (connection.role !== 'worker') return connection.subject;
-    const state = this.#options.state();
-    const worker = state.sessions.get(connection.id)?.worker;
-    const task = message.attempt && state.tasks.get(message.attempt.task);
-    const its = task && worker && task.worker === worker && task.attempt === message.attempt?.attempt;
-    if (its && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
-    if (message.type === 'blob.get') return undefined;
-    throw new ProtocolError('not_found', 'a worker names an attempt that it runs: `attempt` is missing or not its own');
-  }
-
-  /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task that it names. */
-  #reachOf(connection: Connection, message: UpOf<'blob.get'>): string | undefined | Promise<string | undefined> {
-    if (connection.role !== 'admin' || message.task === undefined) return this.#blobOwner(connection, message);
-    return this.#options.query.reader.task(message.task).then((found) => found?.task.owner);
-  }
-
-  async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {
-    const { query, clock } = this.#options;
-    try {
-      const asker = { role: connection.role ?? '', subject: connection.subject };
-      const result =
-        message.query.what === 'log'
-          ? await this.#logs.ask(message.query)
-          : await answerQuery(query, asker, message.query);
-      if (connection.phase === 'open') connection.send({ type: 'reply', ref: message.ref, result }, clock.nowMs());
-    } catch (error) {
-      this.#fault(connection, error, clock.nowMs(), message);
-    }
-  }
-
-  async #mint(connection: Connection, message: UpOf<'act'>): Promise<void> {
-    const { tokens, push, clock } = this.#options;
-    const { action } = message;
-    if (action.do !== 'token.create') return;
-    try {
-      const id = shortId('t-', 12);
-      const expiresAt = action.expiresInSeconds ? clock.wallMs() + action.expiresInSeconds * 1_000 : 0;
-      const subject = action.role === 'admin' ? 'admin' : action.name;
-      const token = await tokens.sign({ id, role: action.role, subject, expiresAt });
-      push({ type: 'message', session: connection.id, message, minted: { id, token } });
-    } catch (error) {
-      this.#fault(connection, error, clock.nowMs(), message);
-    }
+    this.#incoming.take(connection, streams, message);
   }
 
   /** Answers a message at fault; a peer that goes on like that is closed. */

@@ -1,5 +1,6 @@
 /** Tokens as the page Access shows them: whether they count, what ending one means, and which a filter lets through. Pure. */
 import type { TokenView } from '@rma/client';
+import { plainProblem } from '../format/plain-text.js';
 import type { Tone } from '../ui/tone.js';
 
 export type TokenState = 'valid' | 'expired' | 'used up' | 'revoked';
@@ -83,7 +84,8 @@ const MAX_NAME = 64;
 export function nameProblem(role: 'admin' | 'client', name: string): string | undefined {
   const trimmed = name.trim();
   if (trimmed === '') return 'Say what it is for, so that it can be told from others later.';
-  if (trimmed.length > MAX_NAME) return `At most ${MAX_NAME} characters.`;
+  const problem = plainProblem('A name', trimmed, MAX_NAME);
+  if (problem !== undefined) return `${problem}.`;
   if (role === 'client' && trimmed === 'admin')
     return 'That name is taken: a client called admin would own the admins’ tasks.';
   return undefined;

@@ -27,7 +27,8 @@ export function readEventFilter(params: URLSearchParams): EventFilter {
     text: params.get('q') ?? '',
     from:
       before !== undefined
-        ? { mode: 'before', seq: before }
+        ? // Below the first there is nothing, and the coordinator refuses to look there.
+          { mode: 'before', seq: Math.max(1, before) }
         : since !== undefined
           ? { mode: 'since', seq: since }
           : { mode: 'now' },
@@ -56,11 +57,19 @@ export function isOfFilter(event: PoolEvent, filter: EventFilter): boolean {
   );
 }
 
-/** Whether the sentence, the type, the subject or anything in the data holds the text. */
+/** Whether the sentence, the number, the type, the subject or anything in the data holds the text. */
 export function holdsText(event: PoolEvent, text: string, names: Names): boolean {
   const wanted = text.trim().toLowerCase();
   if (wanted === '') return true;
-  return (
-    plainSentence(event, names).toLowerCase().includes(wanted) || JSON.stringify(event).toLowerCase().includes(wanted)
-  );
+  const { seq, type, subject = '', data = {} } = event;
+  // The names of the data's fields are the protocol's: they would fit in every event.
+  const words = [plainSentence(event, names), `#${seq}`, type, subject, ...Object.values(data).flatMap(wordsIn)];
+  return words.some((word) => word.toLowerCase().includes(wanted));
+}
+
+/** With the names in it, such as those of labels. */
+function wordsIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(wordsIn);
+  if (typeof value !== 'object' || value === null) return [String(value)];
+  return Object.entries(value).flatMap(([name, inner]) => [name, ...wordsIn(inner)]);
 }

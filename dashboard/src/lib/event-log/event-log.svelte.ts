@@ -50,6 +50,7 @@ export class EventLog {
     } finally {
       this.isBusy = false;
       this.isLoaded = true;
+      this.#flush();
     }
   }
 
@@ -79,7 +80,8 @@ export class EventLog {
 
   #flush(): void {
     this.held = this.isPaused ? this.#pending.length + (this.#skipped ?? 0) : 0;
-    if (this.isPaused) return;
+    // On top of the first page: what came while it was on its way may be in it.
+    if (this.isPaused || !this.isLoaded) return;
     const before = this.rows;
     this.rows = addOnTop(before, this.#pending, this.#skipped);
     this.#pending = [];

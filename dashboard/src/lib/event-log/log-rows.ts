@@ -19,16 +19,22 @@ export const KEPT = 600;
 export function addOnTop(
   rows: readonly LogRow[],
   events: readonly PoolEvent[],
-  skipped: number | undefined = 0,
+  skipped: number | undefined,
 ): readonly LogRow[] {
   const newest = rows[0]?.seq ?? 0;
   const fresh = events.filter(({ seq }) => seq > newest);
   if (fresh.length === 0) return rows;
   const seen = fresh.slice(-SHOWN_AT_ONCE);
-  const left = skipped === undefined ? undefined : fresh.length - seen.length + skipped;
   const first = seen[0]!.seq;
+  // Events are numbered without a gap: some of those that were skipped may be in the rows already.
+  const most = rows.length === 0 ? Number.POSITIVE_INFINITY : seen.at(-1)!.seq - newest - seen.length;
+  const left =
+    skipped === undefined && most > 0 ? undefined : Math.min(most, fresh.length - seen.length + (skipped ?? 0));
   const gap: LogRow[] = left !== 0 ? [{ left, before: first, seq: first - 0.5 }] : [];
-  return [...seen.map((event) => ({ event, seq: event.seq })).reverse(), ...gap, ...rows].slice(0, KEPT);
+  const all = [...seen.map((event) => ({ event, seq: event.seq })).reverse(), ...gap, ...rows];
+  const kept = all.slice(0, KEPT);
+  // Below a gap at the end of those the past goes on, with the very events that it tells of.
+  return kept.length < all.length && !('event' in kept[KEPT - 1]!) ? kept.slice(0, -1) : kept;
 }
 
 /** A page of the past, the newest first, below the rows. */

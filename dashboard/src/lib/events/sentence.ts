@@ -241,20 +241,20 @@ const TONES: Readonly<Partial<Record<EventType, Tone>>> = {
   'coordinator.stopped': 'warn',
   'token.revoked': 'warn',
 };
-const STATE_TONES: Readonly<Record<string, Tone>> = {
-  succeeded: 'ok',
-  failed: 'bad',
-  expired: 'bad',
-  healthy: 'ok',
-  unhealthy: 'bad',
-};
+const STATE_TONES = new Map<string, Tone>([
+  ['succeeded', 'ok'],
+  ['failed', 'bad'],
+  ['expired', 'bad'],
+  ['healthy', 'ok'],
+  ['unhealthy', 'bad'],
+]);
 
-/** What a task's `code` means to people; one that is not here is shown as it is. */
-const CODES: Readonly<Record<string, string>> = {
-  lost: 'was lost with its worker',
-  timeout: 'took too long',
-  refused: 'was refused by the worker',
-};
+/** What a task's `code`, a worker's word, means to people; one that is not here is shown as it is. */
+const CODES = new Map([
+  ['lost', 'was lost with its worker'],
+  ['timeout', 'took too long'],
+  ['refused', 'was refused by the worker'],
+]);
 
 const NOBODY: Names = { worker: () => undefined };
 
@@ -275,7 +275,7 @@ export function plainSentence(event: PoolEvent, names: Names = NOBODY): string {
 }
 
 function toneOf({ type, data }: PoolEvent): Tone {
-  if (type === 'task.ended' || type === 'service.changed') return STATE_TONES[String(data?.state)] ?? 'plain';
+  if (type === 'task.ended' || type === 'service.changed') return STATE_TONES.get(String(data?.state)) ?? 'plain';
   if (!Object.hasOwn(TONES, type)) return 'plain';
   return TONES[type as EventType] ?? 'plain';
 }
@@ -309,7 +309,7 @@ function kindOf(t: Told): Part {
 
 function ended(t: Told): string {
   const code = t.text('code');
-  return code === undefined ? 'ended without a result' : (CODES[code] ?? `ended with ${code}`);
+  return code === undefined ? 'ended without a result' : (CODES.get(code) ?? `ended with ${code}`);
 }
 
 function ownerOf(t: Told): readonly Part[] {

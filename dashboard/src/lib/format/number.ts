@@ -32,15 +32,19 @@ export function count(value: number, one: string, many = `${one}s`): string {
 
 /** From MiB: 512 MiB, 15.5 GiB */
 export function mebibytes(value: number): string {
-  if (value < 1_024) return `${WHOLE.format(value)} MiB`;
-  const gib = value / 1_024;
-  return `${gib < 100 ? ONE.format(gib).replace(/\.0$/, '') : WHOLE.format(gib)} GiB`;
+  return Math.round(value) < 1_024 ? `${WHOLE.format(value)} MiB` : `${brief(value / 1_024, 100)} GiB`;
 }
 
 /** From bytes: 0 B, 12 KiB, 3.4 MiB */
 export function bytes(value: number): string {
   if (value < 1_024) return `${WHOLE.format(value)} B`;
   const kib = value / 1_024;
-  if (kib < 1_024) return `${kib < 10 ? ONE.format(kib) : WHOLE.format(kib)} KiB`;
-  return mebibytes(kib / 1_024 < 10 ? Math.round((kib / 1_024) * 10) / 10 : Math.round(kib / 1_024));
+  if (Math.round(kib) < 1_024) return `${brief(kib, 10)} KiB`;
+  const mib = kib / 1_024;
+  return mib < 10 ? `${brief(mib, 10)} MiB` : mebibytes(mib);
+}
+
+/** With one decimal, where it is below `few` and that says more. */
+function brief(value: number, few: number): string {
+  return value < few ? ONE.format(value).replace(/\.0$/, '') : WHOLE.format(value);
 }

@@ -1,6 +1,7 @@
 /** Times and durations for people. All times are ms since 1970, by the coordinator's clock. */
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const DAY_OF_YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 const FULL = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
 const SECOND = 1_000;
@@ -10,11 +11,12 @@ const DAY_MS = 24 * HOUR;
 
 /** 0.4 ms, 12 ms, 3.2 s, 4 min 10 s, 2 h 5 min, 3 d 4 h */
 export function duration(ms: number): string {
-  if (ms < 1) return ms <= 0 ? '0 ms' : `${ms.toFixed(1)} ms`;
-  if (ms < SECOND) return `${Math.round(ms)} ms`;
-  if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
-  if (ms < MINUTE) return `${Math.round(ms / SECOND)} s`;
-  if (ms < HOUR) return pair(ms, MINUTE, 'min', SECOND, 's');
+  if (ms < 0.95) return ms < 0.05 ? '0 ms' : `${ms.toFixed(1)} ms`;
+  // What rounds up to the next unit is told in that.
+  if (Math.round(ms) < SECOND) return `${Math.round(ms)} ms`;
+  if (ms < 9.95 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
+  if (Math.round(ms / SECOND) < 60) return `${Math.round(ms / SECOND)} s`;
+  if (ms < HOUR) return pair(Math.max(ms, MINUTE), MINUTE, 'min', SECOND, 's');
   if (ms < DAY_MS) return pair(ms, HOUR, 'h', MINUTE, 'min');
   return pair(ms, DAY_MS, 'd', HOUR, 'h');
 }
@@ -25,17 +27,23 @@ function pair(ms: number, large: number, largeName: string, small: number, small
   return rest === 0 ? `${whole} ${largeName}` : `${whole} ${largeName} ${rest} ${smallName}`;
 }
 
-/** just now, 12 s ago, 4 min ago, 3 h ago, 14 Nov; in 3 min for what is to come. */
+/** What is nearer is told by how far it is, else by its date. */
+export const NEAR_MS = 7 * DAY_MS;
+
+/** just now, 12 s ago, 4 min ago, 3 h ago, 14 Nov, 14 Nov 2025; in 3 min for what is to come. */
 export function ago(at: number, now: number): string {
   const ms = now - at;
   if (Math.abs(ms) < 2 * SECOND) return 'just now';
-  if (Math.abs(ms) > 7 * DAY_MS) return DAY.format(at);
+  if (Math.abs(ms) > NEAR_MS) {
+    const isThisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+    return (isThisYear ? DAY : DAY_OF_YEAR).format(at);
+  }
   return ms > 0 ? `${rough(ms)} ago` : `in ${rough(-ms)}`;
 }
 
 function rough(ms: number): string {
-  if (ms < MINUTE) return `${Math.round(ms / SECOND)} s`;
-  if (ms < HOUR) return `${Math.round(ms / MINUTE)} min`;
+  if (Math.round(ms / SECOND) < 60) return `${Math.round(ms / SECOND)} s`;
+  if (Math.round(ms / MINUTE) < 60) return `${Math.round(ms / MINUTE)} min`;
   if (ms < DAY_MS) return `${Math.round(ms / HOUR)} h`;
   return `${Math.round(ms / DAY_MS)} d`;
 }

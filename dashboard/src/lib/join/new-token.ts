@@ -1,5 +1,6 @@
 /** What an admin chooses for a join token, and what that asks the coordinator for. Pure. */
 import type { NewToken } from '@rma/client';
+import { plainProblem } from '../format/plain-text.js';
 
 export interface Draft {
   readonly name: string;
@@ -33,8 +34,10 @@ const MAX_USES = 1_000_000;
 /** Wrong fields by name; none: it can be made. */
 export function problemsOf({ name, owner, trust, uses }: Draft): Partial<Record<'name' | 'owner' | 'uses', string>> {
   const problems: Partial<Record<'name' | 'owner' | 'uses', string>> = {};
-  if (name.trim().length > MAX_NAME) problems.name = `At most ${MAX_NAME} characters.`;
-  if (owner.trim().length > MAX_NAME) problems.owner = `At most ${MAX_NAME} characters.`;
+  const ofName = plainProblem('A name', name.trim(), MAX_NAME);
+  if (ofName !== undefined) problems.name = `${ofName}.`;
+  const ofOwner = plainProblem('A name', owner.trim(), MAX_NAME);
+  if (ofOwner !== undefined) problems.owner = `${ofOwner}.`;
   const number = Number(uses);
   if (trust === 'community' && (!/^\d+$/.test(uses.trim()) || number < 1 || number > MAX_USES))
     problems.uses = 'A number from 1 to 1,000,000.';

@@ -1,14 +1,15 @@
 /** What an invitation is still good for, in words for people who have never seen the pool. Pure. */
 import type { JoinInfo } from '@rma/client';
 import { count } from '../format/number.js';
-import { ago, fullTime } from '../format/time.js';
+import { ago, fullTime, NEAR_MS } from '../format/time.js';
 
 /** "for 3 more machines, until 22 Nov 2026, 14:02:31 (in 24 h)" */
 export function validityText({ usesLeft, expiresAt }: Pick<JoinInfo, 'usesLeft' | 'expiresAt'>, now: number): string {
   const machines = usesLeft === undefined ? 'for any number of machines' : `for ${count(usesLeft, 'more machine')}`;
-  return expiresAt === undefined
-    ? `${machines}, for as long as nobody ends it`
-    : `${machines}, until ${fullTime(expiresAt)} (${ago(expiresAt, now).replaceAll(' ', '\u00a0')})`;
+  if (expiresAt === undefined) return `${machines}, for as long as nobody ends it`;
+  // Of what is far the date says enough.
+  const distance = expiresAt - now > NEAR_MS ? '' : ` (${ago(expiresAt, now).replaceAll(' ', '\u00a0')})`;
+  return `${machines}, until ${fullTime(expiresAt)}${distance}`;
 }
 
 export interface Trouble {

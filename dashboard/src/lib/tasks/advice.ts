@@ -26,5 +26,7 @@ const BY_FAMILY: readonly (readonly [RegExp, string])[] = [
 ];
 
 export function adviceFor(code: string): string | undefined {
-  return BY_CODE[code] ?? BY_FAMILY.find(([pattern]) => pattern.test(code))?.[1];
+  // A worker chooses the code: it may be called as something that objects inherit.
+  if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
+  return BY_FAMILY.find(([pattern]) => pattern.test(code))?.[1];
 }

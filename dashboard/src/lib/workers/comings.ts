@@ -18,6 +18,6 @@ const WORDS: Readonly<Record<string, readonly [string, Tone]>> = {
 
 /** An event that this version does not know is told by its name. */
 export function comingWords(event: string): { readonly words: string; readonly tone: Tone } {
-  const [words, tone] = WORDS[event] ?? [event, 'plain'];
+  const [words, tone] = (Object.hasOwn(WORDS, event) ? WORDS[event] : undefined) ?? [event, 'plain'];
   return { words, tone };
 }

@@ -2,6 +2,7 @@
  * Labels and names as they are edited, and what is wrong with them. The rules are the protocol's, which a test holds them
  * against: its schemas would bring their whole library into the page.
  */
+import { plainProblem } from '../format/plain-text.js';
 
 export interface LabelLine {
   readonly id: number;
@@ -10,8 +11,6 @@ export interface LabelLine {
 }
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-const VALUE = /^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$/;
 const MAX_VALUE = 128;
 export const MAX_LABELS = 32;
 
@@ -35,8 +34,10 @@ export function labelProblems(lines: readonly LabelLine[]): ReadonlyMap<number, 
     else if (!KEY.test(key))
       problems.set(id, 'A key is up to 63 letters, digits and . _ / -, and begins with a letter or digit');
     else if (seen.has(key)) problems.set(id, `There is a label ${key} already`);
-    else if (value.length > MAX_VALUE) problems.set(id, `A value has at most ${MAX_VALUE} characters`);
-    else if (!VALUE.test(value)) problems.set(id, 'A value has no control characters and no marks of direction');
+    else {
+      const problem = plainProblem('A value', value, MAX_VALUE);
+      if (problem !== undefined) problems.set(id, problem);
+    }
     seen.add(key);
   }
   if (seen.size > MAX_LABELS && lines.length > 0)
@@ -51,6 +52,5 @@ export function labelsOf(lines: readonly LabelLine[]): Record<string, string> {
 /** What is wrong with a worker's new name; undefined: nothing. */
 export function nameProblem(name: string): string | undefined {
   if (name.trim() === '') return 'A worker needs a name';
-  if (name.length > MAX_VALUE) return `A name has at most ${MAX_VALUE} characters`;
-  return VALUE.test(name) ? undefined : 'A name has no control characters and no marks of direction';
+  return plainProblem('A name', name, MAX_VALUE);
 }

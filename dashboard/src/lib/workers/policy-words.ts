@@ -1,6 +1,6 @@
 /** A donor's terms in plain words, one sentence each. */
 import type { DonorPolicy } from '@rma/protocol/workload';
-import { mebibytes } from '../format/number.js';
+import { bytes, mebibytes } from '../format/number.js';
 
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const DAY_NAMES: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ export function policyWords(policy: DonorPolicy): readonly string[] {
   if (caps?.memoryMiB !== undefined) words.push(`At most ${mebibytes(caps.memoryMiB)} of memory.`);
   if (caps?.vramMiB !== undefined) words.push(`At most ${mebibytes(caps.vramMiB)} of GPU memory.`);
   if (caps?.diskMiB !== undefined) words.push(`At most ${mebibytes(caps.diskMiB)} of disk.`);
-  if (caps?.bandwidthKiBps !== undefined) words.push(`At most ${mebibytes(caps.bandwidthKiBps / 1_024)} a second.`);
+  if (caps?.bandwidthKiBps !== undefined) words.push(`At most ${bytes(caps.bandwidthKiBps * 1_024)} a second.`);
   if (caps?.gpuTemperatureC !== undefined) words.push(`No GPU work above ${caps.gpuTemperatureC} °C.`);
   if (policy.workloads) words.push(`Only these workloads: ${listed(policy.workloads)}.`);
   if (policy.kinds) words.push(`Only these kinds of tasks: ${listed(policy.kinds)}.`);
