@@ -4,5 +4,11 @@ import { defineConfig } from 'vitest/config';
 // process share the modules of dist: loading them for each file took half of the processor time of the whole suite.
 // The limits are for a machine with much else to do.
 export default defineConfig({
-  test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, isolate: false },
+  test: {
+    include: ['tests/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
+    isolate: false,
+  },
 });

@@ -30,8 +30,9 @@ async function up(): Promise<void> {
 beforeAll(up, 60_000);
 afterEach(endAll);
 afterAll(async () => {
-  await watcher.close();
-  await pool.kill();
+  // Neither is there where `npm start` did not come up.
+  await watcher?.close();
+  await pool?.kill();
   rmSync(directory, { recursive: true, force: true });
 });
 

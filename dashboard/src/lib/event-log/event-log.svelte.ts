@@ -30,6 +30,7 @@ export class EventLog {
   #pending: PoolEvent[] = [];
   /** Undefined: not known. */
   #skipped: number | undefined = 0;
+  #isFollowing = false;
   #isStopped = false;
 
   constructor(filter: EventFilter) {
@@ -54,9 +55,14 @@ export class EventLog {
     }
   }
 
-  /** Something happened. */
+  /** What happened. At the first of it the log follows the pool: the newest page is asked for then, so that none is missed. */
   take({ events, omitted }: News): void {
     if (this.#isStopped) return;
+    if (!this.#isFollowing) {
+      this.#isFollowing = true;
+      void this.more();
+      return;
+    }
     const newest = this.rows[0]?.seq ?? 0;
     const pending = [...this.#pending, ...events.filter(({ seq }) => seq > newest)];
     const over = Math.max(0, pending.length - HELD);
@@ -80,7 +86,7 @@ export class EventLog {
 
   #flush(): void {
     this.held = this.isPaused ? this.#pending.length + (this.#skipped ?? 0) : 0;
-    // On top of the first page: what came while it was on its way may be in it.
+    // On top of the first page: what came while that was on its way may be in it.
     if (this.isPaused || !this.isLoaded) return;
     const before = this.rows;
     this.rows = addOnTop(before, this.#pending, this.#skipped);
