@@ -5,6 +5,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { DOWN, type Down } from './down.js';
 import { ProtocolError } from './error.js';
+import { refusingBytes } from './plain-map.js';
 import { UP, type Up } from './up.js';
 
 // Eight by default: of a union with as many branches the one that was meant would not be looked at.
@@ -27,7 +28,7 @@ export class Check<T> {
 
   /** @throws ProtocolError of kind `invalid`, with path and expectation */
   assert(value: unknown): T {
-    this.#validator ??= Compile(this.schema);
+    this.#validator ??= Compile(refusingBytes(this.schema));
     if (this.#validator.Check(value)) return value as T;
     const fault = worst(this.#validator.Errors(value) as Fault[]);
     const path = fault?.instancePath ?? '';

@@ -108,12 +108,6 @@ describe('workers', () => {
     expect(all.value!.loads.has(id)).toBe(false);
   });
 
-  it('have labels that are a map, also where a peer sends bytes of length 0 for an empty one', async () => {
-    const { id } = await pool.worker({ labels: new Uint8Array(0) as unknown as Record<string, string> });
-    const live = look(client.liveWorkers());
-    await until(() => expect(live.value!.rows.get(id)?.labels).toEqual({}));
-  });
-
   it('tell their last ten minutes, their tasks, comings and goings', async () => {
     const { id, peer } = await pool.worker();
     const live = look(admin.liveWorker(id));

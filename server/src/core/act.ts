@@ -88,10 +88,8 @@ function rename(turn: Turn, session: Session, worker: Worker, name: string): voi
 }
 
 function label(turn: Turn, session: Session, worker: Worker, labels: Labels): void {
-  // A copy: bytes of length 0 pass for a map without entries, and would leave as bytes.
-  const own = { ...labels };
-  worker.record.labels = own;
-  worker.record.givenLabels = own;
+  worker.record.labels = labels;
+  worker.record.givenLabels = labels;
   audit(turn, session, 'worker.labelled', worker.record.id, { labels });
   turn.state.placementDue = true;
   // Tasks that ask for a label may find their worker now.

@@ -214,8 +214,7 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, said: WorkerHello
   worker.graceUntilMs = 0;
   worker.stopping.clear();
   record.name = record.givenName ?? said.name ?? record.name;
-  // A copy: bytes of length 0 pass for a map without entries, and would leave as bytes.
-  record.labels = { ...(record.givenLabels ?? said.labels) };
+  record.labels = record.givenLabels ?? said.labels ?? {};
   record.hardware = said.hardware;
   record.available = said.available;
   record.instance = said.instance ?? '';
