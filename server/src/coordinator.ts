@@ -182,11 +182,12 @@ async function assemble(options: CoordinatorOptions, undo: (() => unknown)[]): P
       inner.perform(effects);
     },
     rebuilt: (reason) => {
-      log.error({ reason }, 'nothing could be written; sessions end and submits are refused until there is room');
+      log.error({ reason }, 'a commit found no room; sessions end, and submits are refused until there is some');
       connections.closeAll('restart', `the coordinator could not write (${reason}); dial again`, RECONNECT_SPREAD_MS);
       inner.closeAll('the coordinator could not write; ask again');
       catalog.again();
     },
+    recovered: () => log.info('writing works again; workers may come back'),
     fatal: options.fatal,
   });
   undo.push(() => loop.stop());

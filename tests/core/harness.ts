@@ -66,7 +66,8 @@ export class Pool {
   }
 
   get pending(): boolean {
-    return this.#inbox.length > 0 || this.#claimed.length > 0 || this.state.ready.size > 0;
+    const { ready, readOnly } = this.state;
+    return this.#inbox.length > 0 || this.#claimed.length > 0 || (ready.size > 0 && !readOnly);
   }
 
   /** A number that was not used before. */
@@ -145,6 +146,13 @@ export class Pool {
     this.#tickAtMs = 0;
     this.#dueAtMs = 0;
     this.state = this.#restore();
+  }
+
+  /** A commit found no room, and nothing can be written since. */
+  rebuildReadOnly(): void {
+    this.restart();
+    this.state.storageFull = true;
+    this.state.readOnly = true;
   }
 
   #restore(): State {

@@ -121,6 +121,10 @@ export class MemoryStore implements SyncStore {
       .map((task) => this.#read(task));
   }
 
+  tryToWrite(): boolean {
+    return this.failNext === undefined;
+  }
+
   commit(persist: Persist): void {
     const { failNext } = this;
     this.failNext = undefined;

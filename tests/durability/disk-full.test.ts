@@ -104,6 +104,43 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
     expect(space.at(-1)).toBe('storage.recovered');
   });
 
+  it('still answers who only looks when not even the kept room is left, and tells workers to come back', async () => {
+    for (let i = 0; i < 30; i++) client.submit(echoTask(i));
+    await worker.until(() => worker.running.size === 30, 'thirty attempts ran');
+    // What the coordinator gives up for results is taken, too.
+    disk.fill();
+    expect(await untilRefused()).toBe('storage_full');
+    disk.fill();
+    const held = [...worker.running.values()];
+    for (const dispatch of held) worker.finish(dispatch, packPayload('y'.repeat(60_000)));
+    await worker.until(() => worker.refusals > 2, 'the worker was told to come back');
+
+    // A pool that rebuilt itself at every try would end these two.
+    const admin = await Peer.client(coordinator.url, tokens.admin);
+    admin.send({ type: 'act', ref: 1, action: { do: 'worker.revoke', worker: 'w-0000' } });
+    await expect(admin.reply(1)).rejects.toThrow('disk is full');
+    admin.send({ type: 'query', ref: 2, query: { what: 'stats' } });
+    expect(await admin.reply(2)).toMatchObject({ storage: { state: 'full' } });
+    const seen = worker.refusals;
+    await worker.until(() => worker.refusals > seen + 2, 'the worker asked some more');
+    admin.send({ type: 'query', ref: 3, query: { what: 'stats' } });
+    expect(await admin.reply(3)).toMatchObject({ storage: { state: 'full' } });
+    await admin.close();
+    expect(await untilRefused()).toBe('storage_full');
+    expect(coordinator.log().split('found no room').length).toBeLessThan(10);
+
+    disk.empty();
+    await client.until(() => held.every(({ task }) => client.ended.has(task)), 'the tasks had ended');
+    await untilAccepted();
+    worker.answer = ({ input }) => input;
+    for (const dispatch of [...worker.running.values()]) worker.finish(dispatch, dispatch.input);
+    await client.until(() => client.ended.size === client.accepted.size, 'everything had ended');
+    const record = await readRecord(coordinator.url, tokens, client.accepted);
+    expect(brokenPromises(record, client, worker)).toEqual([]);
+    expect(held.map(({ task }) => client.ended.get(task)?.attempts)).toEqual(held.map(() => 1));
+    expect(record.events.filter((type) => type.startsWith('storage.')).at(-1)).toBe('storage.recovered');
+  });
+
   it('starts again with the room that was kept for results, and takes them', async () => {
     for (let i = 0; i < 30; i++) client.submit(echoTask(i));
     await worker.until(() => worker.running.size === 30, 'thirty attempts ran');

@@ -15,6 +15,8 @@ abstract class Steady {
   peer: Peer | undefined;
   /** Sessions so far. */
   sessions = 0;
+  /** Dials that were not let in so far. */
+  refusals = 0;
   #stopped = false;
   readonly #running: Promise<void>;
   readonly #looks = new Set<() => void>();
@@ -76,6 +78,8 @@ abstract class Steady {
       if (this.#stopped) await peer.kill();
     } catch {
       // The coordinator went away, or could not write the session down, before the welcome: dial again.
+      this.refusals++;
+      this.#look();
       await peer.kill();
     }
     await peer.closed;

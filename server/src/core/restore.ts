@@ -24,7 +24,6 @@ export interface Stored {
   readonly lastEvent: number;
 }
 
-/** Every stored attempt gets the start's grace: its worker has yet to come back. */
 export function restore(
   stored: Stored,
   settings: Partial<CoreSettings>,
@@ -38,7 +37,6 @@ export function restore(
     state.joins.set(`${record.joinToken} ${record.joinKey}`, worker);
   }
   for (const { workload, ...binding } of stored.bindings) state.bindings.set(workload, binding);
-  state.frozenUntilMs = nowMs + state.settings.startGraceMs;
   for (const token of stored.tokens) state.tokens.set(token.id, token);
   for (const kind of builtInKinds) {
     state.builtInKinds.add(kind);
@@ -56,14 +54,13 @@ export function restore(
     if (queued > 0) state.ready.add(lane);
   }
   for (const task of stored.running) {
-    task.deadlineMs = nowMs + timeoutOf(task) + state.settings.startGraceMs;
     state.tasks.set(task.id, task);
     state.running.add(task);
     const worker = task.worker === null ? undefined : state.workers.get(task.worker);
     if (!worker) throw new Error(`task ${task.id} runs on the unknown worker ${task.worker}`);
     worker.running.set(task.id, task);
-    worker.graceUntilMs = nowMs + state.settings.startGraceMs;
   }
+  giveGrace(state, nowMs);
   for (const { owner, open } of stored.owners) if (open > 0) state.openPerOwner.set(owner, open);
   for (const { state: name, count } of stored.ended) state.ended.set(name, count);
   state.scheduled = stored.scheduled;
@@ -72,4 +69,12 @@ export function restore(
   state.nextLane = stored.nextLane;
   state.lastEvent = stored.lastEvent;
   return state;
+}
+
+/** Every attempt gets the start's grace: its worker has yet to come back. */
+export function giveGrace(state: State, nowMs: number): void {
+  const graceUntilMs = nowMs + state.settings.startGraceMs;
+  state.frozenUntilMs = graceUntilMs;
+  for (const task of state.running) task.deadlineMs = graceUntilMs + timeoutOf(task);
+  for (const worker of state.workers.values()) if (worker.running.size > 0) worker.graceUntilMs = graceUntilMs;
 }

@@ -70,6 +70,8 @@ export interface State {
   frozenUntilMs: number;
   /** Submits are refused: the disk is full. */
   storageFull: boolean;
+  /** Nothing at all can be written: steps are those of read-only.ts. */
+  readOnly: boolean;
   stopping: boolean;
 }
 
@@ -105,6 +107,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     placedAtMs: Number.NEGATIVE_INFINITY,
     frozenUntilMs: 0,
     storageFull: false,
+    readOnly: false,
     stopping: false,
   };
 }

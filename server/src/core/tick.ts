@@ -30,14 +30,7 @@ export function tick(turn: Turn): void {
     stopAttempt(turn, task, 'timeout');
     failAttempt(turn, task, { code: 'timeout', message: 'the attempt took longer than its timeoutMs' }, true);
   }
-  for (const session of state.sessions.values()) {
-    if (session.expiresAt && session.expiresAt <= batch.wallMs) {
-      const tokenEnd = state.tokens.get(session.token)?.expiresAt ?? 0;
-      // A cookie tells its end in whole seconds, so one that ends with its token may end up to a second before it.
-      const isTokenOver = tokenEnd !== 0 && tokenEnd - session.expiresAt < 1_000;
-      closeSession(turn, session.id, 'revoked', isTokenOver ? TOKEN_OVER : SESSION_OVER);
-    }
-  }
+  expireSessions(turn);
   // What is idle, absent or failing becomes so by time alone.
   if (state.catalog.entries.length > 0) state.placementDue = true;
   for (const lane of state.lanes.values()) {
@@ -50,6 +43,18 @@ export function tick(turn: Turn): void {
     if (left > 0) state.lanesPerOwner.set(lane.owner, left);
     else state.lanesPerOwner.delete(lane.owner);
     turn.effects.persist.droppedLanes.push(lane.id);
+  }
+}
+
+export function expireSessions(turn: Turn): void {
+  const { state, batch } = turn;
+  for (const session of state.sessions.values()) {
+    if (session.expiresAt && session.expiresAt <= batch.wallMs) {
+      const tokenEnd = state.tokens.get(session.token)?.expiresAt ?? 0;
+      // A cookie tells its end in whole seconds, so one that ends with its token may end up to a second before it.
+      const isTokenOver = tokenEnd !== 0 && tokenEnd - session.expiresAt < 1_000;
+      closeSession(turn, session.id, 'revoked', isTokenOver ? TOKEN_OVER : SESSION_OVER);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import type { Effects } from '../core/effects.js';
 import { persists } from '../core/effects.js';
 import type { Batch, Input } from '../core/inputs.js';
 import { tailOf } from '../core/lane.js';
+import { canWait, endReadOnly } from '../core/read-only.js';
 import { restore } from '../core/restore.js';
 import type { CoreSettings } from '../core/settings.js';
 import type { State } from '../core/state.js';
@@ -21,6 +22,10 @@ const DUE_MS = 100;
 const DUE_LIMIT = 500;
 /** The most inputs that one turn takes; more wait for the next, so that a flood does not delay what was committed. */
 const MAX_INPUTS = 4_096;
+/** Between two looks whether writing works again: from the second failure on, twice as long after each. */
+const RETRY_MS = { first: 250, most: 5_000 };
+/** So many inputs at most wait for that. */
+const MAX_LATER = 10_000;
 
 export interface LoopOptions {
   readonly store: Store;
@@ -32,6 +37,8 @@ export interface LoopOptions {
   readonly perform: (effects: Effects, state: State) => void;
   /** Memory was ahead of a disk that took no more: every session must end, since what it was told may not hold. */
   readonly rebuilt: (reason: string) => void;
+  /** Writing works again, after it did not even with the room that was kept for results. */
+  readonly recovered: () => void;
   /** A broken invariant: the process must stop before it does harm. */
   readonly fatal: (error: unknown) => void;
 }
@@ -48,6 +55,11 @@ export class Loop {
   #tickAtMs = 0;
   #dueAtMs = 0;
   #announcedFull = false;
+  /** While nothing can be written: when to try again, and how long to wait after that. */
+  #retryAtMs = 0;
+  #retryMs = 0;
+  /** What is to be written down once that is possible. */
+  #later: Input[] = [];
   #timer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
@@ -109,7 +121,8 @@ export class Loop {
   /** A disk that takes nothing shows at any reading, too: what is pending has to be written first. */
   async #guardedTurn(): Promise<void> {
     try {
-      await this.#turn();
+      if (!this.#state.readOnly || (await this.#writable())) await this.#turn();
+      else await this.#readOnlyTurn();
     } catch (error) {
       if (!(error instanceof StorageFull)) throw error;
       this.#options.reserve.release();
@@ -117,12 +130,63 @@ export class Loop {
     }
   }
 
+  /** Tries whether the store takes writes again, if it is time to; if so the core goes on as usual. */
+  async #writable(): Promise<boolean> {
+    const { store, clock, recovered } = this.#options;
+    if (clock.nowMs() < this.#retryAtMs) return false;
+    if (!(await store.tryToWrite())) {
+      this.#waitToRetry();
+      return false;
+    }
+    endReadOnly(this.#state, clock.nowMs());
+    this.#inbox = [...this.#later, ...this.#inbox];
+    this.#later = [];
+    recovered();
+    return true;
+  }
+
+  #waitToRetry(): void {
+    this.#retryAtMs = this.#options.clock.nowMs() + this.#retryMs;
+    this.#retryMs = Math.min(RETRY_MS.most, this.#retryMs * 2 || RETRY_MS.first);
+  }
+
+  async #readOnlyTurn(): Promise<void> {
+    const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const inputs: Input[] = [];
+    for (const input of this.#takeInbox()) {
+      if (!canWait(input)) inputs.push(input);
+      else if (this.#later.length < MAX_LATER) this.#later.push(input);
+    }
+    if (nowMs - this.#tickAtMs >= TICK_MS) {
+      this.#tickAtMs = nowMs;
+      inputs.push({ type: 'tick' });
+    }
+    if (inputs.length === 0) return;
+    const effects = await this.#step(inputs, nowMs, clock.wallMs());
+    if (persists(effects.persist)) throw new Error('invariant: a step that only reads has something to write');
+    this.#options.perform(effects, this.#state);
+  }
+
+  #takeInbox(): Input[] {
+    if (this.#inbox.length > MAX_INPUTS) return this.#inbox.splice(0, MAX_INPUTS);
+    const all = this.#inbox;
+    this.#inbox = [];
+    return all;
+  }
+
+  async #step(inputs: readonly Input[], nowMs: number, wallMs: number): Promise<Effects> {
+    const fetched = await this.#fetch(inputs);
+    const blobsHeld = await this.#blobsHeld(inputs, fetched);
+    const batch: Batch = { nowMs, wallMs, random: Math.random(), inputs, fetched, blobsHeld };
+    return step(this.#state, batch);
+  }
+
   async #turn(): Promise<void> {
     const { store, clock } = this.#options;
     const nowMs = clock.nowMs();
     const wallMs = clock.wallMs();
-    const arrived = this.#inbox.length > MAX_INPUTS ? this.#inbox.splice(0, MAX_INPUTS) : this.#inbox;
-    if (arrived === this.#inbox) this.#inbox = [];
+    const arrived = this.#takeInbox();
     const inputs = this.#claimed.length > 0 ? [...this.#claimed, ...arrived] : arrived;
     this.#claimed = [];
     if (nowMs - this.#dueAtMs >= DUE_MS) {
@@ -138,10 +202,7 @@ export class Loop {
       this.#watchSpace(inputs);
     }
     if (inputs.length === 0 && this.#state.ready.size === 0 && !this.#state.placementDue) return;
-    const fetched = await this.#fetch(inputs);
-    const blobsHeld = await this.#blobsHeld(inputs, fetched);
-    const batch: Batch = { nowMs, wallMs, random: Math.random(), inputs, fetched, blobsHeld };
-    const effects = step(this.#state, batch);
+    const effects = await this.#step(inputs, nowMs, wallMs);
     await this.#commit(effects, wallMs);
     this.#options.perform(effects, this.#state);
     for (const { lane: id, tasks, bytes } of effects.claims) {
@@ -183,11 +244,15 @@ export class Loop {
     const { stopping } = this.#state;
     this.#state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
     this.#state.storageFull = true;
+    this.#state.readOnly = true;
+    // Once that worked for a while the room that was given up may do: then there is no wait.
+    if (clock.nowMs() - this.#retryAtMs > 2 * RETRY_MS.most) this.#retryMs = 0;
+    this.#waitToRetry();
     this.#announcedFull = false;
     this.#state.stopping = stopping;
     this.#claimed = [];
-    // What is still in the inbox came over sessions that end now: their peers send it again.
-    this.#inbox = [];
+    // What else is in the inbox came over sessions that end now: their peers send it again.
+    this.#inbox = this.#inbox.filter(canWait);
     this.#options.rebuilt(reason);
   }
 

@@ -163,6 +163,16 @@ export class SqliteStore implements Store {
     this.#writeBehind.commit(persist, wallMs);
   }
 
+  tryToWrite(): boolean {
+    try {
+      this.#writeBehind.tryToWrite();
+      return true;
+    } catch (error) {
+      if (error instanceof StorageFull) return false;
+      throw error;
+    }
+  }
+
   /** Brings the tables up to date, for readers of their own. @throws StorageFull */
   settle(): void {
     this.#writeBehind.settle();

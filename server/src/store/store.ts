@@ -25,6 +25,8 @@ export interface Store {
   due(wallMs: number, limit: number): Awaitable<Task[]>;
   /** All of it or nothing, on disk when it returns. Throws `StorageFull` when there is no room. */
   commit(persist: Persist, wallMs: number): Awaitable<void>;
+  /** Whether a commit finds room: brings up to date what waits for that, and writes a little. */
+  tryToWrite(): Awaitable<boolean>;
   /** Output chunks behind `after`, up to `upTo`, in order; at most `limit`. */
   chunks(
     seq: number,

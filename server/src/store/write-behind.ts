@@ -166,6 +166,16 @@ export class WriteBehind {
     if (this.#pending.bytes > 0 || this.#unread) this.#bringUp();
   }
 
+  /** Settles, and appends to the journal what changes nothing. @throws StorageFull when there is no room for both */
+  tryToWrite(): void {
+    this.settle();
+    try {
+      this.#statements.appendJournal.run(packOperations([]));
+    } catch (error) {
+      throw asStorageFull(error);
+    }
+  }
+
   /**
    * Gives up what memory knows of pending commits and reads, with the journal run. That works on a full disk, too: then
    * the tables stay behind, and the next settling runs the journal.
