@@ -73,6 +73,7 @@ function add(to: Tally, more: Tally): void {
   to.sent += more.sent;
   to.connections += more.connections;
   to.broken.push(...more.broken);
+  to.hungUp.push(...more.hungUp);
   for (const [what, times] of more.heard) to.heard.set(what, (to.heard.get(what) ?? 0) + times);
 }
 
@@ -115,10 +116,12 @@ it(`survives ${FRAMES} damaged frames with nothing left of them (seed ${SEED})`,
         `${[...tally.heard]
           .sort((a, b) => b[1] - a[1])
           .map(([what, n]) => `${what} ${n}`)
-          .join(', ')}\n`,
+          .join(', ')}\n${tally.hungUp.map((line) => `fuzz: hung up: ${line}\n`).join('')}`,
     );
     expect(log).toEqual([]);
     expect(tally.broken).toEqual([]);
+    // One in many thousands is a network's business; more would be the coordinator's.
+    expect(tally.hungUp.length).toBeLessThanOrEqual(1 + tally.connections / 10_000);
     expect(grown).toBeLessThan(MAX_GROWTH_BYTES);
     for (const what of TELLING) expect(tally.heard.get(what), what).toBeGreaterThan(0);
     expect(tally.heard.get('error internal')).toBeUndefined();

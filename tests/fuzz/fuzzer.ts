@@ -14,6 +14,8 @@ import { Random } from './random.js';
 /** After so many messages at fault within 10 s a session is closed: what came later would count for nothing. */
 const MAX_FAULTS = 10;
 const PATIENCE_MS = 20_000;
+/** A connection may get lost before it is answered; a coordinator that takes none is a failure. */
+const MAX_DIALS = 3;
 
 /** Of the frames. A damaged hello costs a connection each, so there are fewer of them. */
 const SHARE = { admin: 0.28, client: 0.36, worker: 0.3, join: 0.06 } as const;
@@ -22,6 +24,8 @@ export interface Tally {
   /** Frames that reached the coordinator on a connection that was open. */
   sent: number;
   connections: number;
+  /** Dials that ended before they were answered. */
+  readonly hungUp: string[];
   /** What came back, by type, and errors by kind. */
   readonly heard: Map<string, number>;
   /** What came back and is itself against the protocol. */
@@ -39,7 +43,7 @@ interface Actor {
 
 /** Sends so many frames, spread over all roles and both subprotocols. */
 export async function fuzz(host: FuzzHost, frames: number, seed: number, tokens: Tokens): Promise<Tally> {
-  const tally: Tally = { sent: 0, connections: 0, heard: new Map(), broken: [] };
+  const tally: Tally = { sent: 0, connections: 0, hungUp: [], heard: new Map(), broken: [] };
   const known = new Knowledge(new Random(seed));
   const samples = samplesOf(seed);
   const roles = ['admin', 'client', 'worker', 'join'] as const;
@@ -101,11 +105,20 @@ class Line {
     samples: ReturnType<typeof samplesOf>,
     tally: Tally,
   ): Promise<Line> {
-    const socket = new WebSocket(url, [actor.subprotocol], { perMessageDeflate: false });
-    const line = new Line(socket, actor, known, samples, tally);
-    await once(socket, 'open');
-    tally.connections++;
-    return line;
+    for (let dials = 1; ; dials++) {
+      const dialedMs = performance.now();
+      const socket = new WebSocket(url, [actor.subprotocol], { perMessageDeflate: false });
+      const line = new Line(socket, actor, known, samples, tally);
+      try {
+        await once(socket, 'open');
+        tally.connections++;
+        return line;
+      } catch (error) {
+        const afterMs = Math.round(performance.now() - dialedMs);
+        tally.hungUp.push(`${actor.role}, ${tally.connections} connections in, after ${afterMs} ms: ${error}`);
+        if (dials === MAX_DIALS) throw error;
+      }
+    }
   }
 
   /** Sends up to so many frames; answers how many. */

@@ -19,7 +19,6 @@ export function canWait(input: Input): boolean {
   switch (input.type) {
     case 'started':
     case 'signed':
-    case 'storage':
     case 'catalog.refused':
       return true;
     case 'catalog':

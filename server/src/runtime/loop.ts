@@ -47,6 +47,8 @@ export class Loop {
   readonly #options: LoopOptions;
   #state: State;
   #inbox: Input[] = [];
+  /** What the turn took out of it, until that is committed. */
+  #taken: readonly Input[] = [];
   /** Claimed rows: before everything else, so that none of them is stale. */
   #claimed: Input[] = [];
   #turning = false;
@@ -169,10 +171,11 @@ export class Loop {
   }
 
   #takeInbox(): Input[] {
-    if (this.#inbox.length > MAX_INPUTS) return this.#inbox.splice(0, MAX_INPUTS);
-    const all = this.#inbox;
-    this.#inbox = [];
-    return all;
+    let taken = this.#inbox;
+    if (taken.length > MAX_INPUTS) taken = this.#inbox.splice(0, MAX_INPUTS);
+    else this.#inbox = [];
+    this.#taken = taken;
+    return taken;
   }
 
   async #step(inputs: readonly Input[], nowMs: number, wallMs: number): Promise<Effects> {
@@ -204,6 +207,7 @@ export class Loop {
     if (inputs.length === 0 && this.#state.ready.size === 0 && !this.#state.placementDue) return;
     const effects = await this.#step(inputs, nowMs, wallMs);
     await this.#commit(effects, wallMs);
+    this.#taken = [];
     this.#options.perform(effects, this.#state);
     for (const { lane: id, tasks, bytes } of effects.claims) {
       const lane = this.#state.lanes.get(id);
@@ -251,8 +255,9 @@ export class Loop {
     this.#announcedFull = false;
     this.#state.stopping = stopping;
     this.#claimed = [];
-    // What else is in the inbox came over sessions that end now: their peers send it again.
-    this.#inbox = this.#inbox.filter(canWait);
+    // What else came over sessions that end now: their peers send it again.
+    this.#inbox = [...this.#taken, ...this.#inbox].filter(canWait);
+    this.#taken = [];
     this.#options.rebuilt(reason);
   }
 
