@@ -26,13 +26,9 @@ export class Facts {
   readonly #since = new Map<string, number>();
 
   judge(state: State, signs: Signs, wallMs: number): Fact[] {
-    const found = [
-      ...storage(state),
-      ...tiers(state),
-      ...kinds(state, wallMs),
-      ...failures(signs),
-      ...flapping(state, signs),
-    ];
+    // While nothing can be written workers are kept out: whatever else there is to tell would follow from that.
+    const others = () => [...tiers(state), ...kinds(state, wallMs), ...failures(signs), ...flapping(state, signs)];
+    const found = [...storage(state), ...(state.readOnly ? [] : others())];
     const facts = found.slice(0, MAX_FACTS).map((fact): Fact => {
       const name = `${fact.fact} ${fact.subject ?? ''}`;
       const since = this.#since.get(name) ?? wallMs;
@@ -48,7 +44,10 @@ export class Facts {
 
 function storage(state: State): Found[] {
   if (!state.storageFull) return [];
-  const text = 'The disk of the coordinator is full: new tasks are refused, results still fit. Free some room.';
+  const what = state.readOnly
+    ? 'new tasks are refused, workers are kept out'
+    : 'new tasks are refused, results still fit';
+  const text = `The disk of the coordinator is full: ${what}. Free some room.`;
   return [{ fact: 'storage.full', severity: 'critical', text }];
 }
 
