@@ -71,6 +71,16 @@ it('a commit of much payload goes to the tables at once, and takes what was pend
   expect(rows('tasks')).toHaveLength(2);
 });
 
+it('a try whether there is room brings the tables up to date and leaves nothing that a start would run', () => {
+  const task = makeTask(1);
+  store.commit(persistOf({ newLanes: [theLane()], tasks: new Set([task]) }), NOW);
+  expect([store.tryToWrite(), store.tryToWrite()]).toEqual([true, true]);
+  expect(rows('tasks')).toHaveLength(1);
+  const next = afterCrash();
+  expect(next.load().nextSeq).toBe(2);
+  expect(next.fetch([task.id]).map(plain)).toEqual(store.fetch([task.id]).map(plain));
+});
+
 it('a lane that goes makes room for one of the same key', () => {
   store.commit(persistOf({ newLanes: [theLane(1)] }), NOW);
   store.commit(persistOf({ droppedLanes: [1] }), NOW);
@@ -121,6 +131,7 @@ it(
     // Again and again, as a coordinator does that waits for room: with the tables behind the journal.
     for (let i = 0; i < 3; i++) {
       expect(() => full.settle()).toThrow(StorageFull);
+      expect(full.tryToWrite()).toBe(false);
       expect(full.load().nextSeq).toBe(kept.length + 1);
       expect(inputs()).toEqual(kept.map(({ input }) => input.length));
       expect(full.due(NOW, 10)).toEqual([]);

@@ -18,9 +18,6 @@ import { emit, findTask, sendError, type Turn } from './turn.js';
 import { dropWatch } from './watch.js';
 import { attemptKey, machineOf, makeWorker, tierOf, type Worker, type WorkerRecord } from './worker.js';
 
-/** When a worker may ask again whether the coordinator can write. */
-const READ_ONLY_RETRY_MS = 5_000;
-
 export function hello(turn: Turn, input: HelloInput): void {
   const { state, batch } = turn;
   const token = state.tokens.get(input.token.id);
@@ -46,13 +43,6 @@ export function hello(turn: Turn, input: HelloInput): void {
   }
   if (!input.message.worker) {
     refuse(turn, input.session, 'bad_frame', 'a worker needs `worker` in its hello');
-    return;
-  }
-  if (state.readOnly) {
-    const message = "the coordinator's disk is full, so that no worker can come back yet; dial again";
-    sendError(turn, input.session, 'storage_full', message, { about: 'hello' });
-    const reconnectAfterMs = READ_ONLY_RETRY_MS;
-    outgoingOf(turn.effects, input.session).close = { name: 'restart', message, reconnectAfterMs };
     return;
   }
   helloWorker(turn, input, token, input.message.worker);

@@ -1,20 +1,21 @@
 /**
- * Steps while nothing can be written, not even into the room that is kept for results: who only looks is served, a submit
- * is refused like on any full disk, and everything else is told to come back. Nothing here persists.
+ * What a step takes while nothing can be written, not even into the room that is kept for results: who only looks is
+ * served, a submit is refused like on any full disk, and everything else is told to come back.
  */
-import { type Effects, makeEffects } from './effects.js';
-import type { Batch, CoreMessage, Input } from './inputs.js';
-import { closed, hello } from './join.js';
-import { takeCatalog } from './placement/changes.js';
+import { outgoingOf } from './effects.js';
+import type { CoreMessage, HelloInput, Input } from './inputs.js';
 import { giveGrace } from './restore.js';
-import type { Session } from './session.js';
 import type { State } from './state.js';
-import { submit } from './submit.js';
 import { expireSessions } from './tick.js';
 import { sendError, type Turn } from './turn.js';
-import { unwatch, watch } from './watch.js';
 
-/** Whether an input tells something that is to be written down once that is possible, and that nobody waits for. */
+/** When a worker may ask again whether the coordinator can write. */
+const RETRY_MS = 5_000;
+
+/**
+ * Whether an input tells something that is to be written down once that is possible, and that nobody waits for: it is
+ * lost with the process, and told twice where a commit reached the disk and failed behind that.
+ */
 export function canWait(input: Input): boolean {
   switch (input.type) {
     case 'started':
@@ -28,62 +29,56 @@ export function canWait(input: Input): boolean {
   }
 }
 
-/** @param batch without inputs that can wait */
-export function stepReadOnly(state: State, batch: Batch): Effects {
-  const turn: Turn = { state, batch, effects: makeEffects(), left: new Map() };
-  for (const input of batch.inputs) take(turn, input);
-  return turn.effects;
+/** Whether the step may take this as usual, since nothing of it persists; answers what it may not. */
+export function mayTake(turn: Turn, input: Input): boolean {
+  switch (input.type) {
+    case 'closed':
+    case 'catalog':
+      return true;
+    case 'hello':
+      return mayEnter(turn, input);
+    case 'message':
+      return mayHear(turn, input.session, input.message);
+    case 'tick':
+      expireSessions(turn);
+      return false;
+    case 'stopping':
+      turn.state.stopping = true;
+      return false;
+    default:
+      return false;
+  }
+}
+
+function mayEnter(turn: Turn, { session, token, message: { worker } }: HelloInput): boolean {
+  if (!worker || token.role === 'admin' || token.role === 'client') return true;
+  const message = "the coordinator's disk is full, so that no worker can come back yet; dial again";
+  sendError(turn, session, 'storage_full', message, { about: 'hello' });
+  outgoingOf(turn.effects, session).close = { name: 'restart', message, reconnectAfterMs: RETRY_MS };
+  return false;
+}
+
+function mayHear(turn: Turn, session: number, message: CoreMessage): boolean {
+  switch (message.type) {
+    // The state says that the disk is full, so that it refuses whatever is new.
+    case 'submit':
+    case 'watch':
+    case 'unwatch':
+      return true;
+    case 'cancel':
+    case 'act': {
+      if (!turn.state.sessions.has(session)) return false;
+      const why = "the coordinator's disk is full; make room and do it again";
+      sendError(turn, session, 'storage_full', why, { ref: message.ref, about: message.type });
+      return false;
+    }
+    default:
+      return false;
+  }
 }
 
 /** Writing works again. Workers were kept out meanwhile, so they get the time to come back that a start gives. */
 export function endReadOnly(state: State, nowMs: number): void {
   state.readOnly = false;
   giveGrace(state, nowMs);
-}
-
-function take(turn: Turn, input: Input): void {
-  const { state } = turn;
-  switch (input.type) {
-    case 'hello':
-      hello(turn, input);
-      return;
-    case 'message': {
-      const session = state.sessions.get(input.session);
-      if (session) takeMessage(turn, session, input.message);
-      return;
-    }
-    case 'closed':
-      closed(turn, input.session, input.reason);
-      return;
-    case 'catalog':
-      takeCatalog(turn, input);
-      return;
-    case 'tick':
-      expireSessions(turn);
-      return;
-    case 'stopping':
-      state.stopping = true;
-      return;
-  }
-}
-
-function takeMessage(turn: Turn, session: Session, message: CoreMessage): void {
-  switch (message.type) {
-    case 'submit':
-      submit(turn, session, message);
-      return;
-    case 'watch':
-      watch(turn, session, message);
-      return;
-    case 'unwatch':
-      unwatch(turn, session, message);
-      return;
-    case 'cancel':
-    case 'act':
-      sendError(turn, session.id, 'storage_full', "the coordinator's disk is full; make room and do it again", {
-        ref: message.ref,
-        about: message.type,
-      });
-      return;
-  }
 }

@@ -24,6 +24,7 @@ export interface Stored {
   readonly lastEvent: number;
 }
 
+/** Every stored attempt has a start's grace. */
 export function restore(
   stored: Stored,
   settings: Partial<CoreSettings>,

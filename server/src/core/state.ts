@@ -70,7 +70,7 @@ export interface State {
   frozenUntilMs: number;
   /** Submits are refused: the disk is full. */
   storageFull: boolean;
-  /** Nothing at all can be written: steps are those of read-only.ts. */
+  /** Nothing at all can be written: a step takes what read-only.ts lets it. */
   readOnly: boolean;
   stopping: boolean;
 }

@@ -8,7 +8,7 @@ import { closed, hello } from './join.js';
 import { admitClaimed } from './lane.js';
 import { refuseCatalog, takeCatalog, takePolicy } from './placement/changes.js';
 import { runPlacement } from './placement/run.js';
-import { stepReadOnly } from './read-only.js';
+import { mayTake } from './read-only.js';
 import { schedule } from './schedule.js';
 import { applyServices } from './services.js';
 import type { Session } from './session.js';
@@ -23,9 +23,9 @@ import { unwatch, watch } from './watch.js';
  * `persist` in one transaction, and only then let `outgoing` leave.
  */
 export function step(state: State, batch: Batch): Effects {
-  if (state.readOnly) return stepReadOnly(state, batch);
   const turn: Turn = { state, batch, effects: makeEffects(), left: new Map() };
-  for (const input of batch.inputs) take(turn, input);
+  for (const input of batch.inputs) if (!state.readOnly || mayTake(turn, input)) take(turn, input);
+  if (state.readOnly) return turn.effects;
   schedule(turn);
   runPlacement(turn);
   return turn.effects;

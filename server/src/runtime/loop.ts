@@ -37,7 +37,7 @@ export interface LoopOptions {
   readonly perform: (effects: Effects, state: State) => void;
   /** Memory was ahead of a disk that took no more: every session must end, since what it was told may not hold. */
   readonly rebuilt: (reason: string) => void;
-  /** Writing works again, after it did not even with the room that was kept for results. */
+  /** Writing works again: most often at once, with the room that was kept for results. */
   readonly recovered: () => void;
   /** A broken invariant: the process must stop before it does harm. */
   readonly fatal: (error: unknown) => void;

@@ -27,8 +27,9 @@ export class Facts {
 
   judge(state: State, signs: Signs, wallMs: number): Fact[] {
     // While nothing can be written workers are kept out: whatever else there is to tell would follow from that.
-    const others = () => [...tiers(state), ...kinds(state, wallMs), ...failures(signs), ...flapping(state, signs)];
-    const found = [...storage(state), ...(state.readOnly ? [] : others())];
+    const found = state.readOnly
+      ? storage(state)
+      : [...storage(state), ...tiers(state), ...kinds(state, wallMs), ...failures(signs), ...flapping(state, signs)];
     const facts = found.slice(0, MAX_FACTS).map((fact): Fact => {
       const name = `${fact.fact} ${fact.subject ?? ''}`;
       const since = this.#since.get(name) ?? wallMs;
