@@ -1,7 +1,7 @@
 /**
  * Keeps the reference tables of PROTOCOL.md equal to the schemas: what stands between `<!-- generated:NAME -->` and
- * `<!-- /generated -->` is made here. `--write` renews the file, `--check` fails where it is stale, `--hash` prints the hash
- * for a new line of protocol/history.json.
+ * `<!-- /generated -->` is made here. Without an option it fails where the file is stale; `--write` renews it;
+ * `--record "what changed"` appends a line to protocol/history.json; `--hash` prints the hash of the wire contract.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -17,15 +17,18 @@ import { StreamId } from '@rma/protocol/stream';
 import * as task from '@rma/protocol/task';
 import * as topic from '@rma/protocol/topic';
 import { Action, Query, UP } from '@rma/protocol/up';
+import { PROTOCOL_VERSION } from '@rma/protocol/version';
 import * as view from '@rma/protocol/view';
 import { WireError } from '@rma/protocol/wire-error';
 import * as worker from '@rma/protocol/worker';
 import { bounds, fieldTable, Names, shapeOf } from './schema-table.mjs';
 import { wireHash } from './wire-hash.mjs';
+import { append, faultsOf } from './wire-history.mjs';
 
 /** @typedef {import('./schema-table.mjs').Schema} Schema */
 
 const path = fileURLToPath(new URL('../PROTOCOL.md', import.meta.url));
+const historyPath = fileURLToPath(new URL('../protocol/history.json', import.meta.url));
 const framesPath = fileURLToPath(new URL('../tests/protocol/fixtures/frames.json', import.meta.url));
 
 /** Every schema that has a name in PROTOCOL.md, by name. */
@@ -189,17 +192,41 @@ export function missing(text) {
   ].filter((name) => !text.includes(`<!-- generated:${name} -->`));
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+/**
+ * Appends the contract as it is now to its history.
+ * @param {string} change what changed, and why
+ * @returns {string | undefined} why not
+ */
+function record(change) {
+  const history = /** @type {import('./wire-history.mjs').Line[]} */ (JSON.parse(readFileSync(historyPath, 'utf8')));
+  const date = new Date().toISOString().slice(0, 10);
+  const longer = append(history, { version: PROTOCOL_VERSION, hash: wireHash(), date, change });
+  const faults = faultsOf(longer);
+  if (faults.length > 0) return `protocol/history.json takes no such line: ${faults.join('; ')}`;
+  writeFileSync(historyPath, `${JSON.stringify(longer, null, 2)}\n`);
+  return undefined;
+}
+
+/** @param {readonly string[]} args @returns {string | undefined} what is wrong */
+function main([option, change = '']) {
+  if (option === '--record') return record(change);
+  if (option === '--hash') {
+    console.log(wireHash());
+    return undefined;
+  }
   const text = readFileSync(path, 'utf8');
-  const fresh = renew(text);
   const lacking = missing(text);
-  if (process.argv.includes('--hash')) console.log(wireHash());
-  else if (lacking.length > 0) {
-    console.error(`PROTOCOL.md lacks the marker of: ${lacking.join(', ')}`);
-    process.exitCode = 1;
-  } else if (process.argv.includes('--write')) writeFileSync(path, fresh);
-  else if (fresh !== text) {
-    console.error('PROTOCOL.md is stale: run `node scripts/protocol-reference.mjs --write`');
+  if (lacking.length > 0) return `PROTOCOL.md lacks the marker of: ${lacking.join(', ')}`;
+  const fresh = renew(text);
+  if (option === '--write') writeFileSync(path, fresh);
+  else if (fresh !== text) return 'PROTOCOL.md is stale: run `node scripts/protocol-reference.mjs --write`';
+  return undefined;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const problem = main(process.argv.slice(2));
+  if (problem !== undefined) {
+    console.error(problem);
     process.exitCode = 1;
   }
 }
