@@ -8,7 +8,7 @@ import { CLOSE, ERROR_KINDS } from '@rma/protocol/error';
 import { EVENT_TYPES } from '@rma/protocol/event';
 import { LIMITS } from '@rma/protocol/limits';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
-import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES } from '@rma/protocol/role';
+import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { TASK_MOVES } from '@rma/protocol/task';
 import { UP } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOLS } from '@rma/protocol/version';
@@ -20,7 +20,7 @@ function contract() {
     path: SOCKET_PATH,
     subprotocols: SUBPROTOCOLS,
     features: FEATURES,
-    roles: { names: ROLES, messages: MESSAGE_ROLES, queries: QUERY_ROLES, actions: ACTION_ROLES },
+    roles: { names: ROLES, messages: MESSAGE_ROLES, queries: QUERY_ROLES, topics: TOPIC_ROLES, actions: ACTION_ROLES },
     up: UP,
     down: DOWN,
     close: Object.fromEntries(Object.entries(CLOSE).map(([name, { code, retry }]) => [name, { code, retry }])),
