@@ -29,8 +29,8 @@ export function referencesIn(markdown: string): Reference[] {
     [...text.matchAll(REFERENCE)]
       .map(([, path = '', name]) => ({ line: i + 1, path, name }))
       .filter(({ path, name }) => name !== undefined || SOURCE.test(path) || isFolder(path))
-      // A capitalised part stands for a name that the reader chooses.
-      .filter(({ path }) => !MADE.test(path) && !/(^|\/)[A-Z]+(\/|\.|$)/.test(path)),
+      // A capitalised part stands for a name that the reader chooses; `../x.js` is what an import says.
+      .filter(({ path }) => !MADE.test(path) && !path.startsWith('.') && !/(^|\/)[A-Z]+(\/|\.|$)/.test(path)),
   );
 }
 
