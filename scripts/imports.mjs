@@ -15,10 +15,10 @@ const PACKAGES = {
   dashboard: ['protocol', 'client'],
 };
 
-/** Files that declare a port (types only): every layer above the core may know them, whichever folder they stand in. */
+/** Files that declare a port (types only): every layer above the core may import them. */
 const PORTS = ['server/src/socket/transport.ts', 'server/src/store/store.ts'];
 
-/** folder: the folders of the same package that it may import besides itself. Files directly in src/ put all together. */
+/** folder: the folders of the same package that it may import besides itself. Files directly in src/ may import all. */
 const LAYERS = {
   'server/src/core/': [],
   'server/src/runtime/': ['server/src/core/'],
@@ -68,7 +68,7 @@ const DOORS = {
   'pdfjs-dist': ['dashboard/src/lib/values/pdf.ts'],
 };
 
-/** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
+/** Runs in browsers too, or has to be pure: no Node builtin ... */
 const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**'];
 /** ... but in these. */
 const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
@@ -79,7 +79,7 @@ const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
  */
 
 /**
- * Every import, re-export, dynamic import and require of the four packages' sources.
+ * Every import, re-export, dynamic import and require in the packages' sources.
  * @param {string} root
  * @returns {Promise<Sources>}
  */
@@ -93,7 +93,7 @@ export async function readImports(root) {
   for (const name of Object.keys(PACKAGES)) {
     const manifest = JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8'));
     const { dependencies, optionalDependencies, peerDependencies, devDependencies } = manifest;
-    // What is bundled is needed for the build alone.
+    // The dashboard is bundled: its users install none of these.
     const bundled = name === 'dashboard' ? devDependencies : {};
     declared[name] = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies, ...bundled });
     for (const path of readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })) {
@@ -108,7 +108,7 @@ export async function readImports(root) {
   return { imports, declared };
 }
 
-/** The scripts of a component, in their lines. @param {string} path */
+/** The text of a component's scripts, at their line numbers; all else is blanked. @param {string} path */
 function scriptsOf(path) {
   const text = readFileSync(path, 'utf8');
   let kept = '';

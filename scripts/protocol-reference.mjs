@@ -49,7 +49,7 @@ const SHAPES = sorted({
 });
 const names = new Names({ ...SHAPES, EventType: PoolEvent.properties.type, ErrorKind: WireError.properties.kind });
 
-/** Loaders differ in the order of a module's exports. @param {Record<string, unknown>} schemas */
+/** The order of a module's exports depends on the loader. @param {Record<string, unknown>} schemas */
 function sorted(schemas) {
   return Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -183,7 +183,7 @@ export function renew(text) {
   );
 }
 
-/** @param {string} text @returns {string[]} what PROTOCOL.md ought to hold and does not ask for */
+/** @param {string} text @returns {string[]} the names of messages and tables that have no marker in PROTOCOL.md */
 export function missing(text) {
   return [
     ...Object.keys(UP).map((type) => `up.${type}`),

@@ -1,4 +1,4 @@
-/** JSON Schema to Markdown: the field tables of PROTOCOL.md. A schema that has a name is linked, any other one spelled out. */
+/** JSON Schema to Markdown: the field tables of PROTOCOL.md. A named schema becomes a link, any other is written out. */
 
 /**
  * @typedef {{
@@ -10,7 +10,7 @@
  * @typedef {{name: string, optional: boolean, schema: Schema}} Field
  */
 
-/** The names of schemas, found again by their content (schemas are copied when they become optional). */
+/** Names of schemas, looked up by content: making a schema optional copies it, so identity is lost. */
 export class Names {
   /** @type {Map<string, string>} */
   #exact = new Map();
@@ -22,14 +22,15 @@ export class Names {
     for (const [name, value] of Object.entries(schemas)) {
       const schema = /** @type {Schema} */ (value);
       this.#exact.set(fingerprint(schema, true), name);
-      // Two plain numbers with the same bounds are not the same thing; a pattern or a shape is telling.
-      const isTelling = schema.pattern ?? schema.enum ?? schema.properties ?? schema.allOf ?? schema.anyOf;
-      if (isTelling && !this.#alike.has(fingerprint(schema, false))) this.#alike.set(fingerprint(schema, false), name);
+      // Two numbers with equal bounds may be unrelated; a pattern, a list of words or a shape identifies its schema.
+      const isDistinctive = schema.pattern ?? schema.enum ?? schema.properties ?? schema.allOf ?? schema.anyOf;
+      if (isDistinctive && !this.#alike.has(fingerprint(schema, false)))
+        this.#alike.set(fingerprint(schema, false), name);
     }
     this.schemas = schemas;
   }
 
-  /** What a field means beyond what its type's own entry says. @param {Schema} schema */
+  /** A field's description, unless it is that of its named type. @param {Schema} schema */
   meaning(schema) {
     const name = this.of(schema);
     const own = name === undefined ? undefined : /** @type {Schema} */ (this.schemas[name]).description;
@@ -110,7 +111,7 @@ export function typeOf(schema, names) {
 }
 
 /**
- * What a schema is, without regard to its own name.
+ * The shape of a schema, not its own name.
  * @param {Schema} schema
  * @param {Names} names
  * @returns {string}
@@ -131,7 +132,7 @@ export function shapeOf(schema, names) {
 
 /**
  * @param {Schema} schema
- * @param {Names} [names] leaves the bounds of a named schema to the place that names it
+ * @param {Names} [names] with them, a named schema has no bounds here: its own entry gives them
  */
 export function bounds(schema, names) {
   if (names?.of(schema)) return '';
@@ -166,7 +167,7 @@ function patternText(pattern) {
  * @param {number | undefined} least
  * @param {number | undefined} most
  * @param {string} unit
- * @param {boolean} [above] that `least` itself is not admitted
+ * @param {boolean} [above] `least` is exclusive
  */
 function range(least, most, unit, above = false) {
   if (least === undefined && most === undefined) return '';

@@ -1,6 +1,6 @@
 /**
- * The wire contract in canonical form, and its hash. Two builds with the same hash speak the same protocol; a change of
- * words (descriptions) leaves it alone. tests/protocol/history.test.ts holds it against protocol/history.json.
+ * The wire contract in canonical form, and its hash. Two builds with the same hash speak the same protocol; descriptions
+ * do not count. tests/protocol/history.test.ts holds it against protocol/history.json.
  */
 import { createHash } from 'node:crypto';
 import { DOWN, ROLES } from '@rma/protocol/down';
@@ -13,7 +13,7 @@ import { TASK_MOVES } from '@rma/protocol/task';
 import { UP } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION, SOCKET_PATH, SUBPROTOCOLS } from '@rma/protocol/version';
 
-/** Whatever a peer could notice if it changed. */
+/** All that a peer could observe a change of. */
 function contract() {
   return {
     version: PROTOCOL_VERSION,

@@ -56,6 +56,26 @@ export function faultsOf(root: string, document: string, markdown: string): stri
   });
 }
 
+/**
+ * @param folder of the document, from the root: relative links begin there
+ * @returns a sentence for each link to a file that does not exist, or to a heading that a Markdown file does not have
+ */
+export function brokenLinks(root: string, folder: string, document: string, markdown: string): string[] {
+  return [...markdown.matchAll(/\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].flatMap(([link, path = '', anchor]) => {
+    const target = path === '' ? join(root, document) : join(root, folder, path);
+    if (!existsSync(target)) return [`${document}: ${link.slice(1)} leads to no file`];
+    if (anchor === undefined || !target.endsWith('.md') || anchorsOf(readFileSync(target, 'utf8')).has(anchor))
+      return [];
+    return [`${document}: ${link.slice(1)} leads to no heading`];
+  });
+}
+
+/** As the hosting platform makes them of headings. */
+function anchorsOf(markdown: string): ReadonlySet<string> {
+  const headings = [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase());
+  return new Set(headings.map((heading) => heading.replaceAll(/[^\p{L}\p{N}\- _]/gu, '').replaceAll(' ', '-')));
+}
+
 function hint(found: readonly string[]): string {
   return found.length === 0 ? '' : ` (now in ${found.slice(0, 3).join(', ')}?)`;
 }
