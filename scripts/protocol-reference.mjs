@@ -1,7 +1,7 @@
 /**
  * Keeps the reference tables of PROTOCOL.md equal to the schemas: what stands between `<!-- generated:NAME -->` and
  * `<!-- /generated -->` is made here. Without an option it fails where the file is stale; `--write` renews it;
- * `--record "what changed"` appends a line to protocol/history.json; `--hash` prints the hash of the wire contract.
+ * `--record "what changed"` does that too, and appends a line to protocol/history.json; `--hash` prints the contract's hash.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -209,7 +209,6 @@ function record(change) {
 
 /** @param {readonly string[]} args @returns {string | undefined} what is wrong */
 function main([option, change = '']) {
-  if (option === '--record') return record(change);
   if (option === '--hash') {
     console.log(wireHash());
     return undefined;
@@ -218,9 +217,13 @@ function main([option, change = '']) {
   const lacking = missing(text);
   if (lacking.length > 0) return `PROTOCOL.md lacks the marker of: ${lacking.join(', ')}`;
   const fresh = renew(text);
-  if (option === '--write') writeFileSync(path, fresh);
-  else if (fresh !== text) return 'PROTOCOL.md is stale: run `node scripts/protocol-reference.mjs --write`';
-  return undefined;
+  const isStale = fresh !== text;
+  if (option === undefined)
+    return isStale ? 'PROTOCOL.md is stale: run `node scripts/protocol-reference.mjs --write`' : undefined;
+  if (option !== '--write' && option !== '--record')
+    return `unknown option ${option}: --write, --record "what changed" or --hash`;
+  if (isStale) writeFileSync(path, fresh);
+  return option === '--record' ? record(change) : undefined;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
