@@ -2,7 +2,7 @@
 import { isTerminal } from '@rma/protocol/task';
 import { queuedIn } from '@rma/server/core/lane';
 import type { Task } from '@rma/server/core/task';
-import { freeService, mismatch, takesTasks } from '@rma/server/core/worker';
+import { acceptsTasks, freeService, mismatch } from '@rma/server/core/worker';
 import type { Pool } from './harness.js';
 
 /** Tasks that ended, as they were first seen; what is in it must never change. */
@@ -115,7 +115,7 @@ function checkNobodyWaitsForNothing(pool: Pool): void {
   for (const lane of lanes.values()) {
     if (queuedIn(lane) === 0) continue;
     const idle = [...workers.values()].find(
-      (worker) => takesTasks(worker) && freeService(worker, lane.kind) && !mismatch(worker, lane.constraints),
+      (worker) => acceptsTasks(worker) && freeService(worker, lane.kind) && !mismatch(worker, lane.constraints),
     );
     same(idle?.record.id, undefined, `lane ${lane.key} waits beside an idle worker`);
   }

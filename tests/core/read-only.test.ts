@@ -1,5 +1,5 @@
 /** A coordinator that can write nothing: who asks gets answers, nobody is promised anything, and nothing is given up. */
-import { canWait, endReadOnly } from '@rma/server/core/read-only';
+import { endReadOnly, isDeferrable } from '@rma/server/core/read-only';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { bytes, Client, WorkerPeer } from './peer.js';
@@ -78,12 +78,12 @@ describe('while nothing can be written', () => {
   });
 
   it('only what nobody waits for may be written later', () => {
-    expect(canWait({ type: 'signed', in: true, token: 't', address: '' })).toBe(true);
-    expect(canWait({ type: 'catalog.refused', source: 'c', message: 'm' })).toBe(true);
-    expect(canWait({ type: 'catalog', entries: [], source: 'c', changed: true })).toBe(true);
-    expect(canWait({ type: 'catalog', entries: [], source: 'c', changed: false })).toBe(false);
-    expect(canWait({ type: 'closed', session: 1, reason: 'gone' })).toBe(false);
-    expect(canWait({ type: 'tick' })).toBe(false);
+    expect(isDeferrable({ type: 'signed', in: true, token: 't', address: '' })).toBe(true);
+    expect(isDeferrable({ type: 'catalog.refused', source: 'c', message: 'm' })).toBe(true);
+    expect(isDeferrable({ type: 'catalog', entries: [], source: 'c', changed: true })).toBe(true);
+    expect(isDeferrable({ type: 'catalog', entries: [], source: 'c', changed: false })).toBe(false);
+    expect(isDeferrable({ type: 'closed', session: 1, reason: 'gone' })).toBe(false);
+    expect(isDeferrable({ type: 'tick' })).toBe(false);
   });
 
   it('hours cost no attempt: its worker has a start’s grace from when it may come back', () => {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { MemoryStore, type SyncStore } from './memory-store.js';
 import { Client, WorkerPeer } from './peer.js';
-import { ENGINE, entry, join, useCatalog } from './placement/entry.js';
+import { ENGINE, entry, join, useCatalog } from './placement/catalog-fixtures.js';
 
 const opened: SyncStore[] = [];
 afterEach(() => {

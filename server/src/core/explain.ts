@@ -1,11 +1,11 @@
 /** Why a task waits, in plain words. Reads the state; changes nothing. */
 
 import { headOf, queuedIn } from './lane.js';
-import { heldFor } from './placement/why.js';
+import { explainUnserved } from './placement/explain.js';
 import type { State } from './state.js';
 import { compareTasks } from './task.js';
 import { stateOf } from './view.js';
-import { freeSlotsFor, mismatch, servesKind, takesTasks, type Worker } from './worker.js';
+import { acceptsTasks, freeSlotsFor, mismatch, servesKind, type Worker } from './worker.js';
 
 export interface Waiting {
   readonly id: string;
@@ -34,14 +34,14 @@ export function explainWaiting(state: State, task: Waiting, wallMs: number): str
   const unfit = (worker: Worker) =>
     mismatch(worker, constraints) ??
     (servesKind(worker, task.kind, model) ? undefined : `does not have the model ${model}`);
-  const fitting = serving.some((worker) => takesTasks(worker) && unfit(worker) === undefined);
-  const held = fitting ? undefined : heldFor(state, task.kind, constraints, wallMs);
+  const fitting = serving.some((worker) => acceptsTasks(worker) && unfit(worker) === undefined);
+  const held = fitting ? undefined : explainUnserved(state, task.kind, constraints, wallMs);
   if (held !== undefined) return `${held}${queuePlace(state, task)}`;
   if (serving.length === 0) return nobodyServes(state, task.kind, online.length);
   const reasons = new Map<string, number>();
   const able: Worker[] = [];
   for (const worker of serving) {
-    const reason = takesTasks(worker) ? unfit(worker) : 'takes no new tasks';
+    const reason = acceptsTasks(worker) ? unfit(worker) : 'takes no new tasks';
     if (reason === undefined) able.push(worker);
     else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }

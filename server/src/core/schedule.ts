@@ -1,11 +1,11 @@
 /** Dispatch: the best waiting task to the best worker, until no lane has both. */
 
 import { headOf, type Lane, queuedIn, takeHead } from './lane.js';
-import { startAttempt } from './life.js';
 import { type KindState, kindState } from './state.js';
 import { compareTasks } from './task.js';
+import { startAttempt } from './task-lifecycle.js';
 import type { Turn } from './turn.js';
-import { freeService, freeSlotsFor, mismatch, takesTasks, type Worker } from './worker.js';
+import { acceptsTasks, freeService, freeSlotsFor, mismatch, type Worker } from './worker.js';
 
 /** How many workers with room are compared for one task. */
 const CANDIDATES = 8;
@@ -50,7 +50,7 @@ function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
   let bestShare = 0;
   let seen = 0;
   for (const worker of kind.free) {
-    if (!takesTasks(worker) || !freeService(worker, lane.kind)) {
+    if (!acceptsTasks(worker) || !freeService(worker, lane.kind)) {
       kind.free.delete(worker);
       continue;
     }

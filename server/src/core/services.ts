@@ -1,13 +1,14 @@
-/** The services of a worker: taken over as it tells them, with their slots counted from what runs. */
+/** The services of a worker, as it reports them, with their used slots counted from what runs. */
 import type { Service } from '@rma/protocol/worker';
 import { bindHealthy } from './placement/changes.js';
 import { capacityGrew, type State } from './state.js';
 import { emit, type Turn } from './turn.js';
 import type { LiveService, Worker } from './worker.js';
 
-/** The kinds that one worker may make known; past it further ones are not offered. */
+/** How many kinds one worker may make known; further ones are ignored. */
 const MAX_KINDS_PER_WORKER = 256;
-const PULL_TOLD_MS = 1_000;
+/** Agents report every layer's progress; an event is emitted at most so often. */
+const PULL_EVENT_INTERVAL_MS = 1_000;
 
 export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
   const { state } = turn;
@@ -44,25 +45,25 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
   bindHealthy(turn, worker);
 }
 
-/** Follows a pull, and tells of it at most once a second: agents tell of every layer's every step. */
+/** Follows a pull: where its estimate starts, and when an event last reported it. */
 function pullOf(turn: Turn, worker: Worker, service: Service, old: LiveService | undefined): LiveService['pull'] {
   const { pull } = service;
   if (service.state !== 'pulling' || !pull) return undefined;
   const { wallMs } = turn.batch;
   const known = old?.service.state === 'pulling' ? old.pull : undefined;
-  // A pull that begins anew counts from its new beginning.
+  // A pull that starts over is measured from its new start.
   const from =
     known && pull.bytes >= known.fromBytes
       ? known
-      : { fromBytes: pull.bytes, fromMs: wallMs, toldMs: known?.toldMs ?? 0 };
-  const isNews = !known || old?.service.pull?.bytes !== pull.bytes;
-  if (!isNews || wallMs - from.toldMs < PULL_TOLD_MS) return from;
+      : { fromBytes: pull.bytes, fromMs: wallMs, reportedMs: known?.reportedMs ?? 0 };
+  const progressed = !known || old?.service.pull?.bytes !== pull.bytes;
+  if (!progressed || wallMs - from.reportedMs < PULL_EVENT_INTERVAL_MS) return from;
   emit(turn, 'service.pulling', worker.record.id, '', {
     service: service.name,
     bytes: pull.bytes,
     ...(pull.totalBytes === undefined ? {} : { totalBytes: pull.totalBytes }),
   });
-  return { ...from, toldMs: wallMs };
+  return { ...from, reportedMs: wallMs };
 }
 
 function learnStart({ state, batch }: Turn, service: Service, old: LiveService): void {

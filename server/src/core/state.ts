@@ -3,7 +3,7 @@
 import type { Constraints } from '@rma/protocol/task';
 import { type Lane, laneKey, makeLane } from './lane.js';
 import { type CatalogState, emptyCatalog } from './placement/catalog-state.js';
-import type { PlacedRuntime } from './placement/form.js';
+import type { PlacedRuntime } from './placement/eligibility.js';
 import type { Session } from './session.js';
 import { type CoreSettings, DEFAULT_CORE_SETTINGS } from './settings.js';
 import type { Task } from './task.js';

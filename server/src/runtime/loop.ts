@@ -6,7 +6,7 @@ import type { Effects } from '../core/effects.js';
 import { persists } from '../core/effects.js';
 import type { Batch, Input } from '../core/inputs.js';
 import { tailOf } from '../core/lane.js';
-import { canWait, endReadOnly } from '../core/read-only.js';
+import { endReadOnly, isDeferrable } from '../core/read-only.js';
 import { restore } from '../core/restore.js';
 import type { CoreSettings } from '../core/settings.js';
 import type { State } from '../core/state.js';
@@ -157,7 +157,7 @@ export class Loop {
     const nowMs = clock.nowMs();
     const inputs: Input[] = [];
     for (const input of this.#takeInbox()) {
-      if (!canWait(input)) inputs.push(input);
+      if (!isDeferrable(input)) inputs.push(input);
       else if (this.#later.length < MAX_LATER) this.#later.push(input);
     }
     if (nowMs - this.#tickAtMs >= TICK_MS) {
@@ -256,7 +256,7 @@ export class Loop {
     this.#state.stopping = stopping;
     this.#claimed = [];
     // What else came over sessions that end now: their peers send it again.
-    this.#inbox = [...this.#taken, ...this.#inbox].filter(canWait);
+    this.#inbox = [...this.#taken, ...this.#inbox].filter(isDeferrable);
     this.#taken = [];
     this.#options.rebuilt(reason);
   }

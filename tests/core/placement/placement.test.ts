@@ -3,7 +3,7 @@ import { explainWaiting } from '@rma/server/core/explain';
 import { describe, expect, it } from 'vitest';
 import { Pool } from '../harness.js';
 import { Client, machine, WorkerPeer } from '../peer.js';
-import { container, ENGINE, entry, join, useCatalog } from './entry.js';
+import { container, ENGINE, entry, join, useCatalog } from './catalog-fixtures.js';
 
 const engine = ENGINE;
 const trusted = { trust: 'trusted', engine, kinds: ['own'] } as const;
@@ -262,7 +262,7 @@ describe('the donor', () => {
     useCatalog(pool, entry('chat', { floor: 1 }));
     const worker = join(pool, { engine, policy });
     expect(worker.assigned).toEqual([]);
-    expect(worker.live.forms?.get('chat')).toEqual({ ok: false, reason });
+    expect(worker.live.eligibility?.get('chat')).toEqual({ ok: false, reason });
   });
 });
 
