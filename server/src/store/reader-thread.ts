@@ -5,8 +5,8 @@ import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
 import { readHistory } from './history-scan.js';
 import type { Answer, Question, Said, StoredInput, StoredTask } from './reader.js';
-import { STATE_CODE } from './rows.js';
 import { openReader } from './sqlite.js';
+import { STATE_CODE, type TaskRow } from './task-row.js';
 
 /** Rows that one statement may look at: between two of them the clock is read, and nothing holds on to the log. */
 const SCAN_ROWS = 20_000;
@@ -26,25 +26,10 @@ function open(file: string): ReturnType<typeof openReader> {
 const COLUMNS = `seq, id, owner, kind, lane, priority, state, attempt, worker, submitted_at, started_at, ended_at, due_at,
   options, error, length(input) AS input_bytes, length(output) AS output_bytes`;
 
-interface Row {
-  seq: number;
-  id: string;
-  owner: string;
-  kind: string;
-  lane: number;
-  priority: number;
-  state: number;
-  attempt: number;
-  worker: string | null;
-  submitted_at: number;
-  started_at: number;
-  ended_at: number | null;
-  due_at: number | null;
-  options: string | null;
-  error: string | null;
-  input_bytes: number;
-  output_bytes: number | null;
-}
+type Row = Omit<TaskRow, 'failures' | 'lost' | 'blobs' | 'output_blobs' | 'input' | 'output'> & {
+  readonly input_bytes: number;
+  readonly output_bytes: number | null;
+};
 
 function taskOf(row: Row): StoredTask {
   const options =

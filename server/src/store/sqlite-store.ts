@@ -3,20 +3,13 @@ import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
-import {
-  type BindingRow,
-  bindingFromRow,
-  type TaskRow,
-  type TokenRow,
-  taskFromRow,
-  tokenFromRow,
-  type WorkerRow,
-  workerFromRow,
-} from './rows.js';
+import type { Row, Table } from './columns.js';
+import { BINDINGS, TOKENS, WORKERS } from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
 import { type BlobRecord, StorageFull, type Store } from './store.js';
+import { type TaskRow, taskFromRow } from './task-row.js';
 import { asStorageFull, WriteBehind } from './write-behind.js';
 
 /** Brings a database to this version's schema. */
@@ -70,6 +63,8 @@ export class SqliteStore implements Store {
 
   #load(): Stored {
     const database = this.#database;
+    const all = <R>({ name, decode }: Table<R>) =>
+      (database.prepare(`SELECT * FROM ${name}`).all() as Row[]).map((row) => decode(row));
     const one = (sql: string) => database.prepare(sql).pluck().get() as number;
     const lanes = database.prepare('SELECT * FROM lanes').all() as {
       id: number;
@@ -85,10 +80,10 @@ export class SqliteStore implements Store {
     );
     const counters = database.prepare('SELECT name, value FROM counters').all() as { name: string; value: number }[];
     return {
-      workers: (database.prepare('SELECT * FROM workers').all() as WorkerRow[]).map(workerFromRow),
-      tokens: (database.prepare('SELECT * FROM tokens').all() as TokenRow[]).map(tokenFromRow),
+      workers: all(WORKERS),
+      tokens: all(TOKENS),
       kinds: database.prepare('SELECT kind, worker FROM kinds').all() as { kind: string; worker: string }[],
-      bindings: (database.prepare('SELECT * FROM bindings').all() as BindingRow[]).map(bindingFromRow),
+      bindings: all(BINDINGS),
       lanes: lanes.map((row) => {
         const lane = makeLane(row.id, row.key, row.kind, JSON.parse(row.constraints), row.owner);
         lane.open = row.open;
