@@ -1,4 +1,4 @@
-/** Submits: every task of one is accepted once it is on disk, or refused with the reason. */
+/** Submits: each task of the message is accepted, once it is on disk, or refused with the reason. */
 import { ProtocolError, type WireError } from '@rma/protocol/error';
 import { unpackPayload, valueToJson } from '@rma/protocol/payload';
 import type { TaskSpec } from '@rma/protocol/task';
@@ -48,7 +48,7 @@ function conflict(task: Task, spec: TaskSpec, session: Session): WireError | und
   };
 }
 
-/** The same value may be encoded in two ways, by two subprotocols or libraries. */
+/** Equal bytes or, since the subprotocols and libraries encode differently, equal values. */
 function sameInput(a: Uint8Array, b: Uint8Array): boolean {
   if (sameBytes(a, b)) return true;
   const text = valueText(a);
