@@ -14,7 +14,7 @@ function setUp() {
 const eventTypes = (pool: Pool) => pool.memory.tables.events.map(({ type }) => type);
 
 describe('pinning a tier', () => {
-  it('is answered with the worker, told to it, kept over restarts, and undone by null', () => {
+  it('is answered with the worker, sent to it, kept over restarts, and undone by null', () => {
     const { pool, admin, worker } = setUp();
     const { replies } = admin.act({ do: 'worker.pin', worker: worker.id, tier: 1 });
     expect(replies).toMatchObject([{ result: { id: worker.id, tier: 1, pinned: true } }]);

@@ -13,7 +13,7 @@ const pick = fc.nat(30);
 const agent = fc.nat(2);
 const client = fc.nat(1);
 
-const wish = fc.record(
+const fields = fc.record(
   {
     kind: fc.constantFrom('echo', 'ocr.read'),
     priority: fc.integer({ min: -1, max: 1 }),
@@ -34,7 +34,7 @@ const action: fc.Arbitrary<SimulationAction> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('submit' as const),
       client,
-      tasks: fc.array(wish, { minLength: 1, maxLength: 6 }),
+      tasks: fc.array(fields, { minLength: 1, maxLength: 6 }),
       watch: fc.boolean(),
     }),
   },

@@ -1,4 +1,4 @@
-/** A pool of clients and agents that lives through a list of actions, checked after each turn, and is then brought to rest. */
+/** Simulates clients and agents through a list of actions: invariants are checked after each turn, and at rest. */
 import { isTerminal, type TaskSpec } from '@rma/protocol/task';
 import { expect } from 'vitest';
 import { AgentModel, type Outcome } from './agent-model.js';
@@ -78,7 +78,7 @@ export class Simulation {
     switch (action.do) {
       case 'submit': {
         const client = this.#clients[action.client % this.#clients.length]!;
-        const tasks = action.tasks.map((wish) => this.#spec(wish, client));
+        const tasks = action.tasks.map((fields) => this.#spec(fields, client));
         client.connect();
         client.submit(tasks, action.watch);
         return;
@@ -153,8 +153,8 @@ export class Simulation {
     }
   }
 
-  #spec(wish: Partial<TaskSpec>, owner: ClientModel): TaskSpec {
-    const { notBefore, ...rest } = wish;
+  #spec(fields: Partial<TaskSpec>, owner: ClientModel): TaskSpec {
+    const { notBefore, ...rest } = fields;
     const spec: TaskSpec = {
       id: taskId(this.pool.nextId(), this.pool.wallMs),
       kind: 'echo',

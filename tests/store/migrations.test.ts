@@ -1,4 +1,4 @@
-/** What becomes of a database file at a start: new, older, newer, empty, damaged, somebody else's. */
+/** What a start does with a database file: new, older, newer, empty, damaged, or no database. */
 import { createHash } from 'node:crypto';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ it.each(MIGRATIONS.map((_, version) => version))(
   },
 );
 
-it('takes an empty file for a new one: a start that was killed leaves such', () => {
+it('treats an empty file as new: a start that was killed leaves one', () => {
   const file = newFile();
   writeFileSync(file, '');
   const store = openSqliteStore(file);
@@ -93,7 +93,7 @@ it.each([
       truncateSync(file, 8_192);
     },
   ],
-])('says of a file that %s which it is and what to do', (_what, damage) => {
+])('names a file that %s, and a remedy', (_what, damage) => {
   const file = newFile();
   damage(file);
   const open = () => {

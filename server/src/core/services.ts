@@ -30,7 +30,8 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
       });
       state.placementDue = true;
     }
-    if (changed && old?.service.state === 'starting' && service.state === 'healthy') learnStart(turn, service, old);
+    if (changed && old?.service.state === 'starting' && service.state === 'healthy')
+      recordStartTime(turn, service, old);
     before.delete(service.name);
   }
   for (const name of before.keys()) {
@@ -39,7 +40,7 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
   }
   countSlots(worker);
   for (const { service } of worker.services.values()) {
-    learnKinds(turn, worker, service);
+    addKnownKinds(turn, worker, service);
     capacityGrew(state, worker, service.kinds);
   }
   bindHealthy(turn, worker);
@@ -66,7 +67,7 @@ function pullOf(turn: Turn, worker: Worker, service: Service, old: LiveService |
   return { ...from, reportedMs: wallMs };
 }
 
-function learnStart({ state, batch }: Turn, service: Service, old: LiveService): void {
+function recordStartTime({ state, batch }: Turn, service: Service, old: LiveService): void {
   const name = service.workload ?? service.name;
   if (!state.catalog.byName.has(name)) return;
   const ms = Math.max(0, batch.wallMs - old.sinceMs);
@@ -92,7 +93,7 @@ function serving(worker: Worker, kind: string): LiveService | undefined {
   return undefined;
 }
 
-function learnKinds(turn: Turn, worker: Worker, service: Service): void {
+function addKnownKinds(turn: Turn, worker: Worker, service: Service): void {
   const { state, effects } = turn;
   if (service.state !== 'healthy') return;
   for (const kind of service.kinds) {
@@ -110,7 +111,7 @@ function kindsOf(state: State, worker: Worker): number {
   return kinds;
 }
 
-/** A revoked worker's kinds are forgotten, unless somebody else offers them or they are built in. */
+/** Removes a revoked worker from the known kinds; a kind without workers stays only if it is built in or in the catalogue. */
 export function forgetKinds(turn: Turn, worker: Worker): void {
   const { knownKinds, builtInKinds, catalog } = turn.state;
   for (const [kind, workers] of knownKinds) {

@@ -20,7 +20,7 @@ export interface TaskOptions {
   readonly constraints?: Constraints;
 }
 
-/** A task's row in the store, and its live form. Times are wall-clock ms; 0 means none. */
+/** Times are wall-clock ms; 0 means none. */
 export interface Task {
   /** Numbered by arrival; the row's key. */
   readonly seq: number;

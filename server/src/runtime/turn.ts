@@ -105,7 +105,7 @@ export class Turns {
   }
 }
 
-/** Hands an answer to whoever drives the coroutine, and takes its value back. */
+/** Yields an answer to the driver, and resumes with its value. */
 function* answerOf<T>(answer: Awaitable<T>): Generator<Awaitable<unknown>, T, unknown> {
   return (yield answer) as T;
 }
