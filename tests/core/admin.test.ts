@@ -37,6 +37,15 @@ describe('pinning a tier', () => {
   });
 });
 
+describe('a name', () => {
+  it('is the one that the worker reports, in its welcome, too, until an admin sets another', () => {
+    const { admin, worker } = setUp();
+    expect(worker.connect({ name: 'lab-2' }).welcome?.worker?.name).toBe('lab-2');
+    admin.act({ do: 'worker.rename', worker: worker.id, name: 'front desk' });
+    expect(worker.connect({ name: 'lab-3' }).welcome?.worker?.name).toBe('front desk');
+  });
+});
+
 describe('draining', () => {
   it('outlives the coordinator and the session', () => {
     const { pool, admin, alice, worker } = setUp();

@@ -140,6 +140,8 @@ export interface Arrival {
   readonly restarted?: boolean;
   readonly services?: Service[];
   readonly draining?: boolean;
+  /** Another name than before. */
+  readonly name?: string;
 }
 
 export class WorkerPeer extends Peer {
@@ -181,6 +183,7 @@ export class WorkerPeer extends Peer {
     const n = pool.nextId();
     const candidate = { worker: `w-test${n}`, tokenId: `t-${n}`, credential: `credential-${n}` };
     const { running = [], finished = [], services = [this.service()], draining = false } = arrival;
+    const name = arrival.name ?? options.name;
     pool.push({
       type: 'hello',
       session: this.session,
@@ -194,7 +197,7 @@ export class WorkerPeer extends Peer {
         worker: {
           key: this.key,
           instance: this.instance,
-          ...(options.name === undefined ? {} : { name: options.name }),
+          ...(name === undefined ? {} : { name }),
           labels: options.labels ?? {},
           hardware: options.hardware ?? machine(3),
           available: [...(options.available ?? [])],

@@ -26,7 +26,7 @@ export function helloWorker(turn: Turn, input: HelloInput, token: TokenRecord, h
   const admitted = token.role === 'worker' ? readmit(turn, input, token) : admit(turn, input, token, hello);
   if (!admitted) return;
   const { worker, credential } = admitted;
-  const { id, owner, name } = worker.record;
+  const { id, owner } = worker.record;
   if (worker.session !== 0) closeSession(turn, worker.session, 'replaced', 'the same worker connected again');
   openSession(turn, input, 'worker', admitted.token, owner, id);
   const verdicts = arrive(turn, input, worker, hello);
@@ -34,7 +34,8 @@ export function helloWorker(turn: Turn, input: HelloInput, token: TokenRecord, h
     ...welcome(input.session, 'worker', owner),
     worker: {
       id,
-      name,
+      // As the hello just set it.
+      name: worker.record.name,
       ...(credential === undefined ? {} : { credential }),
       verdicts,
       assignment: worker.assignment,
