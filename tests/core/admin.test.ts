@@ -14,7 +14,7 @@ function setUp() {
 const eventTypes = (pool: Pool) => pool.memory.tables.events.map(({ type }) => type);
 
 describe('pinning a tier', () => {
-  it('is answered with the worker, told to it, kept over restarts, and undone by null', () => {
+  it('is answered with the worker, sent to it, kept over restarts, and undone by null', () => {
     const { pool, admin, worker } = setUp();
     const { replies } = admin.act({ do: 'worker.pin', worker: worker.id, tier: 1 });
     expect(replies).toMatchObject([{ result: { id: worker.id, tier: 1, pinned: true } }]);
@@ -34,6 +34,15 @@ describe('pinning a tier', () => {
     worker.disconnect();
     expect(admin.act({ do: 'worker.pin', worker: worker.id, tier: 2 }).replies).toHaveLength(1);
     expect(worker.connect().welcome?.worker?.assignment.tier).toBe(2);
+  });
+});
+
+describe('a name', () => {
+  it('is the one that the worker reports, in its welcome, too, until an admin sets another', () => {
+    const { admin, worker } = setUp();
+    expect(worker.connect({ name: 'lab-2' }).welcome?.worker?.name).toBe('lab-2');
+    admin.act({ do: 'worker.rename', worker: worker.id, name: 'front desk' });
+    expect(worker.connect({ name: 'lab-3' }).welcome?.worker?.name).toBe('front desk');
   });
 });
 

@@ -1,4 +1,4 @@
-/** An agent as PROTOCOL.md wants it: runs what it is given, keeps results until they are acknowledged, tells all in its hello. */
+/** An agent that follows PROTOCOL.md: keeps results until they are acknowledged, and reports every attempt in its hello. */
 import type { AttemptRef, AttemptResult } from '@rma/protocol/task';
 import type { CoreMessage } from '@rma/server/core/inputs';
 import { expect } from 'vitest';
@@ -26,13 +26,13 @@ export class AgentModel {
   id = '';
   session = 0;
   #welcomed = false;
-  /** What the coordinator was told last. */
-  #told = { slots: 0, draining: false };
+  /** What it reported last. */
+  #reported = { slots: 0, draining: false };
   slots: number;
   draining = false;
   /** Attempts that run, with the chunks that were made of each. */
   readonly running = new Map<string, AttemptRef & { chunks: number }>();
-  /** Attempts that it was told to stop and that have not stopped yet. */
+  /** Attempts that the coordinator stopped, not yet confirmed. */
   readonly stopping = new Map<string, AttemptRef & { sinceMs: number }>();
   readonly outbox = new Map<string, AttemptResult>();
   /** Every result that it ever sent. */
@@ -52,7 +52,7 @@ export class AgentModel {
     const pool = this.#pool;
     this.session = pool.nextId();
     this.#welcomed = false;
-    this.#told = { slots: this.slots, draining: this.draining };
+    this.#reported = { slots: this.slots, draining: this.draining };
     const n = pool.nextId();
     this.#credential = `t-${n}`;
     const token = this.#token;
@@ -109,21 +109,21 @@ export class AgentModel {
 
   setSlots(slots: number): void {
     this.slots = slots;
-    this.#tell();
+    this.#report();
   }
 
   setDraining(draining: boolean): void {
     this.draining = draining;
-    this.#tell();
+    this.#report();
   }
 
-  /** Tells what changed since it was told last. */
-  #tell(): void {
+  /** Reports what changed since it last did. */
+  #report(): void {
     if (!this.#welcomed) return;
     const { slots, draining } = this;
-    if (slots !== this.#told.slots) this.#say({ type: 'services', services: this.#services() });
-    if (draining !== this.#told.draining) this.#say({ type: 'drain', draining });
-    this.#told = { slots, draining };
+    if (slots !== this.#reported.slots) this.#send({ type: 'services', services: this.#services() });
+    if (draining !== this.#reported.draining) this.#send({ type: 'drain', draining });
+    this.#reported = { slots, draining };
   }
 
   #services() {
@@ -146,7 +146,7 @@ export class AgentModel {
     );
   }
 
-  /** Everything that was told to stop has stopped. */
+  /** Confirms every stopped attempt. */
   confirmStops(): void {
     for (const { task, attempt } of this.stopping.values()) {
       this.#end({ task, attempt, error: { code: 'cancelled', message: 'stopped', retryable: false } });
@@ -157,12 +157,12 @@ export class AgentModel {
   #end(result: AttemptResult): void {
     this.outbox.set(keyOf(result), result);
     this.sent.push(result);
-    this.#say({ type: 'results', results: [result] });
+    this.#send({ type: 'results', results: [result] });
   }
 
   /** Sends a result of the past again, or one of an attempt that is not its own. */
   repeat(result: AttemptResult | undefined): void {
-    if (result) this.#say({ type: 'results', results: [result] });
+    if (result) this.#send({ type: 'results', results: [result] });
   }
 
   chunk(pick: number): void {
@@ -170,10 +170,10 @@ export class AgentModel {
     if (!ref) return;
     const { task, attempt } = ref;
     ref.chunks++;
-    this.#say({ type: 'chunks', chunks: [{ task, attempt, chunk: ref.chunks, data: bytes(`part ${ref.chunks}`) }] });
+    this.#send({ type: 'chunks', chunks: [{ task, attempt, chunk: ref.chunks, data: bytes(`part ${ref.chunks}`) }] });
   }
 
-  #say(message: CoreMessage): void {
+  #send(message: CoreMessage): void {
     if (this.#welcomed) this.#pool.push({ type: 'message', session: this.session, message });
   }
 
@@ -192,11 +192,11 @@ export class AgentModel {
       if (this.running.delete(key)) this.stopping.set(key, { task, attempt, sinceMs: this.#pool.nowMs });
     }
     for (const { task, attempt } of sent.dispatches) {
-      expect(this.#busy(), `attempts on ${this.#told.slots} slots`).toBeLessThan(this.#told.slots);
-      expect(this.#told.draining, 'a dispatch to a draining worker').toBe(false);
+      expect(this.#busy(), `attempts on ${this.#reported.slots} slots`).toBeLessThan(this.#reported.slots);
+      expect(this.#reported.draining, 'a dispatch to a draining worker').toBe(false);
       this.running.set(keyOf({ task, attempt }), { task, attempt, chunks: 0 });
     }
-    if (worker) this.#tell();
+    if (worker) this.#report();
     for (const { error } of sent.errors) expect.fail(`the agent was at fault: ${error.message}`);
   }
 
@@ -218,7 +218,7 @@ export class AgentModel {
     else if (runs) {
       expect(runs.chunks, 'chunks stored that were never made').toBeGreaterThanOrEqual(chunk);
       for (let next = chunk + 1; next <= runs.chunks; next++) {
-        this.#say({ type: 'chunks', chunks: [{ ...ref, chunk: next, data: bytes(`part ${next}`) }] });
+        this.#send({ type: 'chunks', chunks: [{ ...ref, chunk: next, data: bytes(`part ${next}`) }] });
       }
     } else expect(this.stopping.has(key), `${key} is to go on and does not run`).toBe(true);
   }

@@ -52,7 +52,7 @@ describe('cancelling a task', () => {
     expect(pool.memory.tables.ended).toEqual(new Map([['cancelled', 1]]));
   });
 
-  it('that runs on a worker that is away ends it, and the worker hears of it when it is back', () => {
+  it('that runs on a worker that is away ends it, and the worker stops it when it reconnects', () => {
     const { pool, alice } = setUp();
     const worker = new WorkerPeer(pool);
     const id = alice.submitWatched();

@@ -71,7 +71,7 @@ describe('chunks', () => {
   it.each([
     ['one is above the inline limit', {}, LIMITS.maxInlineBytes + 1],
     ['all of an attempt are above its limit', { maxChunkBytesPerAttempt: 100 }, 101],
-  ])('end the task when %s, and its worker is told to stop', (_what, settings, size) => {
+  ])('end the task when %s, and stop its attempt', (_what, settings, size) => {
     const { alice, worker, id, given } = setUp(settings);
     worker.chunk(given, 1, 'x'.repeat(size));
     expect(alice.read().ended).toMatchObject([{ task: id, state: 'failed', error: { code: 'output.too_large' } }]);

@@ -1,4 +1,4 @@
-/** A client as PROTOCOL.md wants it: sends again what was not answered, and expects each end that it asked for once. */
+/** A client that follows PROTOCOL.md: repeats what was not answered, and expects each end that it watches once. */
 import type { TaskSpec } from '@rma/protocol/task';
 import type { CoreMessage } from '@rma/server/core/inputs';
 import { expect } from 'vitest';
@@ -12,7 +12,7 @@ export class ClientModel {
   session = 0;
   /** Submitted, and neither accepted nor refused so far. */
   readonly unanswered = new Map<string, TaskSpec>();
-  /** Of this session: how often each task was asked to be watched, and how often its end was told. */
+  /** Of this session: how often each task was asked to be watched, and how often its end was sent. */
   #watches = new Map<string, number>();
   #ends = new Map<string, number>();
 
@@ -53,34 +53,34 @@ export class ClientModel {
       if (!this.#accepted.has(task.id)) this.unanswered.set(task.id, task);
       if (watch) this.#expectEnd(task.id);
     }
-    this.#say({ type: 'submit', tasks, watch });
+    this.#send({ type: 'submit', tasks, watch });
   }
 
   cancel(task: string): void {
-    this.#say({ type: 'cancel', ref: 1, task });
+    this.#send({ type: 'cancel', ref: 1, task });
   }
 
   watch(task: string): void {
     this.#expectEnd(task);
-    this.#say({ type: 'watch', tasks: [{ task }] });
+    this.#send({ type: 'watch', tasks: [{ task }] });
   }
 
   unwatch(task: string): void {
     // An end may be on its way: from now on any number up to the watches is right.
     this.#ends.set(task, Number.NEGATIVE_INFINITY);
-    this.#say({ type: 'unwatch', tasks: [task] });
+    this.#send({ type: 'unwatch', tasks: [task] });
   }
 
   #expectEnd(task: string): void {
     this.#watches.set(task, (this.#watches.get(task) ?? 0) + 1);
   }
 
-  #say(message: CoreMessage): void {
+  #send(message: CoreMessage): void {
     this.#pool.push({ type: 'message', session: this.session, message });
   }
 
   receive(sent: Sent): void {
-    // Within one turn a task may be refused, and then accepted when it is sent again: the order of these is not told.
+    // Within one turn a task may be refused, and then accepted when it is sent again: their order is not visible.
     for (const { task, error } of sent.refused) {
       expect(['queue_full', 'not_found'], error.message).toContain(error.kind);
       expect(this.#accepted.has(task), `${task} was accepted, and then: ${error.message}`).toBe(false);
@@ -96,7 +96,7 @@ export class ClientModel {
     for (const { task } of sent.ended) {
       const ends = (this.#ends.get(task) ?? 0) + 1;
       this.#ends.set(task, ends);
-      expect(ends, `the end of ${task} was told`).toBeLessThanOrEqual(this.#watches.get(task) ?? 0);
+      expect(ends, `the end of ${task} was sent`).toBeLessThanOrEqual(this.#watches.get(task) ?? 0);
     }
   }
 
@@ -104,7 +104,7 @@ export class ClientModel {
   checkRest(): void {
     expect([...this.unanswered.keys()]).toEqual([]);
     for (const task of this.#watches.keys()) {
-      expect(this.#ends.get(task) ?? 0, `the end of ${task} was told`).not.toBe(0);
+      expect(this.#ends.get(task) ?? 0, `the end of ${task} was sent`).not.toBe(0);
     }
   }
 }

@@ -17,7 +17,7 @@ describe('the order', () => {
     expect(worker.dispatches().map(({ task }) => task)).toEqual([b, c, a, d]);
   });
 
-  it('leaves a lane that nobody can serve aside', () => {
+  it('skips a lane that no worker can serve', () => {
     const pool = new Pool();
     const alice = new Client(pool);
     alice.submit({ priority: 9, constraints: { tier: 1 } }, { priority: 9, constraints: { labels: { site: 'x' } } });
@@ -81,7 +81,7 @@ describe('a constraint', () => {
     expect(worker.dispatches()).toEqual([]);
   });
 
-  it('of labels is judged by what the worker says when it comes back', () => {
+  it('of labels is checked against what the worker reports when it reconnects', () => {
     const pool = new Pool();
     const options = { labels: { site: 'a' } };
     const worker = new WorkerPeer(pool, options);
@@ -93,7 +93,7 @@ describe('a constraint', () => {
 });
 
 describe('a slot', () => {
-  it('is counted when the task is dispatched: nobody gets more than it has', () => {
+  it('is counted when the task is dispatched: no worker gets more than it has', () => {
     const pool = new Pool();
     const worker = new WorkerPeer(pool, { slots: 3 });
     new Client(pool).submit(...Array.from({ length: 10 }, () => ({})));
@@ -139,7 +139,7 @@ describe('a slot', () => {
     },
   );
 
-  it('comes back by itself when its worker never confirms the stop', () => {
+  it('is freed after a timeout when its worker never confirms the stop', () => {
     const pool = new Pool();
     const alice = new Client(pool);
     const worker = new WorkerPeer(pool);
@@ -154,7 +154,7 @@ describe('a slot', () => {
     expect(worker.used).toBe(1);
   });
 
-  it('of a service that is not healthy takes nothing', () => {
+  it('of a service that is not healthy gets nothing', () => {
     const pool = new Pool();
     const worker = new WorkerPeer(pool);
     worker.serve(worker.service({ state: 'unhealthy' }));
@@ -164,7 +164,7 @@ describe('a slot', () => {
     expect(worker.dispatches()).toHaveLength(1);
   });
 
-  it('stays counted when the worker tells its services anew', () => {
+  it('stays counted when the worker reports its services again', () => {
     const pool = new Pool();
     const worker = new WorkerPeer(pool, { slots: 2 });
     const alice = new Client(pool);
@@ -214,7 +214,7 @@ describe('among workers', () => {
     expect(worker.dispatches()).toHaveLength(1);
   });
 
-  it('one that says so in its hello drains from the start', () => {
+  it('one whose hello reports draining drains from the start', () => {
     const pool = new Pool();
     const worker = new WorkerPeer(pool);
     worker.disconnect();
@@ -224,7 +224,7 @@ describe('among workers', () => {
   });
 });
 
-it('a dispatch carries what the worker needs, and its watchers hear of it', () => {
+it('a dispatch carries what the worker needs, and its watchers are sent the change', () => {
   const pool = new Pool();
   const alice = new Client(pool);
   const blob = 'ab'.repeat(32);

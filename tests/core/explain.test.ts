@@ -2,7 +2,7 @@
 import { explainWaiting } from '@rma/server/core/explain';
 import { expect, it } from 'vitest';
 import { Pool } from './harness.js';
-import { Client, machine, type Wish, WorkerPeer } from './peer.js';
+import { Client, machine, type TaskFields, WorkerPeer } from './peer.js';
 
 function why(pool: Pool, id: string): string {
   const [task] = pool.store.fetch([id]);
@@ -10,21 +10,24 @@ function why(pool: Pool, id: string): string {
   return explainWaiting(pool.state, { ...task, state: task.state }, pool.wallMs);
 }
 
-function waits(prepare: (pool: Pool, alice: Client) => void, wish: Wish | ((pool: Pool) => Wish) = {}): string {
+function waits(
+  prepare: (pool: Pool, alice: Client) => void,
+  fields: TaskFields | ((pool: Pool) => TaskFields) = {},
+): string {
   const pool = new Pool();
   const alice = new Client(pool);
   prepare(pool, alice);
-  const [id] = alice.submit(typeof wish === 'function' ? wish(pool) : wish);
+  const [id] = alice.submit(typeof fields === 'function' ? fields(pool) : fields);
   return why(pool, id!);
 }
 
 /** Prepares nothing. */
 const nobody = (): undefined => undefined;
 
-it.each<[string, string, (pool: Pool, alice: Client) => void, Wish | ((pool: Pool) => Wish)]>([
+it.each<[string, string, (pool: Pool, alice: Client) => void, TaskFields | ((pool: Pool) => TaskFields)]>([
   ['nobody is there', 'none of 0 workers online serves echo: waits for a worker that does', nobody, {}],
   [
-    'nobody who is there serves it',
+    'no worker online serves it',
     'none of 1 worker online serves ocr.read: waits for a worker that does',
     (pool) => new WorkerPeer(pool),
     { kind: 'ocr.read' },
@@ -75,11 +78,11 @@ it.each<[string, string, (pool: Pool, alice: Client) => void, Wish | ((pool: Poo
     {},
   ],
   ['it is scheduled', 'scheduled: begins in 90 s', nobody, (pool: Pool) => ({ notBefore: pool.wallMs + 90_000 })],
-])('when %s', (_when, sentence, prepare, wish) => {
-  expect(waits(prepare, wish)).toBe(sentence);
+])('when %s', (_when, sentence, prepare, fields) => {
+  expect(waits(prepare, fields)).toBe(sentence);
 });
 
-it('tells the place in the queue and about how long, once run times are known', () => {
+it('gives its position, and an estimate once run times are known', () => {
   const pool = new Pool();
   const alice = new Client(pool);
   const worker = new WorkerPeer(pool, { slots: 2 });
@@ -91,7 +94,7 @@ it('tells the place in the queue and about how long, once run times are known', 
   expect(why(pool, ids[5]!)).toMatch(/: position 4, about 20 s$/);
 });
 
-it('tells that a task lies behind what is held in memory', () => {
+it('gives a lower bound of the position for a task beyond the window', () => {
   const pool = new Pool({ settings: { windowTasks: 2 } });
   const alice = new Client(pool);
   new WorkerPeer(pool);
@@ -99,7 +102,7 @@ it('tells that a task lies behind what is held in memory', () => {
   expect(why(pool, ids[5]!)).toMatch(/: position 4 or later of 5$/);
 });
 
-it('tells why it waits before its next attempt', () => {
+it('gives the reason of a backoff', () => {
   const pool = new Pool();
   const alice = new Client(pool);
   const worker = new WorkerPeer(pool);

@@ -1,32 +1,30 @@
 /**
- * The core without a process: virtual time, a store in memory, and the turns of runtime/loop.ts (claimed rows first,
- * then what arrived, due rows, tick; fetch, step, commit, perform, claim). What it sends is kept by session.
+ * The core without a process: virtual time, a store in memory, and the loop's own turns (runtime/turn.ts), driven
+ * synchronously. What each session is sent is kept until a test reads it.
  */
-import { type Effects, makeEffects, type Outgoing, persists } from '@rma/server/core/effects';
-import type { Batch, Input } from '@rma/server/core/inputs';
-import { tailOf } from '@rma/server/core/lane';
+import { makeEffects, makeOutgoing, type Outgoing } from '@rma/server/core/effects';
+import type { Input } from '@rma/server/core/inputs';
 import { restore } from '@rma/server/core/restore';
 import type { CoreSettings } from '@rma/server/core/settings';
 import type { State } from '@rma/server/core/state';
-import { step } from '@rma/server/core/step';
 import type { TokenRecord } from '@rma/server/core/token';
-import { namedBlobs, namedTasks } from '@rma/server/runtime/named';
+import { runTurnSync, Turns } from '@rma/server/runtime/turn';
 import { MemoryStore, type SyncStore } from './memory-store.js';
 
-const TICK_MS = 1_000;
-const DUE_MS = 100;
-const DUE_LIMIT = 500;
 /** When every test begins: a Sunday. */
 export const START_MS = Date.UTC(2026, 1, 1, 12);
 
 /** Where a coordinator dies: nothing of the turn is on disk, or all of it is and nothing was sent. */
 export type CrashPoint = 'before commit' | 'after commit';
 
-/** What one session was sent: the lists of `Outgoing` over any number of turns, replays already read. */
+/** What one session was sent over any number of turns: the fields of `Outgoing`, with stored chunks already read. */
 export interface Sent extends Omit<Outgoing, 'replays' | 'acknowledgedChunks' | 'assignment'> {
   assignments: NonNullable<Outgoing['assignment']>[];
   acknowledgedChunks: { task: string; attempt: number; chunk: number }[];
 }
+
+/** Ends a turn where the process is to die. */
+class Crash extends Error {}
 
 export interface PoolOptions {
   readonly settings?: Partial<CoreSettings>;
@@ -41,14 +39,13 @@ export class Pool {
   state: State;
   /** The core's random number of the next turns. */
   random = 0.5;
-  /** Sees what each turn sends to each session, beside the mail that is kept. */
+  /** Called with what each turn sends to each session. */
   onSent: ((session: number, sent: Sent) => void) | undefined;
   readonly #settings: Partial<CoreSettings>;
   readonly #builtInKinds: readonly string[];
+  #turns: Turns;
   #inbox: Input[] = [];
-  #claimed: Input[] = [];
-  #tickAtMs = 0;
-  #dueAtMs = 0;
+  #crash: CrashPoint | undefined;
   #mail = new Map<number, Sent>();
   #ids = 0;
 
@@ -56,6 +53,7 @@ export class Pool {
     this.#settings = options.settings ?? {};
     this.#builtInKinds = options.builtInKinds ?? ['echo', 'ocr.read', 'ner.extract'];
     this.store = options.store ?? new MemoryStore();
+    this.#turns = this.#makeTurns();
     this.state = this.#restore();
   }
 
@@ -67,10 +65,10 @@ export class Pool {
 
   get pending(): boolean {
     const { ready, readOnly } = this.state;
-    return this.#inbox.length > 0 || this.#claimed.length > 0 || (ready.size > 0 && !readOnly);
+    return this.#inbox.length > 0 || this.#turns.hasClaimed || (ready.size > 0 && !readOnly);
   }
 
-  /** A number that was not used before. */
+  /** A number that is used nowhere else in this pool. */
   nextId(): number {
     return ++this.#ids;
   }
@@ -81,47 +79,41 @@ export class Pool {
 
   /** One turn of the loop. With `crash` the process dies in it, and the pool is one that started anew. */
   turn(crash?: CrashPoint): void {
-    const inputs = [...this.#claimed, ...this.#inbox];
-    this.#claimed = [];
+    const { state, nowMs, wallMs, random } = this;
+    const time = { nowMs, wallMs, random };
+    const arrived = this.#inbox;
     this.#inbox = [];
-    if (this.nowMs - this.#dueAtMs >= DUE_MS) {
-      this.#dueAtMs = this.nowMs;
-      const tasks = this.store.due(this.wallMs, DUE_LIMIT);
-      if (tasks.length > 0) inputs.push({ type: 'due', tasks });
+    this.#crash = crash;
+    try {
+      runTurnSync(
+        state.readOnly ? this.#turns.readOnlyTurn(state, arrived, time) : this.#turns.turn(state, arrived, time),
+      );
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error;
+    } finally {
+      this.#crash = undefined;
     }
-    if (this.nowMs - this.#tickAtMs >= TICK_MS) {
-      this.#tickAtMs = this.nowMs;
-      inputs.push({ type: 'tick' });
-    }
-    const ids = namedTasks(inputs, this.state);
-    const fetched = new Map(this.store.fetch(ids).map((task) => [task.id, task]));
-    const blobsHeld = new Set<string>();
-    for (const { owner, blob } of namedBlobs(inputs, this.state, fetched)) {
-      if (this.store.findBlob(owner, blob)) blobsHeld.add(`${owner} ${blob}`);
-    }
-    const { nowMs, wallMs, random } = this;
-    const batch: Batch = { nowMs, wallMs, random, inputs, fetched, blobsHeld };
-    const effects = step(this.state, batch);
-    if (crash === 'before commit') {
-      this.restart();
-      return;
-    }
-    if (persists(effects.persist)) this.store.commit(effects.persist, wallMs);
-    if (crash === 'after commit') {
-      this.restart();
-      return;
-    }
-    for (const [session, outgoing] of effects.outgoing) this.#send(session, outgoing);
-    this.#claim(effects);
+    if (crash) this.restart();
   }
 
-  #claim(effects: Effects): void {
-    for (const { lane: id, tasks, bytes } of effects.claims) {
-      const lane = this.state.lanes.get(id);
-      if (!lane) continue;
-      const claimed = this.store.claim(id, tailOf(lane), tasks, bytes);
-      this.#claimed.push({ type: 'claimed', lane: id, tasks: claimed, asked: tasks });
-    }
+  #makeTurns(): Turns {
+    const { store } = this;
+    return new Turns({
+      store: {
+        fetch: (ids) => store.fetch(ids),
+        findBlob: (owner, blob) => store.findBlob(owner, blob),
+        due: (wallMs, limit) => store.due(wallMs, limit),
+        claim: (lane, after, tasks, bytes) => store.claim(lane, after, tasks, bytes),
+        commit: (persist, wallMs) => {
+          if (this.#crash === 'before commit') throw new Crash();
+          store.commit(persist, wallMs);
+        },
+      },
+      perform: ({ outgoing }) => {
+        if (this.#crash) throw new Crash();
+        for (const [session, its] of outgoing) this.#send(session, its);
+      },
+    });
   }
 
   /** Turns until nothing is left to do at this time. */
@@ -139,12 +131,10 @@ export class Pool {
     this.settle();
   }
 
-  /** The process died: connections, inputs and mail on its way are gone; what was committed is not. */
+  /** The process died: connections and queued inputs are gone; what was committed is not. */
   restart(): void {
     this.#inbox = [];
-    this.#claimed = [];
-    this.#tickAtMs = 0;
-    this.#dueAtMs = 0;
+    this.#turns = this.#makeTurns();
     this.state = this.#restore();
   }
 
@@ -199,7 +189,7 @@ export class Pool {
     this.#mail.set(session, mail ? joined(mail, sent) : sent);
   }
 
-  /** What the session was sent since the last look. */
+  /** What the session was sent since it was last read. */
   read(session: number): Sent {
     const mail = this.#mail.get(session);
     this.#mail.delete(session);
@@ -208,37 +198,17 @@ export class Pool {
 }
 
 export function emptySent(): Sent {
-  return {
-    errors: [],
-    replies: [],
-    accepted: [],
-    refused: [],
-    assignments: [],
-    acknowledgedResults: [],
-    acknowledgedChunks: [],
-    stops: [],
-    dispatches: [],
-    changed: [],
-    chunks: [],
-    ended: [],
-  };
+  const { replays: _, assignment: _1, acknowledgedChunks: _2, ...lists } = makeOutgoing();
+  return { ...lists, assignments: [], acknowledgedChunks: [] };
 }
 
+/** Lists are joined; of single values (welcome, close) the last one counts. */
 function joined(a: Sent, b: Sent): Sent {
-  return {
-    ...a,
-    ...b,
-    errors: [...a.errors, ...b.errors],
-    replies: [...a.replies, ...b.replies],
-    accepted: [...a.accepted, ...b.accepted],
-    refused: [...a.refused, ...b.refused],
-    assignments: [...a.assignments, ...b.assignments],
-    acknowledgedResults: [...a.acknowledgedResults, ...b.acknowledgedResults],
-    acknowledgedChunks: [...a.acknowledgedChunks, ...b.acknowledgedChunks],
-    stops: [...a.stops, ...b.stops],
-    dispatches: [...a.dispatches, ...b.dispatches],
-    changed: [...a.changed, ...b.changed],
-    chunks: [...a.chunks, ...b.chunks],
-    ended: [...a.ended, ...b.ended],
-  };
+  const all: Record<string, unknown> = { ...a };
+  for (const [name, value] of Object.entries(b)) {
+    const before = all[name];
+    if (Array.isArray(before) && Array.isArray(value)) all[name] = [...before, ...value];
+    else if (value !== undefined) all[name] = value;
+  }
+  return all as unknown as Sent;
 }

@@ -1,8 +1,8 @@
-/** What holds after every turn, whatever happened: memory, store and counts agree, and no slot or task is left over. */
+/** Invariants after every turn: memory, store and counts agree, and no slot or task is left over. */
 import { isTerminal } from '@rma/protocol/task';
 import { queuedIn } from '@rma/server/core/lane';
 import type { Task } from '@rma/server/core/task';
-import { freeService, mismatch, takesTasks } from '@rma/server/core/worker';
+import { acceptsTasks, freeService, mismatch } from '@rma/server/core/worker';
 import type { Pool } from './harness.js';
 
 /** Tasks that ended, as they were first seen; what is in it must never change. */
@@ -16,7 +16,7 @@ export function checkInvariants(pool: Pool, endings: Endings): void {
   checkMemory(pool, rows);
   checkSlots(pool);
   checkWatchers(pool);
-  if (!pool.pending) checkNobodyWaitsForNothing(pool);
+  if (!pool.pending) checkNoLaneIsStuck(pool);
 }
 
 function checkEndings(rows: readonly Task[], endings: Endings): void {
@@ -104,18 +104,18 @@ function checkSlots(pool: Pool): void {
 
 function checkWatchers(pool: Pool): void {
   const { watchers, sessions } = pool.state;
-  const said = [...sessions.values()].flatMap(({ id, watching }) => [...watching].map((task) => `${id} ${task}`));
-  const heard = [...watchers].flatMap(([task, ids]) => [...ids].map((id) => `${id} ${task}`));
-  sameSet(heard, said, 'the watchers');
+  const bySession = [...sessions.values()].flatMap(({ id, watching }) => [...watching].map((task) => `${id} ${task}`));
+  const byTask = [...watchers].flatMap(([task, ids]) => [...ids].map((id) => `${id} ${task}`));
+  sameSet(byTask, bySession, 'the watchers');
 }
 
 /** No task waits while a worker that may run it has room. */
-function checkNobodyWaitsForNothing(pool: Pool): void {
+function checkNoLaneIsStuck(pool: Pool): void {
   const { lanes, workers } = pool.state;
   for (const lane of lanes.values()) {
     if (queuedIn(lane) === 0) continue;
     const idle = [...workers.values()].find(
-      (worker) => takesTasks(worker) && freeService(worker, lane.kind) && !mismatch(worker, lane.constraints),
+      (worker) => acceptsTasks(worker) && freeService(worker, lane.kind) && !mismatch(worker, lane.constraints),
     );
     same(idle?.record.id, undefined, `lane ${lane.key} waits beside an idle worker`);
   }
@@ -131,6 +131,6 @@ function sameSet<T>(found: Iterable<T>, expected: Iterable<T>, what: string): vo
   const all = new Set(b);
   same(a.length, b.length, `the number of ${what}`);
   same(new Set(a).size, a.length, `${what} without doubles`);
-  const stranger = a.find((one) => !all.has(one));
-  if (stranger !== undefined) throw new Error(`${what}: ${JSON.stringify(stranger)} is not to be there`);
+  const unexpected = a.find((one) => !all.has(one));
+  if (unexpected !== undefined) throw new Error(`${what}: ${JSON.stringify(unexpected)} is not expected`);
 }

@@ -1,6 +1,6 @@
 /**
- * The store's port in memory, with the guards of the one on SQLite: an update names the state and attempt that it
- * expects, ids and chunks are unique, a commit is all or nothing. What it answers is a copy: only commits change it.
+ * The store's port in memory, with the guards of the one on SQLite: an update names the state and attempt that it expects,
+ * ids and chunks are unique, a commit is atomic. It answers copies: only a commit changes what is stored.
  */
 import type { Persist } from '@rma/server/core/effects';
 import { makeLane } from '@rma/server/core/lane';
@@ -58,7 +58,7 @@ export class MemoryStore implements SyncStore {
   /** Thrown by the next commit, which then changes nothing. */
   failNext: Error | undefined;
 
-  /** What is stored, to look at. */
+  /** What is stored, for assertions. */
   get tables(): Readonly<Tables> {
     return this.#tables;
   }

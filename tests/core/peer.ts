@@ -1,4 +1,4 @@
-/** Clients, admins and workers of the harness: each says what its kind says, and reads what it was sent. */
+/** Clients, admins and workers of the harness: each sends its role's messages, and reads what it is sent. */
 import type { Hardware } from '@rma/protocol/hardware';
 import type { AttemptRef, AttemptResult, Dispatch, Labels, TaskSpec, Trust } from '@rma/protocol/task';
 import type { Action, UpOf } from '@rma/protocol/up';
@@ -8,7 +8,7 @@ import type { CoreMessage } from '@rma/server/core/inputs';
 import type { Worker } from '@rma/server/core/worker';
 import { type Pool, type Sent, START_MS } from './harness.js';
 
-/** A UUIDv7 of a time, told apart by a number. */
+/** A UUIDv7 of a time, made unique by a number. */
 export function taskId(n: number, atMs = START_MS): string {
   const time = atMs.toString(16).padStart(12, '0');
   const tail = n.toString(16).padStart(12, '0');
@@ -41,13 +41,13 @@ class Peer {
     this.pool = pool;
   }
 
-  /** Says something and waits for what comes of it. */
-  say(message: CoreMessage, minted?: { id: string; token: string }): void {
+  /** Sends a message, and runs turns until nothing is left to do. */
+  send(message: CoreMessage, minted?: { id: string; token: string }): void {
     this.pool.push({ type: 'message', session: this.session, message, ...(minted ? { minted } : {}) });
     this.pool.settle();
   }
 
-  /** What came since the last look. */
+  /** What was received since the last read. */
   read(): Sent {
     return this.pool.read(this.session);
   }
@@ -58,7 +58,7 @@ class Peer {
   }
 }
 
-export type Wish = Partial<TaskSpec>;
+export type TaskFields = Partial<TaskSpec>;
 
 export class Client extends Peer {
   readonly role: 'client' | 'admin';
@@ -81,33 +81,33 @@ export class Client extends Peer {
   }
 
   /** A whole task from what matters of it. */
-  spec(wish: Wish = {}): TaskSpec {
-    return { id: taskId(this.pool.nextId(), this.pool.wallMs), kind: 'echo', input: bytes('input'), ...wish };
+  spec(fields: TaskFields = {}): TaskSpec {
+    return { id: taskId(this.pool.nextId(), this.pool.wallMs), kind: 'echo', input: bytes('input'), ...fields };
   }
 
   /** Submits tasks in one message; answers their ids. */
-  submit(...wishes: Wish[]): string[] {
-    const tasks = (wishes.length > 0 ? wishes : [{}]).map((wish) => this.spec(wish));
-    this.say({ type: 'submit', tasks });
+  submit(...specs: TaskFields[]): string[] {
+    const tasks = (specs.length > 0 ? specs : [{}]).map((fields) => this.spec(fields));
+    this.send({ type: 'submit', tasks });
     return tasks.map(({ id }) => id);
   }
 
   /** Submits one task and watches it. */
-  submitWatched(wish: Wish = {}): string {
-    const task = this.spec(wish);
-    this.say({ type: 'submit', tasks: [task], watch: true });
+  submitWatched(fields: TaskFields = {}): string {
+    const task = this.spec(fields);
+    this.send({ type: 'submit', tasks: [task], watch: true });
     return task.id;
   }
 
   watch(task: string, after?: { attempt: number; chunk: number }): Sent {
     this.read();
-    this.say({ type: 'watch', tasks: [{ task, ...(after ? { after } : {}) }] });
+    this.send({ type: 'watch', tasks: [{ task, ...(after ? { after } : {}) }] });
     return this.read();
   }
 
   cancel(task: string): Sent {
     this.read();
-    this.say({ type: 'cancel', ref: ++this.#ref, task });
+    this.send({ type: 'cancel', ref: ++this.#ref, task });
     return this.read();
   }
 
@@ -115,7 +115,7 @@ export class Client extends Peer {
     this.read();
     const id = this.pool.nextId();
     const minted = action.do === 'token.create' ? { id: `t-${id}`, token: `signed-${id}` } : undefined;
-    this.say({ type: 'act', ref: ++this.#ref, action }, minted);
+    this.send({ type: 'act', ref: ++this.#ref, action }, minted);
     return this.read();
   }
 }
@@ -140,6 +140,8 @@ export interface Arrival {
   readonly restarted?: boolean;
   readonly services?: Service[];
   readonly draining?: boolean;
+  /** Another name than before. */
+  readonly name?: string;
 }
 
 export class WorkerPeer extends Peer {
@@ -181,6 +183,7 @@ export class WorkerPeer extends Peer {
     const n = pool.nextId();
     const candidate = { worker: `w-test${n}`, tokenId: `t-${n}`, credential: `credential-${n}` };
     const { running = [], finished = [], services = [this.service()], draining = false } = arrival;
+    const name = arrival.name ?? options.name;
     pool.push({
       type: 'hello',
       session: this.session,
@@ -194,7 +197,7 @@ export class WorkerPeer extends Peer {
         worker: {
           key: this.key,
           instance: this.instance,
-          ...(options.name === undefined ? {} : { name: options.name }),
+          ...(name === undefined ? {} : { name }),
           labels: options.labels ?? {},
           hardware: options.hardware ?? machine(3),
           available: [...(options.available ?? [])],
@@ -220,12 +223,12 @@ export class WorkerPeer extends Peer {
 
   #unread: Dispatch[] = [];
 
-  /** The catalogue workloads and embedded ones that it shall run now. */
+  /** The catalogue workloads and embedded ones of its present assignment. */
   get assigned(): string[] {
     return this.live.assignment.workloads.map(({ workload }) => workload);
   }
 
-  /** What it was given since the last look, with the hello or after it. */
+  /** What was dispatched to it since the last read, with the hello or after it. */
   dispatches(): Dispatch[] {
     const fresh = [...this.#unread, ...this.read().dispatches];
     this.#unread = [];
@@ -244,7 +247,7 @@ export class WorkerPeer extends Peer {
   }
 
   results(...results: AttemptResult[]): void {
-    this.say({ type: 'results', results });
+    this.send({ type: 'results', results });
   }
 
   succeed({ task, attempt }: AttemptRef, output = `output of ${attempt}`): void {
@@ -257,15 +260,15 @@ export class WorkerPeer extends Peer {
 
   chunk({ task, attempt }: AttemptRef, chunk: number, data = `part ${chunk}`): void {
     const chunks: UpOf<'chunks'>['chunks'] = [{ task, attempt, chunk, data: bytes(data) }];
-    this.say({ type: 'chunks', chunks });
+    this.send({ type: 'chunks', chunks });
   }
 
   serve(...services: Service[]): void {
-    this.say({ type: 'services', services });
+    this.send({ type: 'services', services });
   }
 
   drain(draining: boolean): void {
-    this.say({ type: 'drain', draining });
+    this.send({ type: 'drain', draining });
   }
 
   /** The core's own picture of it. */

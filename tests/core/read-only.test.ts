@@ -1,10 +1,10 @@
-/** A coordinator that can write nothing: who asks gets answers, nobody is promised anything, and nothing is given up. */
-import { canWait, endReadOnly } from '@rma/server/core/read-only';
+/** Read-only mode: reads are answered, nothing is acknowledged, and no attempt is given up. */
+import { endReadOnly, isDeferrable } from '@rma/server/core/read-only';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { bytes, Client, WorkerPeer } from './peer.js';
 
-describe('while nothing can be written', () => {
+describe('in read-only mode', () => {
   let pool: Pool;
   let alice: Client;
   let admin: Client;
@@ -37,7 +37,7 @@ describe('while nothing can be written', () => {
     }
   });
 
-  it('a worker is told to come back, and its hello changes nothing', () => {
+  it('a worker is asked to reconnect later, and its hello changes nothing', () => {
     refuseCommits();
     const { welcome, close, errors } = worker.connect({ running: [{ task: running, attempt: 1 }] });
     expect(welcome).toBeUndefined();
@@ -48,12 +48,12 @@ describe('while nothing can be written', () => {
     expect(pool.state.workers.size).toBe(1);
   });
 
-  it('a new task is refused, one that is known is accepted, and its state is told', () => {
+  it('a new task is refused, a known one is accepted, and its state is sent', () => {
     refuseCommits();
     alice.connect();
     alice.submit();
     expect(alice.read().refused).toMatchObject([{ error: { kind: 'storage_full' } }]);
-    alice.say({ type: 'submit', tasks: [alice.spec({ id: running })] });
+    alice.send({ type: 'submit', tasks: [alice.spec({ id: running })] });
     expect(alice.read().accepted).toEqual([running]);
     expect(alice.watch(running).changed).toMatchObject([{ task: running, state: 'running', attempt: 1 }]);
     expect(alice.watch(queued).changed).toMatchObject([{ task: queued, state: 'queued' }]);
@@ -77,25 +77,25 @@ describe('while nothing can be written', () => {
     expect(carol.read().close).toMatchObject({ name: 'revoked' });
   });
 
-  it('only what nobody waits for may be written later', () => {
-    expect(canWait({ type: 'signed', in: true, token: 't', address: '' })).toBe(true);
-    expect(canWait({ type: 'catalog.refused', source: 'c', message: 'm' })).toBe(true);
-    expect(canWait({ type: 'catalog', entries: [], source: 'c', changed: true })).toBe(true);
-    expect(canWait({ type: 'catalog', entries: [], source: 'c', changed: false })).toBe(false);
-    expect(canWait({ type: 'closed', session: 1, reason: 'gone' })).toBe(false);
-    expect(canWait({ type: 'tick' })).toBe(false);
+  it('only inputs that no peer waits for are deferrable', () => {
+    expect(isDeferrable({ type: 'signed', in: true, token: 't', address: '' })).toBe(true);
+    expect(isDeferrable({ type: 'catalog.refused', source: 'c', message: 'm' })).toBe(true);
+    expect(isDeferrable({ type: 'catalog', entries: [], source: 'c', changed: true })).toBe(true);
+    expect(isDeferrable({ type: 'catalog', entries: [], source: 'c', changed: false })).toBe(false);
+    expect(isDeferrable({ type: 'closed', session: 1, reason: 'gone' })).toBe(false);
+    expect(isDeferrable({ type: 'tick' })).toBe(false);
   });
 
   it('hours cost no attempt: its worker has a start’s grace from when it may come back', () => {
     alice.connect();
-    alice.say({ type: 'watch', tasks: [{ task: running }, { task: queued }] });
+    alice.send({ type: 'watch', tasks: [{ task: running }, { task: queued }] });
     pool.advance(3_600_000 * 5);
     endReadOnly(pool.state, pool.nowMs);
     pool.advance(2_000);
     alice.read();
     const { welcome } = worker.connect({ finished: [{ task: running, attempt: 1 }] });
     expect(welcome?.worker?.verdicts).toMatchObject([{ task: running, verdict: 'resend' }]);
-    worker.say({ type: 'results', results: [{ task: running, attempt: 1, output: bytes('done') }] });
+    worker.send({ type: 'results', results: [{ task: running, attempt: 1, output: bytes('done') }] });
     // Who watched while nothing could be written still does.
     expect(alice.read().ended).toMatchObject([{ task: running, state: 'succeeded', attempts: 1 }]);
     expect(worker.read().dispatches).toMatchObject([{ task: queued, attempt: 1 }]);

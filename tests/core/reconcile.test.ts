@@ -1,4 +1,4 @@
-/** A worker comes back: what becomes of each attempt that it tells of, and of each that it does not. */
+/** A worker reconnects: the verdict on each attempt that it reports, and what becomes of those that it does not. */
 import { describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { Client, taskId, text, WorkerPeer } from './peer.js';
@@ -89,7 +89,7 @@ describe('a reconnecting worker', () => {
     expect(alice.read().ended).toEqual([]);
   });
 
-  it('stops an attempt that took too long, when it was not there to hear so', () => {
+  it('stops an attempt that took too long, while it was absent', () => {
     const { pool, worker, given } = setUp();
     pool.advance(611_000);
     expect(worker.read().stops).toMatchObject([{ task: given.task, attempt: 1 }]);

@@ -161,7 +161,7 @@ describe('a failed attempt', () => {
     expect(worker.dispatched()).toMatchObject({ attempt: 2 });
   });
 
-  it('tells the watchers why it waits again, and is kept in the history', () => {
+  it('sends the watchers the reason, and is kept in the history', () => {
     const { pool, alice, worker } = setUp();
     const id = alice.submitWatched();
     worker.fail(worker.dispatched(), 'broken');
@@ -185,7 +185,7 @@ describe('a lost attempt', () => {
 
   it.each([
     ['hands back', 'cancelled'],
-    ['was given before it said so, and refuses,', 'refused'],
+    ['was dispatched before it drained, and refuses,', 'refused'],
   ])('that a draining worker %s does not count', (_what, code) => {
     const { pool, alice, worker } = setUp();
     alice.submitWatched();

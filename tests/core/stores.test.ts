@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { MemoryStore, type SyncStore } from './memory-store.js';
 import { Client, WorkerPeer } from './peer.js';
-import { ENGINE, entry, join, useCatalog } from './placement/entry.js';
+import { ENGINE, entry, join, useCatalog } from './placement/catalog-fixtures.js';
 
 const opened: SyncStore[] = [];
 afterEach(() => {
@@ -25,7 +25,7 @@ describe.each(['memory', 'SQLite'] as const)('the store: %s', (name) => {
   it.each([
     ['fetched', 512],
     ['claimed into a window', 1],
-  ])('tells the last chunk of an attempt that may come back, %s', (_how, windowTasks) => {
+  ])('answers the last chunk of an attempt that may return, %s', (_how, windowTasks) => {
     const pool = new Pool({ store: open(name), settings: { windowTasks } });
     const alice = new Client(pool);
     const worker = new WorkerPeer(pool);

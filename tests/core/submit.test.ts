@@ -1,8 +1,8 @@
-/** Submits: accepted once they are on disk, or refused with a reason that says what to do. */
+/** Submits: accepted once they are on disk, or refused with a reason and a remedy. */
 import { LIMITS } from '@rma/protocol/limits';
 import { describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
-import { bytes, Client, taskId, type Wish, WorkerPeer } from './peer.js';
+import { bytes, Client, type TaskFields, taskId, WorkerPeer } from './peer.js';
 
 const DAY_MS = 86_400_000;
 
@@ -20,7 +20,7 @@ describe('a submit', () => {
     expect(pool.memory.tables.events.map(({ type }) => type)).toEqual(['task.submitted', 'task.submitted']);
   });
 
-  it('keeps nothing and answers nothing when the disk takes nothing', () => {
+  it('stores nothing and answers nothing when the commit fails', () => {
     const pool = new Pool();
     const alice = new Client(pool);
     pool.memory.failNext = new Error('the disk is gone');
@@ -34,32 +34,32 @@ describe('a submit', () => {
     (when) => {
       const pool = new Pool();
       const alice = new Client(pool);
-      const wish = alice.spec({ constraints: { labels: { b: '1', a: '2' } }, priority: 2, timeoutMs: 5 });
-      alice.submit(...(when === 'in the same message' ? [wish, wish] : [wish]));
+      const fields = alice.spec({ constraints: { labels: { b: '1', a: '2' } }, priority: 2, timeoutMs: 5 });
+      alice.submit(...(when === 'in the same message' ? [fields, fields] : [fields]));
       if (when === 'after a restart') {
         pool.restart();
         alice.connect();
-      } else if (when === 'once the task ended') alice.cancel(wish.id);
+      } else if (when === 'once the task ended') alice.cancel(fields.id);
       alice.read();
-      alice.submit(wish);
-      expect(alice.read()).toMatchObject({ accepted: [wish.id], refused: [] });
+      alice.submit(fields);
+      expect(alice.read()).toMatchObject({ accepted: [fields.id], refused: [] });
       expect(pool.memory.tables.tasks.size).toBe(1);
       expect(pool.memory.tables.events.filter(({ type }) => type === 'task.submitted')).toHaveLength(1);
     },
   );
 
-  it('that is repeated with a watch tells the end at once', () => {
+  it('that is repeated with a watch is sent the end at once', () => {
     const pool = new Pool();
     const alice = new Client(pool);
-    const wish = alice.spec();
-    alice.submit(wish);
-    alice.cancel(wish.id);
-    alice.submitWatched(wish);
-    expect(alice.read().ended).toMatchObject([{ task: wish.id, state: 'cancelled' }]);
+    const fields = alice.spec();
+    alice.submit(fields);
+    alice.cancel(fields.id);
+    alice.submitWatched(fields);
+    expect(alice.read().ended).toMatchObject([{ task: fields.id, state: 'cancelled' }]);
     expect(pool.state.watchers.size).toBe(0);
   });
 
-  it.each<[string, Wish]>([
+  it.each<[string, TaskFields]>([
     ['kind', { kind: 'ocr.read' }],
     ['input', { input: bytes('other') }],
     ['length of input', { input: bytes('inpu') }],
@@ -69,30 +69,30 @@ describe('a submit', () => {
   ])('with a known id and another %s is a conflict', (_what, other) => {
     const pool = new Pool();
     const alice = new Client(pool);
-    const wish = alice.spec();
-    alice.submit(wish);
+    const fields = alice.spec();
+    alice.submit(fields);
     alice.read();
-    alice.submit({ ...wish, ...other });
+    alice.submit({ ...fields, ...other });
     const { accepted, refused } = alice.read();
     expect(accepted).toEqual([]);
-    expect(refused).toMatchObject([{ task: wish.id, error: { kind: 'conflict' } }]);
+    expect(refused).toMatchObject([{ task: fields.id, error: { kind: 'conflict' } }]);
   });
 
   it("with somebody else's id is a conflict", () => {
     const pool = new Pool();
     const alice = new Client(pool);
     const bob = new Client(pool, 'bob');
-    const wish = alice.spec();
-    alice.submit(wish);
-    bob.submit(wish);
+    const fields = alice.spec();
+    alice.submit(fields);
+    bob.submit(fields);
     expect(bob.read().refused).toMatchObject([{ error: { kind: 'conflict' } }]);
   });
 });
 
-function refusalOf(wish: Wish, pool = new Pool()) {
+function refusalOf(fields: TaskFields, pool = new Pool()) {
   const alice = new Client(pool);
   alice.read();
-  alice.submit(wish);
+  alice.submit(fields);
   const { accepted, refused } = alice.read();
   expect(accepted).toEqual([]);
   expect(refused).toHaveLength(1);
@@ -107,7 +107,7 @@ describe('a task is refused', () => {
     expect(error.message).toMatch("no worker ever offered 'orc.read'; did you mean ocr.read?");
   });
 
-  it('when its kind resembles nothing, with where to look', () => {
+  it('when its kind resembles nothing, with where to find the kinds', () => {
     expect(refusalOf({ kind: 'zzzzzzzzzzzzzzzzzzzz' }).message).toMatch('`rma workers` lists what workers offer');
   });
 
@@ -170,14 +170,14 @@ describe('a task is refused', () => {
   it('when the coordinator stops; one that it knows is still accepted', () => {
     const pool = new Pool();
     const alice = new Client(pool);
-    const wish = alice.spec();
-    alice.submit(wish);
+    const fields = alice.spec();
+    alice.submit(fields);
     pool.push({ type: 'stopping' });
     pool.settle();
     alice.read();
-    alice.submit(wish, {});
+    alice.submit(fields, {});
     const { accepted, refused } = alice.read();
-    expect(accepted).toEqual([wish.id]);
+    expect(accepted).toEqual([fields.id]);
     expect(refused).toMatchObject([{ error: { kind: 'unavailable' } }]);
   });
 
@@ -238,7 +238,7 @@ describe('a kind', () => {
     expect(refusalOf({ kind: 'my.kind' }, pool).kind).toBe('unknown_kind');
   });
 
-  it('that is built in is known for ever, whoever is revoked', () => {
+  it('that is built in stays known, whichever worker is revoked', () => {
     const pool = new Pool();
     const worker = new WorkerPeer(pool, { kinds: ['echo'] });
     new Client(pool, 'admin', 'admin').act({ do: 'worker.revoke', worker: worker.id });

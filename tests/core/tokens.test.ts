@@ -1,4 +1,4 @@
-/** Tokens: who gets in, for how long, how often, and until when. */
+/** Tokens: whom they admit, for how long, how often, and until when. */
 import type { Action } from '@rma/protocol/up';
 import { describe, expect, it } from 'vitest';
 import { Pool, type Sent } from './harness.js';
@@ -57,7 +57,7 @@ describe('a token', () => {
     expect(pool.memory.tables.events.filter(({ type }) => type === 'token.revoked')).toHaveLength(1);
   });
 
-  it('tells when it was used last, to the minute', () => {
+  it('records when it was used last, to the minute', () => {
     const pool = new Pool();
     const alice = new Client(pool);
     const usedAt = () => pool.memory.tables.tokens.get(alice.token)?.lastUsedAt;
@@ -104,7 +104,7 @@ describe('a join token', () => {
     expect(worker.live.record).toMatchObject({ owner: 'carol', trust: 'trusted' });
   });
 
-  it('without a worker in its hello may look who joins, which uses nothing up', () => {
+  it('without a worker in its hello may watch who joins, which consumes no use', () => {
     const pool = new Pool();
     const token = pool.addToken({ role: 'join', usesLeft: 1 });
     expect(greet(pool, token.id).welcome).toMatchObject({ role: 'join' });

@@ -13,12 +13,12 @@ function setUp() {
 }
 
 describe('a watch', () => {
-  it('tells at once how the task is', () => {
+  it('sends the present state at once', () => {
     const { alice, worker, id } = setUp();
     expect(alice.watch(id).changed).toEqual([{ task: id, state: 'running', attempt: 1, worker: worker.id }]);
   });
 
-  it('tells the end at once where the task ended, and watches no longer', () => {
+  it('sends the end at once where the task ended, and ends with it', () => {
     const { pool, alice, worker, id, given } = setUp();
     worker.succeed(given, 'done');
     const { ended, changed } = alice.watch(id);
@@ -27,7 +27,7 @@ describe('a watch', () => {
     expect(pool.state.watchers.size).toBe(0);
   });
 
-  it('tells the end once, to each session that watches, and to no other', () => {
+  it('sends the end once, to each session that watches, and to no other', () => {
     const { pool, alice, worker, id, given } = setUp();
     const admin = new Client(pool, 'admin', 'admin');
     const second = new Client(pool, 'alice');
@@ -43,7 +43,7 @@ describe('a watch', () => {
     expect(alice.read().ended).toEqual([]);
   });
 
-  it('begun in the turn of the end tells it once', () => {
+  it('begun in the turn of the end sends it once', () => {
     const { pool, alice, worker, id, given } = setUp();
     const results = [{ task: given.task, attempt: 1, output: new Uint8Array() }];
     const watch = {
@@ -88,7 +88,7 @@ describe('a watch', () => {
   it('ends when it is taken back', () => {
     const { pool, alice, worker, id, given } = setUp();
     alice.watch(id);
-    alice.say({ type: 'unwatch', tasks: [id, taskId(99_999)] });
+    alice.send({ type: 'unwatch', tasks: [id, taskId(99_999)] });
     expect(pool.state.watchers.size).toBe(0);
     worker.succeed(given);
     expect(alice.read().ended).toEqual([]);
@@ -122,12 +122,12 @@ describe('a late watcher', () => {
   it('that begins in the turn of a chunk gets it once', () => {
     const { pool, alice, worker, id, given } = setUp();
     const chunk = (n: number) => ({ task: id, attempt: given.attempt, chunk: n, data: new Uint8Array([n]) });
-    const say = (n: number) =>
+    const report = (n: number) =>
       pool.push({ type: 'message', session: worker.session, message: { type: 'chunks', chunks: [chunk(n)] } });
     alice.read();
-    say(1);
+    report(1);
     pool.push({ type: 'message', session: alice.session, message: { type: 'watch', tasks: [{ task: id }] } });
-    say(2);
+    report(2);
     pool.settle();
     expect(alice.read().chunks.map((one) => one.chunk)).toEqual([1, 2]);
   });
@@ -166,8 +166,8 @@ it('progress reaches the watchers and nobody else, and is not stored', () => {
   const { pool, alice, worker, id, given } = setUp();
   alice.watch(id);
   const events = pool.memory.tables.events.length;
-  worker.say({ type: 'progress', task: id, attempt: given.attempt, fraction: 0.5, note: 'half' });
-  worker.say({ type: 'progress', task: id, attempt: 7, fraction: 0.9 });
+  worker.send({ type: 'progress', task: id, attempt: given.attempt, fraction: 0.5, note: 'half' });
+  worker.send({ type: 'progress', task: id, attempt: 7, fraction: 0.9 });
   expect(alice.read().changed).toMatchObject([{ task: id, state: 'running', fraction: 0.5, note: 'half' }]);
   expect(pool.memory.tables.events).toHaveLength(events);
 });

@@ -11,7 +11,7 @@ import { SteadyClient, SteadyWorker } from '../support/steady-peers.js';
 import { Tmpfs } from '../support/tmpfs.js';
 import { brokenPromises, readRecord } from './pool-record.js';
 
-// A tenth of what is kept by default would do for the results; the log that carries them takes the rest.
+// A tenth of the default reserve would do for the results; the rest is for the WAL that carries them.
 const ARGS = ['--reserve-mib', '8'];
 
 describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
@@ -72,7 +72,7 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
     }
   }
 
-  it('refuses submits and uploads, takes the results of what runs, and goes on by itself', async () => {
+  it('refuses submits and uploads, accepts results of running attempts, and recovers by itself', async () => {
     for (let i = 0; i < 30; i++) client.submit(echoTask(i));
     await worker.until(() => worker.running.size === 30, 'thirty attempts ran');
 
@@ -104,7 +104,7 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
     expect(space.at(-1)).toBe('storage.recovered');
   });
 
-  it('still answers who only looks when not even the kept room is left, and tells workers to come back', async () => {
+  it('still serves reads when not even the reserve is left, and asks workers to reconnect', async () => {
     for (let i = 0; i < 30; i++) client.submit(echoTask(i));
     await worker.until(() => worker.running.size === 30, 'thirty attempts ran');
     // What the coordinator gives up for results is taken, too.
@@ -113,7 +113,7 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
     disk.fill();
     const held = [...worker.running.values()];
     for (const dispatch of held) worker.finish(dispatch, packPayload('y'.repeat(60_000)));
-    await worker.until(() => worker.refusals > 2, 'the worker was told to come back');
+    await worker.until(() => worker.refusals > 2, 'the worker was asked to reconnect');
 
     // A pool that rebuilt itself at every try would end these two.
     const admin = await Peer.client(coordinator.url, tokens.admin);
@@ -141,7 +141,7 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
     expect(record.events.filter((type) => type.startsWith('storage.')).at(-1)).toBe('storage.recovered');
   });
 
-  it('starts again with the room that was kept for results, and takes them', async () => {
+  it('restarts in the room of the reserve, and accepts results', async () => {
     for (let i = 0; i < 30; i++) client.submit(echoTask(i));
     await worker.until(() => worker.running.size === 30, 'thirty attempts ran');
     await coordinator.kill();
@@ -154,7 +154,7 @@ describe('on a full disk', { ...needs('tmpfs'), timeout: 120_000 }, () => {
     await client.until(() => held.every(({ task }) => client.ended.has(task)), 'the tasks had ended');
   });
 
-  it('says what is full and what to do when it cannot even start, and starts once there is room', async () => {
+  it('names the full disk and a remedy when it cannot even start, and starts once there is room', async () => {
     expect(await client.answer(echoTask())).toBe('accepted');
     await coordinator.kill();
     rmSync(join(data, 'reserve.bin'));

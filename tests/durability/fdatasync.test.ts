@@ -1,4 +1,4 @@
-/** What the coordinator tells is on disk: seen by strace, frame by frame, and not so with `--synchronous NORMAL`. */
+/** What the coordinator acknowledges is on disk: checked by strace, frame by frame; not so with `--synchronous NORMAL`. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -101,7 +101,7 @@ describe('a promise of the coordinator', needs('strace'), () => {
     expect(seen.chunk).toBe(5);
   });
 
-  it('leaves too early with --synchronous NORMAL, and this test can tell', async () => {
+  it('leaves too early with --synchronous NORMAL, and this test detects it', async () => {
     const { promises, broken } = await trace('--synchronous', 'NORMAL');
     for (const type of ['accepted', 'dispatch', 'acknowledged']) {
       expect(promises.get(type)).toBeGreaterThan(0);

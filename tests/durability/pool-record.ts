@@ -5,12 +5,12 @@ import { Peer } from '../support/peer.js';
 import type { SteadyClient, SteadyWorker } from '../support/steady-peers.js';
 
 export interface PoolRecord {
-  /** Ended tasks as they are told now. */
+  /** Ended tasks as they are answered now. */
   readonly ended: ReadonlyMap<string, TaskEnd>;
   /** Open tasks. */
   readonly open: ReadonlySet<string>;
   readonly unknown: ReadonlySet<string>;
-  /** How often the event log says that a task ended. */
+  /** How many events of the log report that a task ended. */
   readonly ends: ReadonlyMap<string, number>;
   /** Types of events, in order. */
   readonly events: readonly string[];
@@ -63,8 +63,8 @@ export function brokenPromises(record: PoolRecord, client: SteadyClient, worker:
   for (const id of client.accepted) if (record.unknown.has(id)) broken.push(`${id} was accepted and is gone`);
   for (const [id, end] of client.ended) {
     const now = record.ended.get(id);
-    if (!now) broken.push(`${id} was told ended and is open again`);
-    else if (!same(now, end)) broken.push(`${id} was told to have ended in another way`);
+    if (!now) broken.push(`${id} was reported ended and is open again`);
+    else if (!same(now, end)) broken.push(`${id} was reported to have ended in another way`);
   }
   for (const { task, attempt, output } of worker.acknowledged.values()) {
     const end = record.ended.get(task);

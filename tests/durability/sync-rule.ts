@@ -2,7 +2,7 @@
  * The rule that "accepted", "dispatched" and "acknowledged" mean on disk, checked on a trace: between reading what
  * caused a message and sending it, the database's log was synced, and at that moment nothing in it was unsynced.
  */
-import type { Down } from '@rma/protocol/down';
+import type { Down, DownOf } from '@rma/protocol/down';
 import type { Up, UpOf, UpType } from '@rma/protocol/up';
 import type { SystemCall } from './strace.js';
 import { type TracedMessage, tracedMessages } from './traced-messages.js';
@@ -46,72 +46,86 @@ export function judgeTrace(calls: readonly SystemCall[]): Verdict {
   return { promises, broken };
 }
 
-function* promisesOf(sent: TracedMessage<Down>, read: readonly TracedMessage<Up>[]): Generator<Promised> {
-  const { message, socket, at } = sent;
-  const files = [LOG];
-  /** Where the first message was read that fits, or the last one before this left. */
-  const first = <T extends UpType>(type: T, fits: (message: UpOf<T>, from: string) => boolean, last = false) => {
-    const found = read.filter((r) => r.at < at && r.message.type === type && fits(r.message as UpOf<T>, r.socket));
-    return found.at(last ? -1 : 0)?.at;
-  };
-  const submitted = (id: string) => first('submit', ({ tasks }) => tasks.some((task) => task.id === id));
-  switch (message.type) {
-    case 'welcome':
-      if (message.worker?.credential) {
-        yield { what: 'welcome with a credential', cause: first('hello', (_, from) => from === socket), files };
-      }
-      return;
-    case 'accepted':
-      for (const id of message.tasks) yield { what: `accepted ${id}`, cause: submitted(id), files };
-      return;
-    case 'dispatch':
-      for (const { task, attempt } of message.tasks) {
-        // What freed the slot, or offered it, came from the worker itself; what is dispatched, from a client.
-        const freed = first('results', (_, from) => from === socket, true) ?? 0;
-        const cause = submitted(task);
-        const latest = cause === undefined ? undefined : Math.max(cause, freed);
-        yield { what: `dispatch ${task}#${attempt}`, cause: latest, files };
-      }
-      return;
-    case 'acknowledged':
-      for (const { task, attempt } of message.results ?? []) {
-        const names = ({ results }: UpOf<'results'>) => results.some((r) => r.task === task && r.attempt === attempt);
-        yield { what: `acknowledged ${task}#${attempt}`, cause: first('results', names), files };
-      }
-      for (const { task, attempt, chunk } of message.chunks ?? []) {
-        const names = ({ chunks }: UpOf<'chunks'>) =>
-          chunks.some((c) => c.task === task && c.attempt === attempt && c.chunk === chunk);
-        yield { what: `chunk ${task}#${attempt}.${chunk} acknowledged`, cause: first('chunks', names), files };
-      }
-      return;
-    case 'chunks':
-      for (const { task, chunk } of message.chunks) {
-        const names = ({ chunks }: UpOf<'chunks'>) => chunks.some((c) => c.task === task && c.chunk === chunk);
-        yield { what: `chunks ${task}.${chunk}`, cause: first('chunks', names), files };
-      }
-      return;
-    case 'ended':
-      for (const { task, state } of message.tasks) {
-        const cause =
-          state === 'cancelled'
-            ? first('cancel', (cancel) => cancel.task === task)
-            : first('results', ({ results }) => results.some((result) => result.task === task));
-        yield { what: `ended ${task}`, cause, files };
-      }
-      return;
-    case 'reply': {
-      const { ref } = message;
-      const asked = (m: { ref: number }, from: string) => m.ref === ref && from === socket;
-      const cause = first('act', asked) ?? first('cancel', asked);
-      if (cause !== undefined) yield { what: `reply ${ref}`, cause, files };
-      return;
-    }
-    case 'blob.stored': {
-      const ended = first('stream.end', ({ stream }, from) => stream === message.stream && from === socket);
-      yield { what: `blob.stored ${message.blob}`, cause: ended, files: [...BLOB, LOG] };
-      return;
-    }
+/** What was read before a message left. */
+class Before {
+  readonly socket: string;
+  readonly #read: readonly TracedMessage<Up>[];
+
+  constructor({ socket, at }: TracedMessage<Down>, read: readonly TracedMessage<Up>[]) {
+    this.socket = socket;
+    this.#read = read.filter((message) => message.at < at);
   }
+
+  /** When the first message was read that fits. */
+  first<T extends UpType>(type: T, fits: (message: UpOf<T>, from: string) => boolean): number | undefined {
+    return this.#read.find((r) => r.message.type === type && fits(r.message as UpOf<T>, r.socket))?.at;
+  }
+
+  /** When the last message of a type was read from the socket that this one was sent to. */
+  lastOwn(type: UpType): number | undefined {
+    return this.#read.findLast((r) => r.message.type === type && r.socket === this.socket)?.at;
+  }
+
+  submitted(id: string): number | undefined {
+    return this.first('submit', ({ tasks }) => tasks.some((task) => task.id === id));
+  }
+}
+
+/** What each type of message promises. Other types promise nothing. */
+const PROMISES: { readonly [T in Down['type']]?: (message: DownOf<T>, before: Before) => Promised[] } = {
+  welcome: ({ worker }, before) => {
+    if (!worker?.credential) return [];
+    const cause = before.first('hello', (_, from) => from === before.socket);
+    return [{ what: 'welcome with a credential', cause, files: [LOG] }];
+  },
+  accepted: ({ tasks }, before) =>
+    tasks.map((id) => ({ what: `accepted ${id}`, cause: before.submitted(id), files: [LOG] })),
+  dispatch: ({ tasks }, before) =>
+    tasks.map(({ task, attempt }) => {
+      // Two causes: the submit, and the result of the worker's that freed the slot, if there was any.
+      const submitted = before.submitted(task);
+      const cause = submitted === undefined ? undefined : Math.max(submitted, before.lastOwn('results') ?? 0);
+      return { what: `dispatch ${task}#${attempt}`, cause, files: [LOG] };
+    }),
+  acknowledged: ({ results = [], chunks = [] }, before) => [
+    ...results.map(({ task, attempt }) => {
+      const cause = before.first('results', (m) => m.results.some((r) => r.task === task && r.attempt === attempt));
+      return { what: `acknowledged ${task}#${attempt}`, cause, files: [LOG] };
+    }),
+    ...chunks.map(({ task, attempt, chunk }) => {
+      const cause = before.first('chunks', (m) =>
+        m.chunks.some((c) => c.task === task && c.attempt === attempt && c.chunk === chunk),
+      );
+      return { what: `chunk ${task}#${attempt}.${chunk} acknowledged`, cause, files: [LOG] };
+    }),
+  ],
+  chunks: ({ chunks }, before) =>
+    chunks.map(({ task, chunk }) => {
+      const cause = before.first('chunks', (m) => m.chunks.some((c) => c.task === task && c.chunk === chunk));
+      return { what: `chunks ${task}.${chunk}`, cause, files: [LOG] };
+    }),
+  ended: ({ tasks }, before) =>
+    tasks.map(({ task, state }) => {
+      const cause =
+        state === 'cancelled'
+          ? before.first('cancel', (cancel) => cancel.task === task)
+          : before.first('results', ({ results }) => results.some((result) => result.task === task));
+      return { what: `ended ${task}`, cause, files: [LOG] };
+    }),
+  reply: ({ ref }, before) => {
+    const asks = (m: { ref: number }, from: string) => m.ref === ref && from === before.socket;
+    const cause = before.first('act', asks) ?? before.first('cancel', asks);
+    return cause === undefined ? [] : [{ what: `reply ${ref}`, cause, files: [LOG] }];
+  },
+  'blob.stored': ({ stream, blob }, before) => {
+    const cause = before.first('stream.end', (end, from) => end.stream === stream && from === before.socket);
+    return [{ what: `blob.stored ${blob}`, cause, files: [...BLOB, LOG] }];
+  },
+};
+
+function promisesOf(sent: TracedMessage<Down>, read: readonly TracedMessage<Up>[]): Promised[] {
+  const promises = PROMISES[sent.message.type] as ((message: Down, before: Before) => Promised[]) | undefined;
+  return promises?.(sent.message, new Before(sent, read)) ?? [];
 }
 
 const SYNCS = new Set(['fsync', 'fdatasync']);

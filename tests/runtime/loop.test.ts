@@ -1,11 +1,11 @@
-/** The loop on a store that has no room: what is tried when, who hears what, and what is written down later. */
+/** The loop on a full disk: when it retries, what it reports, and what it defers until it can write. */
 import type { Input } from '@rma/server/core/inputs';
 import { Loop } from '@rma/server/runtime/loop';
 import { StorageFull } from '@rma/server/store/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryStore } from '../core/memory-store.js';
 
-/** A store whose disk is full while `full` says so. */
+/** A store on a disk that is full while `full` is set. */
 class FillingStore extends MemoryStore {
   full = false;
   tries = 0;
@@ -57,7 +57,7 @@ describe('a loop whose store has no room', () => {
     expect(failed).toBeUndefined();
   });
 
-  const told = () => store.tables.events.map(({ type, data }) => (data?.message as string | undefined) ?? type);
+  const written = () => store.tables.events.map(({ type, data }) => (data?.message as string | undefined) ?? type);
 
   /** Resolves after a turn that begins now. */
   async function aTurn(): Promise<void> {
@@ -66,18 +66,18 @@ describe('a loop whose store has no room', () => {
     await expect.poll(() => performed).toBeGreaterThan(before);
   }
 
-  it('rebuilds once, and writes what nobody waits for once there is room', async () => {
+  it('rebuilds once, and writes deferred inputs once there is room', async () => {
     store.full = true;
     loop.push(refused('first'));
     await expect.poll(() => rebuilt).toBe(1);
     expect(loop.state.readOnly).toBe(true);
     loop.push(refused('second'));
     await expect.poll(() => store.tries).toBe(1);
-    expect(told()).toEqual([]);
+    expect(written()).toEqual([]);
 
     store.full = false;
     nowMs += 1_000;
-    await expect.poll(told).toEqual(['first', 'second', 'storage.full', 'storage.recovered']);
+    await expect.poll(written).toEqual(['first', 'second', 'storage.full', 'storage.recovered']);
     expect(loop.state.readOnly).toBe(false);
     expect({ released, rebuilt, recovered }).toEqual({ released: 1, rebuilt: 1, recovered: 1 });
   });

@@ -6,7 +6,7 @@ import { BlobStore } from '@rma/server/blobs/blob-store';
 import { openSqliteStore } from '@rma/server/store/sqlite-store';
 import { expect, it } from 'vitest';
 
-it('removes old parts, leaves young ones, and goes on where one vanishes while it looks', async () => {
+it('removes old parts, leaves young ones, and continues where one vanishes meanwhile', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'rma-sweep-'));
   const store = openSqliteStore(join(directory, 'pool.db'), 'NORMAL');
   try {
@@ -17,7 +17,7 @@ it('removes old parts, leaves young ones, and goes on where one vanishes while i
       () => false,
     );
     const part = (name: string) => join(directory, 'parts', name);
-    // Listed, but not there to be looked at.
+    // Listed by readdir, and gone before stat.
     symlinkSync(part('nowhere'), part('a.part'));
     writeFileSync(part('b.part'), 'old');
     utimesSync(part('b.part'), 1, 1);

@@ -106,7 +106,7 @@ it('a secret file is replaced as a whole, whatever its mode was', () => {
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
-it('a damaged signing key stops the start and says what to do', async () => {
+it('a damaged signing key stops the start, with a remedy', async () => {
   const data = testDirectory();
   await start(data);
   writeFileSync(join(data, 'signing.key'), 'c2hvcnQ\n');

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { StartFailed, startCoordinatorProcess } from '../support/coordinator-process.js';
 import { testDirectory } from './records.js';
 
-it('refuses a second coordinator on the same directory with status 3, tells who holds it, and disturbs nothing', async () => {
+it('refuses a second coordinator on the same directory with status 3, names the holder, and disturbs nothing', async () => {
   const data = testDirectory();
   const first = await startCoordinatorProcess(data);
   try {

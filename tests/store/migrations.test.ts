@@ -1,4 +1,5 @@
-/** What becomes of a database file at a start: new, older, newer, empty, damaged, somebody else's. */
+/** What a start does with a database file: new, older, newer, empty, damaged, or no database. */
+import { createHash } from 'node:crypto';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIGRATIONS } from '@rma/server/store/schema';
@@ -24,6 +25,16 @@ function schemaOf(file: string): unknown {
   return { schema, version };
 }
 
+/**
+ * The SHA-256 of each migration. Databases in the field have run these texts: none may ever change, not even in a
+ * comment. For another table or column append a migration, and its hash here.
+ */
+const FROZEN = ['116672ad0e5544f6fd0e369b0e3613bb21f8ba5dca1901b96f96af44f3f693c8'];
+
+it('has the migrations that databases in the field have run, unchanged', () => {
+  expect(MIGRATIONS.map((sql) => createHash('sha256').update(sql).digest('hex'))).toEqual(FROZEN);
+});
+
 it('makes a new file, and keeps what is in it over the next start', () => {
   const file = newFile();
   const store = openSqliteStore(file);
@@ -48,7 +59,7 @@ it.each(MIGRATIONS.map((_, version) => version))(
   },
 );
 
-it('takes an empty file for a new one: a start that was killed leaves such', () => {
+it('treats an empty file as new: a start that was killed leaves one', () => {
   const file = newFile();
   writeFileSync(file, '');
   const store = openSqliteStore(file);
@@ -82,7 +93,7 @@ it.each([
       truncateSync(file, 8_192);
     },
   ],
-])('says of a file that %s which it is and what to do', (_what, damage) => {
+])('names a file that %s, and a remedy', (_what, damage) => {
   const file = newFile();
   damage(file);
   const open = () => {

@@ -120,7 +120,7 @@ describe('among very many tasks', () => {
     expect(found.map(({ seq }) => seq)).toEqual([1]);
   });
 
-  it('ends a question that takes too long, and its hold on the log, and answers the next', async () => {
+  it('ends a request that takes too long, and its read transaction, and answers the next', async () => {
     const { reader, database } = withMany(0);
     await expect(reader.tasks({ limit: 5, state: 'failed' })).rejects.toMatchObject({
       kind: 'unavailable',
@@ -132,7 +132,7 @@ describe('among very many tasks', () => {
   });
 });
 
-it('says what is wrong with a question that fails, and answers the next', async () => {
+it('rejects a request that fails with the reason, and answers the next', async () => {
   const { file, store, reader } = open();
   const database = openDatabase(file);
   database.exec('DROP TABLE attempts');
@@ -145,7 +145,7 @@ it('says what is wrong with a question that fails, and answers the next', async 
   expect(await reader.tasks({ limit: 9 })).toHaveLength(1);
 });
 
-it('says so when there is no database to ask', async () => {
+it('rejects with the reason where there is no database', async () => {
   const reader = new Reader(join(testDirectory(), 'none.db'), () => undefined);
   onTestFinished(() => reader.close());
   for (let i = 0; i < 2; i++) {
@@ -156,7 +156,7 @@ it('says so when there is no database to ask', async () => {
   }
 });
 
-it('answers every question that waits when it is closed, and takes none after', async () => {
+it('rejects every waiting request when it is closed, and all later ones', async () => {
   const { reader } = open();
   const waiting = Array.from({ length: 20 }, () => reader.events(0, 1));
   const settled = Promise.allSettled(waiting);
@@ -165,7 +165,7 @@ it('answers every question that waits when it is closed, and takes none after', 
   await expect(reader.events(0, 1)).rejects.toThrow('the coordinator is stopping');
 });
 
-it('refuses more questions than it can keep waiting', async () => {
+it('refuses more requests than it can queue', async () => {
   const { reader } = open();
   const results = await Promise.allSettled(Array.from({ length: 300 }, () => reader.events(0, 1)));
   const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];

@@ -1,4 +1,4 @@
-/** Records as the core makes them, and what a commit takes, for tests of the store. */
+/** Records as the core makes them, and commits, for tests of the store. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export function makeTask(seq: number, fields: Partial<Task> = {}): Task {
 
 export const theLane = (id = 1): Lane => makeLane(id, id === 1 ? 'echo' : `echo ${id}`, 'echo', {}, 'alice');
 
-/** What a commit takes: the parts that a test names, and nothing else. */
+/** A commit of the parts that a test names, and nothing else. */
 export function persistOf(parts: Partial<{ -readonly [K in keyof Persist]: Persist[K] }>): Persist {
   return { ...makeEffects().persist, ...parts };
 }

@@ -10,7 +10,7 @@ import { testDirectory } from './records.js';
 const MIB = 1_048_576;
 const fileIn = (dir: string) => join(dir, 'reserve.bin');
 
-it('takes the room as a file of that size, and again after it was released', () => {
+it('reserves a file of that size, and again after it was released', () => {
   const dir = testDirectory();
   const reserve = openReserve(dir, MIB);
   expect(statSync(fileIn(dir)).size).toBe(MIB);
@@ -21,7 +21,7 @@ it('takes the room as a file of that size, and again after it was released', () 
   expect(statSync(fileIn(dir)).size).toBe(MIB);
 });
 
-it('takes it anew where a start left part of it, or where another size is asked for', () => {
+it('reserves anew where a start left part of the file, or for another size', () => {
   const dir = testDirectory();
   openReserve(dir, MIB);
   truncateSync(fileIn(dir), 1_000);
@@ -31,7 +31,7 @@ it('takes it anew where a start left part of it, or where another size is asked 
   expect(statSync(fileIn(dir)).size).toBe(2 * MIB);
 });
 
-it('takes nothing of a disk that is smaller than what is to be kept, and calls it full', () => {
+it('reserves nothing on a disk that is smaller than the reserve, and reports it full', () => {
   const dir = testDirectory();
   const reserve = openReserve(dir, 2 ** 52);
   expect(existsSync(fileIn(dir))).toBe(false);
@@ -46,7 +46,7 @@ describe('on a small disk', needs('tmpfs'), () => {
     return disk;
   }
 
-  it('keeps real blocks: nobody else gets them', () => {
+  it('keeps real blocks: no other program gets them', () => {
     const disk = smallDisk();
     const reserve = openReserve(disk.dir, 4 * MIB);
     disk.fill();
@@ -54,7 +54,7 @@ describe('on a small disk', needs('tmpfs'), () => {
     expect(reserve.isFull(false)).toBe(true);
   });
 
-  it('stays full while its own room is all there is, and takes that back before it says otherwise', () => {
+  it('reports full while the reserve itself is the only room, and reserves again before it reports otherwise', () => {
     const disk = smallDisk();
     const reserve = openReserve(disk.dir, 4 * MIB);
     disk.fill();
@@ -66,7 +66,7 @@ describe('on a small disk', needs('tmpfs'), () => {
     expect(statSync(fileIn(disk.dir)).size).toBe(4 * MIB);
   });
 
-  it('gives up what an earlier start took when it starts on a full disk', () => {
+  it('frees the reserve of an earlier start when it starts on a full disk', () => {
     const disk = smallDisk();
     openReserve(disk.dir, 4 * MIB);
     disk.fill();

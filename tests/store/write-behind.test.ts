@@ -1,4 +1,4 @@
-/** What is committed is in the journal at once and in the tables later; whoever reads, and whoever starts after a crash, sees all. */
+/** A commit is in the journal at once and in the tables later; every read, also after a crash, sees all of it. */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Task } from '@rma/server/core/task';
@@ -64,7 +64,7 @@ it('a reader of tables sees what was committed: claims, due times and the prunin
   expect(store.fetch([makeTask(4).id])).toEqual([]);
 });
 
-it('a commit of much payload goes to the tables at once, and takes what was pending along', () => {
+it('a commit of much payload goes to the tables at once, with all that was pending', () => {
   store.commit(tasksOf(makeTask(1)), NOW);
   store.commit(tasksOf(makeTask(2, { input: new Uint8Array(200_000) })), NOW);
   expect(rows('journal')).toEqual([]);
@@ -148,7 +148,7 @@ it(
   },
 );
 
-it('much that is pending reaches the tables by itself', () => {
+it('the tables are brought up to date once much is pending', () => {
   for (let seq = 1; seq <= 40; seq++) store.commit(tasksOf(makeTask(seq, { input: new Uint8Array(20_000) })), NOW);
   expect(rows('tasks').length).toBeGreaterThan(20);
 });

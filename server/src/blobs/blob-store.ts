@@ -1,4 +1,4 @@
-/** Blobs as files named by their hash. A partial upload stays, so that it can go on; nothing counts before it is checked. */
+/** Blobs as files named by their SHA-256. A partial upload is kept to be resumed; a blob exists only once its hash matched. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { ProtocolError } from '@rma/protocol/error';
 import { StorageFull, type Store } from '../store/store.js';
 
+/** A partial upload without progress for so long is deleted. */
 const PART_MAX_AGE_MS = 3_600_000;
 
 export class BlobStore {
@@ -13,12 +14,12 @@ export class BlobStore {
   readonly #store: Store;
   readonly #wallMs: () => number;
   readonly #full: () => boolean;
-  /** Blobs that are becoming whole: the sweep leaves their files alone. */
+  /** Blobs between rename and commit: a sweep must not delete their files. */
   readonly #finishing = new Set<string>();
   /** Uploads under way, by `owner blob`. */
   readonly #uploading = new Set<string>();
 
-  /** @param full whether the room that is left is kept for results */
+  /** @param full whether the room that is left is reserved for results */
   constructor(directory: string, store: Store, wallMs: () => number, full: () => boolean) {
     this.#directory = directory;
     this.#store = store;
@@ -82,14 +83,14 @@ export class BlobStore {
     return open(this.#fileOf(blob), 'r');
   }
 
-  /** Removes blobs that no task refers to, and uploads that were given up. */
+  /** Deletes blobs that no task refers to, and abandoned uploads. */
   async sweep(maxAgeMs: number): Promise<void> {
     const dropped = await this.#store.dropBlobs(this.#wallMs() - maxAgeMs, 1_000);
     for (const blob of dropped) if (!this.#finishing.has(blob)) rmSync(this.#fileOf(blob), { force: true });
     const parts = join(this.#directory, 'parts');
     for (const name of await readdir(parts)) {
       const file = join(parts, name);
-      const found = await stat(file).catch(goneIsFine);
+      const found = await stat(file).catch(ignoreMissing);
       if (found && found.mtimeMs < this.#wallMs() - PART_MAX_AGE_MS) rmSync(file, { force: true });
     }
   }
@@ -108,7 +109,7 @@ export class Upload {
   constructor(
     readonly file: FileHandle,
     readonly part: string,
-    /** Where the sender has to go on. */
+    /** Bytes that are held already: the sender continues here. */
     readonly offset: number,
     readonly size: number,
     private readonly port: { refused(): boolean; whole(): Promise<void>; done(): void },
@@ -116,7 +117,7 @@ export class Upload {
     this.#received = offset;
   }
 
-  /** Resolves once the bytes are with the operating system. @throws ProtocolError when more comes than was announced */
+  /** Resolves once the operating system has the bytes. @throws ProtocolError for more than was announced */
   write(bytes: Uint8Array): Promise<void> {
     if (this.port.refused()) return Promise.reject(storageFull());
     this.#received += bytes.length;
@@ -149,7 +150,7 @@ export class Upload {
     }
   }
 
-  /** Leaves what came for a later try. */
+  /** Keeps what was received, for a resumed upload. */
   async abandon(): Promise<void> {
     await this.#last.catch(() => undefined);
     await this.#close();
@@ -163,8 +164,8 @@ export class Upload {
   }
 }
 
-/** An upload may become whole between being listed and being looked at. */
-function goneIsFine(error: unknown): undefined {
+/** An upload may be completed, and its part renamed, between `readdir` and `stat`. */
+function ignoreMissing(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException | null)?.code !== 'ENOENT') throw error;
 }
 

@@ -1,15 +1,15 @@
-/** What workers tell of their attempts. A word about an attempt that is not theirs, or no longer counts, changes nothing. */
+/** What workers report of their attempts. A report about an attempt that is not theirs, or not current, changes nothing. */
 import { LIMITS } from '@rma/protocol/limits';
 import { type AttemptResult, isTerminal } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
 import { outgoingOf } from './effects.js';
-import { endTask, failAttempt, freeSlot, loseAttempt, release, succeed, type TaskOutcome } from './life.js';
 import type { Session } from './session.js';
 import type { Task } from './task.js';
-import { findTask, sendError, type Turn, tellChanged } from './turn.js';
+import { endTask, failAttempt, freeSlot, loseAttempt, release, succeed, type TaskOutcome } from './task-lifecycle.js';
+import { findTask, notifyChanged, sendError, type Turn } from './turn.js';
 import { attemptKey, type Worker } from './worker.js';
 
-export function results(turn: Turn, session: Session, worker: Worker, message: UpOf<'results'>): void {
+export function results(turn: Turn, worker: Worker, message: UpOf<'results'>, session: Session): void {
   const outgoing = outgoingOf(turn.effects, session.id);
   for (const result of message.results) {
     const { task: id, attempt } = result;
@@ -27,7 +27,7 @@ export function results(turn: Turn, session: Session, worker: Worker, message: U
   }
 }
 
-/** The result of a task's latest attempt: of one that runs, or of one that was given up and that nobody took over. */
+/** The result of a task's latest attempt: a running one, or one that was given up and not dispatched again. */
 function accept(turn: Turn, task: Task, worker: Worker, result: AttemptResult): void {
   const running = task.state === 'running';
   if (running) release(turn, task, true);
@@ -76,7 +76,7 @@ function runningOn(turn: Turn, worker: Worker, id: string, attempt: number): Tas
   return task && task.attempt === attempt && turn.state.tasks.get(id) === task ? task : undefined;
 }
 
-export function chunks(turn: Turn, session: Session, worker: Worker, message: UpOf<'chunks'>): void {
+export function chunks(turn: Turn, worker: Worker, message: UpOf<'chunks'>, session: Session): void {
   const { effects, state } = turn;
   const acknowledged = outgoingOf(effects, session.id).acknowledgedChunks;
   for (const { task: id, attempt, chunk, data } of message.chunks) {
@@ -121,7 +121,7 @@ export function chunks(turn: Turn, session: Session, worker: Worker, message: Up
 export function progress(turn: Turn, worker: Worker, message: UpOf<'progress'>): void {
   const task = runningOn(turn, worker, message.task, message.attempt);
   if (!task) return;
-  tellChanged(turn, task, {
+  notifyChanged(turn, task, {
     fraction: message.fraction,
     ...(message.note === undefined ? {} : { note: message.note }),
   });

@@ -1,4 +1,4 @@
-/** What one step asks the world to do, as data: first what must be on disk, then what may leave. */
+/** Effects: what one step asks the world to do, as data; first what must be on disk, then what may be sent. */
 import type { DownOf } from '@rma/protocol/down';
 import type { CloseName, WireError } from '@rma/protocol/error';
 import type { EventType } from '@rma/protocol/event';
@@ -10,35 +10,42 @@ import type { Task } from './task.js';
 import type { TokenRecord } from './token.js';
 import type { Worker, WorkerRecord } from './worker.js';
 
-/** Messages to one session, gathered over the step, in the order in which they leave. */
-export interface Outgoing {
-  welcome?: DownOf<'welcome'>;
-  errors: { ref?: number; about?: string; error: WireError }[];
-  replies: { ref: number; result: unknown }[];
-  accepted: string[];
-  refused: Refusal[];
-  assignment?: Assignment;
-  acknowledgedResults: AttemptRef[];
-  acknowledgedChunks: Map<string, AttemptRef & { chunk: number }>;
-  stops: (AttemptRef & { reason: string })[];
-  dispatches: Dispatch[];
-  changed: TaskChange[];
-  chunks: Chunk[];
-  ended: TaskEnd[];
-  /** Stored chunks to replay to a late watcher, before anything newer. */
-  replays: { task: string; seq: number; attempt: number; after: number; upTo: number }[];
-  close?: { name: CloseName; message: string; reconnectAfterMs?: number };
-}
+/**
+ * Nothing for one session yet: each list of it becomes messages (see socket/deliver.ts, whose table has a row for each).
+ * This literal is the only list of its fields: type, emptiness and senders are derived from it.
+ */
+export const makeOutgoing = () => ({
+  welcome: undefined as DownOf<'welcome'> | undefined,
+  errors: [] as { ref?: number; about?: string; error: WireError }[],
+  replies: [] as { ref: number; result: unknown }[],
+  accepted: [] as string[],
+  refused: [] as Refusal[],
+  assignment: undefined as Assignment | undefined,
+  acknowledgedResults: [] as AttemptRef[],
+  /** The latest chunk, by attempt key. */
+  acknowledgedChunks: new Map<string, AttemptRef & { chunk: number }>(),
+  stops: [] as (AttemptRef & { reason: string })[],
+  dispatches: [] as Dispatch[],
+  changed: [] as TaskChange[],
+  /** Stored chunks to replay to a late watcher, before anything newer: `after < chunk <= upTo`. */
+  replays: [] as { task: string; seq: number; attempt: number; after: number; upTo: number }[],
+  chunks: [] as Chunk[],
+  ended: [] as TaskEnd[],
+  close: undefined as { name: CloseName; message: string; reconnectAfterMs?: number } | undefined,
+});
+
+/** What one session is sent after the step's commit. */
+export type Outgoing = ReturnType<typeof makeOutgoing>;
 
 export interface EventRecord {
   readonly seq: number;
   readonly at: number;
   readonly type: EventType;
   readonly subject: string;
-  /** Who may see it beside the admins; empty for none. */
+  /** The subject that may see it beside the admins; empty for none. */
   readonly owner: string;
   readonly data: Record<string, unknown> | null;
-  /** The task's number where it is about a task; else 0. */
+  /** The number of the task that it is about; 0 for none. */
   readonly task: number;
 }
 
@@ -58,87 +65,55 @@ export interface StoredChunk {
   readonly data: Uint8Array;
 }
 
-/** How a lane's counts change: what waits in it, and what belongs to it and has not ended. */
+/** How a lane's counts change: its queued tasks, and its tasks that have not ended. */
 export interface LaneDelta {
   queued: number;
   open: number;
 }
 
-/** All that a step persists. Nothing in `outgoing` leaves before this is on disk. */
-export interface Persist {
-  readonly tasks: Set<Task>;
-  readonly attempts: EndedAttempt[];
-  readonly chunks: StoredChunk[];
-  /** Tasks whose stored chunks of earlier attempts are void. */
-  readonly dropChunks: number[];
-  readonly newLanes: Lane[];
-  readonly droppedLanes: number[];
-  readonly workers: Set<WorkerRecord>;
-  readonly tokens: Set<TokenRecord>;
-  readonly kinds: { kind: string; worker: string }[];
-  readonly dropKindsOf: string[];
-  /** Workloads whose binding changed; null for released. */
-  readonly bindings: Map<string, Binding | null>;
-  readonly blobRefs: { owner: string; blob: string; seq: number }[];
-  readonly events: EventRecord[];
+/**
+ * Nothing to persist yet. This literal is the only list of what a commit may hold: its type and `persists` are derived
+ * from it, so that no new list can be forgotten.
+ */
+const makePersist = () => ({
+  tasks: new Set<Task>(),
+  attempts: [] as EndedAttempt[],
+  chunks: [] as StoredChunk[],
+  /** Numbers of tasks whose stored chunks, of earlier attempts, are void. */
+  dropChunks: [] as number[],
+  newLanes: [] as Lane[],
+  droppedLanes: [] as number[],
+  workers: new Set<WorkerRecord>(),
+  tokens: new Set<TokenRecord>(),
+  kinds: [] as { kind: string; worker: string }[],
+  dropKindsOf: [] as string[],
+  /** By workload; null: released. */
+  bindings: new Map<string, Binding | null>(),
+  blobRefs: [] as { owner: string; blob: string; seq: number }[],
+  events: [] as EventRecord[],
   /** Changes of maintained counts. */
-  readonly laneDeltas: Map<number, LaneDelta>;
-  readonly ownerDeltas: Map<string, number>;
-  readonly endedDeltas: Map<string, number>;
-}
+  laneDeltas: new Map<number, LaneDelta>(),
+  ownerDeltas: new Map<string, number>(),
+  endedDeltas: new Map<string, number>(),
+});
+
+/** All that a step persists, in one transaction. Nothing in `outgoing` leaves before it is on disk. */
+export type Persist = Readonly<ReturnType<typeof makePersist>>;
 
 export interface Effects {
   readonly persist: Persist;
+  /** By session id. */
   readonly outgoing: Map<number, Outgoing>;
   /** Lanes whose window wants rows from the store. */
   readonly claims: { lane: number; tasks: number; bytes: number }[];
-  /** For live views: workers whose state, services or description changed, and those whose load or running tasks did. */
+  /** For live views: workers whose state, services or description changed. */
   readonly workers: Set<Worker>;
+  /** For live views: workers whose load or running tasks changed. */
   readonly loads: Set<Worker>;
 }
 
 export function makeEffects(): Effects {
-  return {
-    persist: {
-      tasks: new Set(),
-      attempts: [],
-      chunks: [],
-      dropChunks: [],
-      newLanes: [],
-      droppedLanes: [],
-      workers: new Set(),
-      tokens: new Set(),
-      kinds: [],
-      dropKindsOf: [],
-      bindings: new Map(),
-      blobRefs: [],
-      events: [],
-      laneDeltas: new Map(),
-      ownerDeltas: new Map(),
-      endedDeltas: new Map(),
-    },
-    outgoing: new Map(),
-    claims: [],
-    workers: new Set(),
-    loads: new Set(),
-  };
-}
-
-export function makeOutgoing(): Outgoing {
-  return {
-    errors: [],
-    replies: [],
-    accepted: [],
-    refused: [],
-    acknowledgedResults: [],
-    acknowledgedChunks: new Map(),
-    stops: [],
-    dispatches: [],
-    changed: [],
-    chunks: [],
-    ended: [],
-    replays: [],
-  };
+  return { persist: makePersist(), outgoing: new Map(), claims: [], workers: new Set(), loads: new Set() };
 }
 
 export function outgoingOf(effects: Effects, session: number): Outgoing {
@@ -154,19 +129,22 @@ export function count<K>(deltas: Map<K, number>, key: K, by: number): void {
   deltas.set(key, (deltas.get(key) ?? 0) + by);
 }
 
-/** True when there is something that must reach the disk. */
+/** Of a field of `Persist` or `Outgoing`: a list, a set, a map, or one value that may be absent. */
+export function isEmpty(value: Persist[keyof Persist] | Outgoing[keyof Outgoing]): boolean {
+  if (value === undefined) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return (value instanceof Set || value instanceof Map) && value.size === 0;
+}
+
+/** Whether anything must reach the disk. */
 export function persists(persist: Persist): boolean {
-  return (
-    persist.tasks.size > 0 ||
-    persist.events.length > 0 ||
-    persist.chunks.length > 0 ||
-    persist.workers.size > 0 ||
-    persist.tokens.size > 0 ||
-    persist.attempts.length > 0 ||
-    persist.kinds.length > 0 ||
-    persist.dropKindsOf.length > 0 ||
-    persist.bindings.size > 0 ||
-    persist.dropChunks.length > 0 ||
-    persist.droppedLanes.length > 0
-  );
+  for (const name in persist) if (!isEmpty(persist[name as keyof Persist])) return true;
+  return false;
+}
+
+/** Whether there is something of this field to send, and nothing else. */
+export function holdsOnly(outgoing: Outgoing, field: keyof Outgoing): boolean {
+  if (isEmpty(outgoing[field])) return false;
+  for (const name in outgoing) if (name !== field && !isEmpty(outgoing[name as keyof Outgoing])) return false;
+  return true;
 }

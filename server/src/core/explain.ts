@@ -1,13 +1,14 @@
-/** Why a task waits, in plain words. Reads the state; changes nothing. */
+/** Why a task waits, as a sentence for its owner. Read-only: nothing here changes the state. */
 
 import { headOf, queuedIn } from './lane.js';
-import { heldFor } from './placement/why.js';
+import { explainUnserved } from './placement/explain.js';
 import type { State } from './state.js';
 import { compareTasks } from './task.js';
 import { stateOf } from './view.js';
-import { freeSlotsFor, mismatch, servesKind, takesTasks, type Worker } from './worker.js';
+import { acceptsTasks, freeSlotsFor, mismatch, servesKind, type Worker } from './worker.js';
 
-export interface Waiting {
+/** Of a task that waits, in memory or not. */
+export interface WaitingTask {
   readonly id: string;
   readonly state: 'queued' | 'scheduled';
   readonly kind: string;
@@ -20,7 +21,7 @@ export interface Waiting {
 
 const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
-export function explainWaiting(state: State, task: Waiting, wallMs: number): string {
+export function explainWaiting(state: State, task: WaitingTask, wallMs: number): string {
   if (task.state === 'scheduled') {
     const seconds = Math.max(0, Math.round((task.dueAt - wallMs) / 1_000));
     return task.attempt > 0
@@ -34,14 +35,14 @@ export function explainWaiting(state: State, task: Waiting, wallMs: number): str
   const unfit = (worker: Worker) =>
     mismatch(worker, constraints) ??
     (servesKind(worker, task.kind, model) ? undefined : `does not have the model ${model}`);
-  const fitting = serving.some((worker) => takesTasks(worker) && unfit(worker) === undefined);
-  const held = fitting ? undefined : heldFor(state, task.kind, constraints, wallMs);
-  if (held !== undefined) return `${held}${queuePlace(state, task)}`;
-  if (serving.length === 0) return nobodyServes(state, task.kind, online.length);
+  const served = serving.some((worker) => acceptsTasks(worker) && unfit(worker) === undefined);
+  const unserved = served ? undefined : explainUnserved(state, task.kind, constraints, wallMs);
+  if (unserved !== undefined) return `${unserved}${queuePlace(state, task)}`;
+  if (serving.length === 0) return noWorkerServes(state, task.kind, online.length);
   const reasons = new Map<string, number>();
   const able: Worker[] = [];
   for (const worker of serving) {
-    const reason = takesTasks(worker) ? unfit(worker) : 'takes no new tasks';
+    const reason = acceptsTasks(worker) ? unfit(worker) : 'takes no new tasks';
     if (reason === undefined) able.push(worker);
     else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
@@ -52,23 +53,24 @@ export function explainWaiting(state: State, task: Waiting, wallMs: number): str
   const full = able.filter((worker) => freeSlotsFor(worker, task.kind, model) === 0).length;
   if (full > 0)
     parts.push(full === able.length ? `${full === 1 ? 'it is' : `all ${full} that fit are`} full` : `${full} are full`);
-  return `${parts.join(', ')}: ${place(state, task, able, free)}`;
+  return `${parts.join(', ')}: ${positionOf(state, task, able, free)}`;
 }
 
-/** Behind how many others of its lane it waits; nothing for the first. */
-function queuePlace(state: State, task: Waiting): string {
+/** Its position in its lane; empty where it is alone. */
+function queuePlace(state: State, task: WaitingTask): string {
   const lane = state.lanes.get(task.lane);
   if (!lane || queuedIn(lane) < 2) return '';
   const ahead = lane.window.filter((other) => compareTasks(other, task) < 0).length;
   return `; position ${ahead + 1} of ${queuedIn(lane)}`;
 }
 
-function place(state: State, task: Waiting, able: readonly Worker[], free: number): string {
+/** Its position and, once the kind's run times are known, an estimate of the wait. */
+function positionOf(state: State, task: WaitingTask, able: readonly Worker[], free: number): string {
   const lane = state.lanes.get(task.lane);
   if (!lane) return 'next';
-  const held = lane.window.filter((other) => compareTasks(other, task) < 0).length;
+  const ahead = lane.window.filter((other) => compareTasks(other, task) < 0).length;
   const inWindow = lane.window.some((other) => other.id === task.id);
-  const position = held + 1;
+  const position = ahead + 1;
   if (!inWindow && queuedIn(lane) > lane.window.length) return `position ${position} or later of ${queuedIn(lane)}`;
   if (free > 0 && headOf(lane)?.id === task.id) return 'next';
   const slots = able.reduce((sum, worker) => {
@@ -82,7 +84,7 @@ function place(state: State, task: Waiting, able: readonly Worker[], free: numbe
   return mean > 0 ? `position ${position}, about ${seconds} s` : `position ${position}`;
 }
 
-function nobodyServes(state: State, kind: string, online: number): string {
+function noWorkerServes(state: State, kind: string, online: number): string {
   const known = [...(state.knownKinds.get(kind) ?? [])]
     .map((id) => state.workers.get(id))
     .filter((w) => w !== undefined);

@@ -1,6 +1,6 @@
 /**
- * A lane: the queued tasks of one kind and one set of constraints. All of them lie in the store; the best few are
- * held here. Invariant: every held task comes before every task that is only stored.
+ * A lane: the queue of one kind and one set of constraints. All its tasks are in the store; the best few are held in its
+ * window. Invariants: max(window) < min(stored only) in the order of `compareTasks`; queued = window.length + beyond.
  */
 import type { Constraints } from '@rma/protocol/task';
 import { compareTasks, type Task } from './task.js';
@@ -10,18 +10,18 @@ export interface Lane {
   readonly key: string;
   readonly kind: string;
   readonly constraints: Constraints;
-  /** Who brought it into being; counts against that owner's lanes. */
+  /** Whose submit created it: it counts towards that owner's `maxLanesPerOwner`. */
   readonly owner: string;
-  /** Best last, so that taking the head is a pop. */
+  /** The held tasks, best last, so that taking the head is a pop. */
   readonly window: Task[];
   windowBytes: number;
-  /** Queued tasks that lie only in the store. */
+  /** The number of queued tasks that are only in the store. */
   beyond: number;
-  /** The kind's capacity version at which nothing here could be placed; -1 when it is worth a look. */
+  /** The kind's capacity version at which its head could not be dispatched: nothing to try until that grows. -1: try. */
   stuckAt: number;
-  /** Tasks of this lane that have not ended: queued, scheduled or running. */
+  /** The number of its tasks that have not ended: queued, scheduled or running. */
   open: number;
-  /** A claim is on its way. */
+  /** A claim was requested, and its rows are not admitted yet. */
   claiming: boolean;
 }
 
@@ -41,7 +41,7 @@ export function makeLane(id: number, key: string, kind: string, constraints: Con
   };
 }
 
-/** The same text for the same kind and constraints, whatever the order of their fields. */
+/** The canonical text of kind and constraints: the same whatever the order of their fields. Stored: it must not change. */
 export function laneKey(kind: string, constraints: Constraints | undefined): string {
   if (!constraints) return kind;
   const { tier, trust, worker, labels, minVramMiB, model } = constraints;
@@ -54,9 +54,11 @@ export function laneKey(kind: string, constraints: Constraints | undefined): str
 export const queuedIn = (lane: Lane): number => lane.window.length + lane.beyond;
 export const headOf = (lane: Lane): Task | undefined => lane.window[lane.window.length - 1];
 
+/** About the bytes that a held task takes. */
 const weight = (task: Task): number => task.input.length + 256;
 
-function placeOf(lane: Lane, task: Task): number {
+/** The index at which a task keeps the window sorted, by binary search. */
+function indexFor(lane: Lane, task: Task): number {
   let low = 0;
   let high = lane.window.length;
   while (low < high) {
@@ -68,18 +70,18 @@ function placeOf(lane: Lane, task: Task): number {
 }
 
 /**
- * Queues a task. Answers the tasks that left memory for it (possibly itself): they are only stored from then on; the
- * caller forgets them. One task at least is held, whatever its size.
+ * Queues a task. Returns the tasks that are only stored from now on, possibly itself: the caller evicts them from memory.
+ * At least one task is held, whatever its size.
  */
 export function enqueue(lane: Lane, task: Task, maxTasks: number, maxBytes: number): Task[] {
   const { window } = lane;
-  const place = placeOf(lane, task);
+  const index = indexFor(lane, task);
   const full = window.length >= maxTasks || (lane.windowBytes + weight(task) > maxBytes && window.length > 0);
-  if (place === 0 && (lane.beyond > 0 || full)) {
+  if (index === 0 && (lane.beyond > 0 || full)) {
     lane.beyond++;
     return [task];
   }
-  window.splice(place, 0, task);
+  window.splice(index, 0, task);
   lane.windowBytes += weight(task);
   const evicted: Task[] = [];
   while (window.length > 1 && (window.length > maxTasks || lane.windowBytes > maxBytes)) {
@@ -103,7 +105,7 @@ export function dequeue(lane: Lane, task: Task): boolean {
   const last = lane.window.length - 1;
   let at = last;
   if (lane.window[last] !== task) {
-    at = placeOf(lane, task) - 1;
+    at = indexFor(lane, task) - 1;
     if (lane.window[at] !== task) return false;
   }
   if (at === last) lane.window.pop();
@@ -112,12 +114,12 @@ export function dequeue(lane: Lane, task: Task): boolean {
   return true;
 }
 
-/** The position behind which stored rows are claimed: the window's tail. */
+/** The position after which stored rows are claimed: the window's tail; null for an empty window. */
 export function tailOf(lane: Lane): { priority: number; seq: number } | null {
   return lane.window[0] ?? null;
 }
 
-/** Rows that follow the window's tail, best first, come into memory. */
+/** Admits the rows that follow the window's tail, best first. */
 export function admitClaimed(lane: Lane, tasks: readonly Task[]): void {
   lane.window.unshift(...tasks.toReversed());
   for (const task of tasks) {

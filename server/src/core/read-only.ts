@@ -1,22 +1,23 @@
 /**
- * What a step takes while nothing can be written, not even into the room that is kept for results: who only looks is
- * served, a submit is refused like on any full disk, and everything else is told to come back.
+ * Read-only mode: nothing can be written, not even into the room that is reserved for results. Invariant: such a step
+ * persists nothing. Reads are served, submits refused as on any full disk, everything else is asked to come back.
  */
 import { outgoingOf } from './effects.js';
-import type { CoreMessage, HelloInput, Input } from './inputs.js';
+import type { HelloInput, Input, MessageInput } from './inputs.js';
+import { rowOf } from './messages.js';
 import { giveGrace } from './restore.js';
 import type { State } from './state.js';
 import { expireSessions } from './tick.js';
 import { sendError, type Turn } from './turn.js';
 
-/** When a worker may ask again whether the coordinator can write. */
+/** When a worker may try again whether the coordinator can write. */
 const RETRY_MS = 5_000;
 
 /**
- * Whether an input tells something that is to be written down once that is possible, and that nobody waits for: it is
- * lost with the process, and told twice where a commit reached the disk and failed behind that.
+ * Whether an input is a record for the event log that no peer waits for: it is written once that is possible. It is lost
+ * with the process, and written twice where a commit reached the disk and still failed.
  */
-export function canWait(input: Input): boolean {
+export function isDeferrable(input: Input): boolean {
   switch (input.type) {
     case 'started':
     case 'signed':
@@ -29,16 +30,16 @@ export function canWait(input: Input): boolean {
   }
 }
 
-/** Whether the step may take this as usual, since nothing of it persists; answers what it may not. */
-export function mayTake(turn: Turn, input: Input): boolean {
+/** Whether the step may handle this as usual, since it persists nothing; otherwise answers it. */
+export function admitsReadOnly(turn: Turn, input: Input): boolean {
   switch (input.type) {
     case 'closed':
     case 'catalog':
       return true;
     case 'hello':
-      return mayEnter(turn, input);
+      return admitsHello(turn, input);
     case 'message':
-      return mayHear(turn, input.session, input.message);
+      return admitsMessage(turn, input);
     case 'tick':
       expireSessions(turn);
       return false;
@@ -50,7 +51,7 @@ export function mayTake(turn: Turn, input: Input): boolean {
   }
 }
 
-function mayEnter(turn: Turn, { session, token, message: { worker } }: HelloInput): boolean {
+function admitsHello(turn: Turn, { session, token, message: { worker } }: HelloInput): boolean {
   if (!worker || token.role === 'admin' || token.role === 'client') return true;
   const message = "the coordinator's disk is full, so that no worker can come back yet; dial again";
   sendError(turn, session, 'storage_full', message, { about: 'hello' });
@@ -58,26 +59,17 @@ function mayEnter(turn: Turn, { session, token, message: { worker } }: HelloInpu
   return false;
 }
 
-function mayHear(turn: Turn, session: number, message: CoreMessage): boolean {
-  switch (message.type) {
-    // The state says that the disk is full, so that it refuses whatever is new.
-    case 'submit':
-    case 'watch':
-    case 'unwatch':
-      return true;
-    case 'cancel':
-    case 'act': {
-      if (!turn.state.sessions.has(session)) return false;
-      const why = "the coordinator's disk is full; make room and do it again";
-      sendError(turn, session, 'storage_full', why, { ref: message.ref, about: message.type });
-      return false;
-    }
-    default:
-      return false;
+function admitsMessage(turn: Turn, { session, message }: MessageInput): boolean {
+  const { readOnly } = rowOf(message);
+  if (readOnly === 'refuse' && turn.state.sessions.has(session)) {
+    const { ref } = message as { ref?: number };
+    const why = "the coordinator's disk is full; make room and do it again";
+    sendError(turn, session, 'storage_full', why, { ...(ref === undefined ? {} : { ref }), about: message.type });
   }
+  return readOnly === 'handle';
 }
 
-/** Writing works again. Workers were kept out meanwhile, so they get the time to come back that a start gives. */
+/** Writing works again. Workers were turned away meanwhile, so their attempts get a start's grace. */
 export function endReadOnly(state: State, nowMs: number): void {
   state.readOnly = false;
   giveGrace(state, nowMs);

@@ -1,4 +1,4 @@
-/** The state as the store tells it: at a start, and when a commit failed and memory was ahead of the disk. */
+/** Restores the state from the store: at a start, and after a failed commit, when memory is ahead of the disk. */
 import type { Lane } from './lane.js';
 import { assign } from './placement/assign.js';
 import type { CoreSettings } from './settings.js';
@@ -7,7 +7,7 @@ import { type Task, timeoutOf } from './task.js';
 import type { TokenRecord } from './token.js';
 import { machineOf, makeWorker, type WorkerRecord } from './worker.js';
 
-/** What was stored; see the store's port. */
+/** What the store's `load` answers. */
 export interface Stored {
   readonly workers: readonly WorkerRecord[];
   readonly tokens: readonly TokenRecord[];
@@ -24,7 +24,7 @@ export interface Stored {
   readonly lastEvent: number;
 }
 
-/** Every stored attempt has a start's grace. */
+/** Restored attempts have the start's grace. @throws Error where stored records contradict each other */
 export function restore(
   stored: Stored,
   settings: Partial<CoreSettings>,
@@ -72,7 +72,7 @@ export function restore(
   return state;
 }
 
-/** Every attempt gets the start's grace: its worker has yet to come back. */
+/** Gives every attempt the start's grace: its worker has yet to reconnect. */
 export function giveGrace(state: State, nowMs: number): void {
   const graceUntilMs = nowMs + state.settings.startGraceMs;
   state.frozenUntilMs = graceUntilMs;

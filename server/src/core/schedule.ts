@@ -1,13 +1,13 @@
-/** Dispatch: the best waiting task to the best worker, until no lane has both. */
+/** Dispatch: the best queued task to the best worker with a free slot, until no lane has both. */
 
 import { headOf, type Lane, queuedIn, takeHead } from './lane.js';
-import { startAttempt } from './life.js';
 import { type KindState, kindState } from './state.js';
 import { compareTasks } from './task.js';
+import { startAttempt } from './task-lifecycle.js';
 import type { Turn } from './turn.js';
-import { freeService, freeSlotsFor, mismatch, takesTasks, type Worker } from './worker.js';
+import { acceptsTasks, freeService, freeSlotsFor, mismatch, type Worker } from './worker.js';
 
-/** How many workers with room are compared for one task. */
+/** Workers with a free slot that are compared for one task at most: a dispatch must not cost work in the pool's size. */
 const CANDIDATES = 8;
 
 export function schedule(turn: Turn): void {
@@ -44,13 +44,13 @@ export function schedule(turn: Turn): void {
   }
 }
 
-/** Among the first few workers with room that the constraints admit, the one with most of its room free. */
+/** Of the first CANDIDATES workers with a free slot that the constraints admit, the one with the largest free share. */
 function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
   let best: Worker | undefined;
   let bestShare = 0;
-  let seen = 0;
+  let compared = 0;
   for (const worker of kind.free) {
-    if (!takesTasks(worker) || !freeService(worker, lane.kind)) {
+    if (!acceptsTasks(worker) || !freeService(worker, lane.kind)) {
       kind.free.delete(worker);
       continue;
     }
@@ -62,12 +62,12 @@ function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
       best = worker;
       bestShare = share;
     }
-    if (++seen >= CANDIDATES) break;
+    if (++compared >= CANDIDATES) break;
   }
   return best;
 }
 
-/** Asks for stored rows when the window runs low. */
+/** Claims stored rows once the window is at most half full, by tasks and by bytes. */
 function refill(turn: Turn, lane: Lane): void {
   const { windowTasks, windowBytes } = turn.state.settings;
   if (lane.beyond === 0 || lane.claiming || lane.window.length > windowTasks / 2) return;
@@ -76,7 +76,7 @@ function refill(turn: Turn, lane: Lane): void {
   turn.effects.claims.push({ lane: lane.id, tasks: windowTasks, bytes: windowBytes });
 }
 
-/** Lanes by the order of their heads. */
+/** A binary heap of lanes, ordered by their heads. */
 class LaneHeap {
   readonly #lanes: Lane[] = [];
 

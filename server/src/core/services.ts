@@ -1,13 +1,14 @@
-/** The services of a worker: taken over as it tells them, with their slots counted from what runs. */
+/** The services of a worker, as it reports them, with their used slots counted from what runs. */
 import type { Service } from '@rma/protocol/worker';
 import { bindHealthy } from './placement/changes.js';
 import { capacityGrew, type State } from './state.js';
 import { emit, type Turn } from './turn.js';
 import type { LiveService, Worker } from './worker.js';
 
-/** The kinds that one worker may make known; past it further ones are not offered. */
+/** How many kinds one worker may make known; further ones are ignored. */
 const MAX_KINDS_PER_WORKER = 256;
-const PULL_TOLD_MS = 1_000;
+/** Agents report every layer's progress; an event is emitted at most so often. */
+const PULL_EVENT_INTERVAL_MS = 1_000;
 
 export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
   const { state } = turn;
@@ -29,7 +30,8 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
       });
       state.placementDue = true;
     }
-    if (changed && old?.service.state === 'starting' && service.state === 'healthy') learnStart(turn, service, old);
+    if (changed && old?.service.state === 'starting' && service.state === 'healthy')
+      recordStartTime(turn, service, old);
     before.delete(service.name);
   }
   for (const name of before.keys()) {
@@ -38,34 +40,34 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
   }
   countSlots(worker);
   for (const { service } of worker.services.values()) {
-    learnKinds(turn, worker, service);
+    addKnownKinds(turn, worker, service);
     capacityGrew(state, worker, service.kinds);
   }
   bindHealthy(turn, worker);
 }
 
-/** Follows a pull, and tells of it at most once a second: agents tell of every layer's every step. */
+/** Follows a pull: where its estimate starts, and when an event last reported it. */
 function pullOf(turn: Turn, worker: Worker, service: Service, old: LiveService | undefined): LiveService['pull'] {
   const { pull } = service;
   if (service.state !== 'pulling' || !pull) return undefined;
   const { wallMs } = turn.batch;
   const known = old?.service.state === 'pulling' ? old.pull : undefined;
-  // A pull that begins anew counts from its new beginning.
+  // A pull that starts over is measured from its new start.
   const from =
     known && pull.bytes >= known.fromBytes
       ? known
-      : { fromBytes: pull.bytes, fromMs: wallMs, toldMs: known?.toldMs ?? 0 };
-  const isNews = !known || old?.service.pull?.bytes !== pull.bytes;
-  if (!isNews || wallMs - from.toldMs < PULL_TOLD_MS) return from;
+      : { fromBytes: pull.bytes, fromMs: wallMs, reportedMs: known?.reportedMs ?? 0 };
+  const progressed = !known || old?.service.pull?.bytes !== pull.bytes;
+  if (!progressed || wallMs - from.reportedMs < PULL_EVENT_INTERVAL_MS) return from;
   emit(turn, 'service.pulling', worker.record.id, '', {
     service: service.name,
     bytes: pull.bytes,
     ...(pull.totalBytes === undefined ? {} : { totalBytes: pull.totalBytes }),
   });
-  return { ...from, toldMs: wallMs };
+  return { ...from, reportedMs: wallMs };
 }
 
-function learnStart({ state, batch }: Turn, service: Service, old: LiveService): void {
+function recordStartTime({ state, batch }: Turn, service: Service, old: LiveService): void {
   const name = service.workload ?? service.name;
   if (!state.catalog.byName.has(name)) return;
   const ms = Math.max(0, batch.wallMs - old.sinceMs);
@@ -91,7 +93,7 @@ function serving(worker: Worker, kind: string): LiveService | undefined {
   return undefined;
 }
 
-function learnKinds(turn: Turn, worker: Worker, service: Service): void {
+function addKnownKinds(turn: Turn, worker: Worker, service: Service): void {
   const { state, effects } = turn;
   if (service.state !== 'healthy') return;
   for (const kind of service.kinds) {
@@ -109,7 +111,7 @@ function kindsOf(state: State, worker: Worker): number {
   return kinds;
 }
 
-/** A revoked worker's kinds are forgotten, unless somebody else offers them or they are built in. */
+/** Removes a revoked worker from the known kinds; a kind without workers stays only if it is built in or in the catalogue. */
 export function forgetKinds(turn: Turn, worker: Worker): void {
   const { knownKinds, builtInKinds, catalog } = turn.state;
   for (const [kind, workers] of knownKinds) {

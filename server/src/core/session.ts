@@ -1,4 +1,4 @@
-/** One authenticated life of a connection, as the core sees it. */
+/** A session: one authenticated life of a connection. */
 import type { Role } from '@rma/protocol/down';
 
 export interface Session {
@@ -6,11 +6,12 @@ export interface Session {
   readonly role: Role;
   readonly subject: string;
   readonly token: string;
-  /** The peer's; empty where it is not known. */
+  /** The peer's network address; empty where it is not known. */
   readonly address: string;
   /** Wall-clock ms at which its token ends; 0 for never. */
   readonly expiresAt: number;
+  /** The worker's id in a worker's session. */
   readonly worker: string | null;
-  /** Ids of the tasks that it watches. */
+  /** Ids of the tasks that it watches; the inverse of `State.watchers`. */
   readonly watching: Set<string>;
 }

@@ -1,23 +1,23 @@
-/** What an operator may tune in the core's decisions. Times in ms. */
+/** Settings of the core's decisions, and their defaults. Times in ms. */
 
 export interface CoreSettings {
-  /** How long a worker without a session keeps its attempts. */
+  /** Grace: how long an absent worker keeps its attempts. */
   readonly workerGraceMs: number;
-  /** The same right after a start, when every worker has yet to reconnect. */
+  /** The grace after a start, when every worker has yet to reconnect. */
   readonly startGraceMs: number;
-  /** Results and ended tasks are kept this long; an id older than this is refused. */
+  /** How long ended tasks are kept; older ids are refused, since theirs may have been pruned. */
   readonly retentionMs: number;
-  /** The tasks of one lane that are held in memory, by number and by bytes of input. */
+  /** A lane's window: how many tasks, and bytes of input, are held in memory. */
   readonly windowTasks: number;
   readonly windowBytes: number;
   readonly maxOpenPerOwner: number;
   readonly maxLanesPerOwner: number;
   readonly maxWatchesPerSession: number;
-  /** Past an attempt's own timeout, the wait for its worker to say so. */
+  /** How long after an attempt's timeout its worker may still report it; then the coordinator ends it. */
   readonly timeoutSlackMs: number;
-  /** How long a stopped attempt's slot waits for its worker's word. */
+  /** How long a stopped attempt occupies its slot without the worker's confirmation. */
   readonly stopTimeoutMs: number;
-  /** The bytes of output chunks that one attempt may store. */
+  /** Quota of output chunks that one attempt may store, in bytes. */
   readonly maxChunkBytesPerAttempt: number;
 }
 

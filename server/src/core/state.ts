@@ -3,19 +3,19 @@
 import type { Constraints } from '@rma/protocol/task';
 import { type Lane, laneKey, makeLane } from './lane.js';
 import { type CatalogState, emptyCatalog } from './placement/catalog-state.js';
-import type { PlacedRuntime } from './placement/form.js';
+import type { PlacedRuntime } from './placement/eligibility.js';
 import type { Session } from './session.js';
 import { type CoreSettings, DEFAULT_CORE_SETTINGS } from './settings.js';
 import type { Task } from './task.js';
 import type { TokenRecord } from './token.js';
 import type { Worker } from './worker.js';
 
-/** What is known of a kind while the process lives: who serves it, and how long its tasks take. */
+/** Of a task kind, for the life of the process: which workers serve it, its lanes, and how long its tasks take. */
 export interface KindState {
-  /** Workers that may have a free slot; whoever turns out to be full leaves. Their order makes equals take turns. */
+  /** Workers that may have a free slot; one that turns out to be full is removed. The order gives equal workers turns. */
   readonly free: Set<Worker>;
   readonly lanes: Set<Lane>;
-  /** Grows whenever a slot for this kind may have become free. */
+  /** A version: incremented whenever a slot for this kind may have become free. */
   capacity: number;
   /** Moving mean of run times in ms; 0 before the first. */
   meanRunMs: number;
@@ -34,14 +34,14 @@ export interface State {
   /** Workers by `joinToken joinKey`: a first join is idempotent. */
   readonly joins: Map<string, Worker>;
   readonly tokens: Map<string, TokenRecord>;
-  /** In memory: queued within a window, or running. By id. */
+  /** The tasks in memory, by id: those within a lane's window, and all that run. */
   readonly tasks: Map<string, Task>;
   readonly running: Set<Task>;
   readonly lanes: Map<number, Lane>;
   readonly lanesByKey: Map<string, Lane>;
   readonly lanesPerOwner: Map<string, number>;
   readonly kinds: Map<string, KindState>;
-  /** kind to the workers, not revoked, that ever offered it. Built-in kinds have an entry from the start, for good. */
+  /** By kind: the workers, not revoked, that ever offered it. Built-in kinds always have an entry. */
   readonly knownKinds: Map<string, Set<string>>;
   readonly builtInKinds: Set<string>;
   /** Sessions that watch a task, by task id. */
@@ -49,28 +49,28 @@ export interface State {
   readonly openPerOwner: Map<string, number>;
   /** Ended tasks by state, over the life of the pool. */
   readonly ended: Map<string, number>;
-  /** Lanes that the next scheduling pass looks at. */
+  /** Lanes that the next scheduling pass visits. */
   readonly ready: Set<Lane>;
   /** Kinds whose capacity grew since the last pass. */
   readonly freed: Set<string>;
   queued: number;
   scheduled: number;
   nextSeq: number;
-  /** The highest task id that was ever accepted and is kept: whatever sorts behind it is new. */
+  /** The greatest task id in the store: any id > newestId is new. */
   newestId: string;
   nextLane: number;
   lastEvent: number;
   catalog: CatalogState;
-  /** Workloads with state: the worker that holds it, and in which form. */
+  /** By workload with state: the worker that holds its data, and the runtime in which the data lies. */
   readonly bindings: Map<string, Binding>;
-  /** Something changed that placement depends on. */
+  /** Something that placement depends on changed since it last ran. */
   placementDue: boolean;
   placedAtMs: number;
-  /** Until then nothing new is placed while workers of before the start are missing. */
+  /** Monotonic ms until which nothing new is placed while workers from before the start are absent. */
   frozenUntilMs: number;
-  /** Submits are refused: the disk is full. */
+  /** The disk is full, but for the reserve: submits are refused. */
   storageFull: boolean;
-  /** Nothing at all can be written: a step takes what read-only.ts lets it. */
+  /** Nothing at all can be written: a step handles only what read-only.ts admits. */
   readOnly: boolean;
   stopping: boolean;
 }
@@ -134,10 +134,10 @@ export function newLane(state: State, kind: string, constraints: Constraints | u
   return lane;
 }
 
-/** A worker may have room for these kinds: their lanes are worth another look. */
+/** A worker may have a free slot for these kinds: their lanes are tried again. */
 export function capacityGrew(state: State, worker: Worker, kinds: readonly string[]): void {
   for (const kind of kinds) {
-    // An unknown kind has no tasks, and whatever a worker claims to offer beyond its due is not kept.
+    // An unknown kind has no tasks; and a worker must not grow our maps with kinds beyond its quota.
     if (!state.knownKinds.has(kind)) continue;
     kindState(state, kind).free.add(worker);
     state.freed.add(kind);

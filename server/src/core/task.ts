@@ -1,4 +1,4 @@
-/** A task in memory: queued within its lane's window, or running. Its state only changes through `moveTask`. */
+/** A task: its row in the store and its form in memory are one record. Its state only changes through `moveTask`. */
 import {
   type Constraints,
   DEFAULT_BACKOFF_MS,
@@ -10,7 +10,7 @@ import {
   type TaskState,
 } from '@rma/protocol/task';
 
-/** The fields of a submit that differ from the defaults, kept as one JSON text. */
+/** The fields of a submit that differ from the defaults; stored as one JSON text. */
 export interface TaskOptions {
   readonly timeoutMs?: number;
   readonly maxAttempts?: number;
@@ -20,9 +20,9 @@ export interface TaskOptions {
   readonly constraints?: Constraints;
 }
 
-/** A task's row in the store, and its live form. Times are wall-clock ms; 0 means none. */
+/** Times are wall-clock ms; 0 means none. */
 export interface Task {
-  /** The coordinator's own order of arrival, and the row's key. */
+  /** Numbered by arrival; the row's key. */
   readonly seq: number;
   readonly id: string;
   readonly owner: string;
@@ -34,22 +34,24 @@ export interface Task {
   readonly options: TaskOptions | null;
   readonly submittedAt: number;
   state: TaskState;
-  /** How many attempts began; the number of the current one. */
+  /** The number of the latest attempt, from 1; 0 before the first dispatch. Fences every report about an attempt. */
   attempt: number;
+  /** Attempts that failed in their handler: `failures <= maxAttempts`. */
   failures: number;
+  /** Attempts that were lost with their worker, or refused: `lost <= MAX_LOST`. */
   lost: number;
-  /** Of the latest attempt; null before the first, and while a task waits whose latest attempt cannot come back. */
+  /** The latest attempt's; null before the first, and while a task waits whose latest attempt is void. */
   worker: string | null;
   startedAt: number;
   endedAt: number;
-  /** When something is due: the end of a wait, or the expiry of a queued task. */
+  /** When it is due: queued after a wait, or expired before its first start. */
   dueAt: number;
   output: Uint8Array | null;
   outputBlobs: readonly string[] | null;
   error: Failure | null;
-  /** What the disk holds; null before the first commit. */
+  /** Its row as the last commit left it; null before the first. The next update expects exactly that. */
   stored: { readonly state: TaskState; readonly attempt: number } | null;
-  /** Of the running attempt, not stored: the service whose slot it takes, its deadline (monotonic), its last chunk. */
+  /** Of the running attempt, not stored: the service whose slot it occupies, its deadline (monotonic), its last chunk. */
   service: string;
   deadlineMs: number;
   lastChunk: number;
@@ -73,13 +75,13 @@ export const timeoutOf = (task: Task): number => task.options?.timeoutMs ?? DEFA
 export const maxAttemptsOf = (task: Task): number => task.options?.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
 export const backoffOf = (task: Task): number => task.options?.backoffMs ?? DEFAULT_BACKOFF_MS;
 
-/** When a task that never started expires; 0 for never. */
+/** When a task expires unless it is started; 0 for never, and once it was started. */
 export function expiryOf(task: Task): number {
   const ttl = task.options?.ttlMs;
   return ttl === undefined || task.attempt > 0 ? 0 : task.submittedAt + ttl;
 }
 
-/** @throws when the table of legal moves does not have it: a defect */
+/** @throws Error for a move that TASK_MOVES does not allow: a defect */
 export function moveTask(task: Task, to: TaskState): void {
   if (!TASK_MOVES[task.state].includes(to)) {
     throw new Error(`task ${task.id}: illegal move from ${task.state} to ${to} (attempt ${task.attempt})`);
@@ -87,7 +89,7 @@ export function moveTask(task: Task, to: TaskState): void {
   task.state = to;
 }
 
-/** Order inside a lane and between lanes: priority first, then arrival. Negative when `a` comes first. */
+/** The order within and between lanes: higher priority first, then arrival. Negative when `a` comes first. */
 export function compareTasks(a: { priority: number; seq: number }, b: { priority: number; seq: number }): number {
   return b.priority - a.priority || a.seq - b.seq;
 }

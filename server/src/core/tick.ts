@@ -1,15 +1,14 @@
-/** What time brings: graces that end, deadlines that pass, waits that are over, tokens that expire, lanes that are empty. */
-
-import { stopAttempt } from './cancel.js';
-import { closeSession, giveUp } from './join.js';
+/** What happens by time alone: graces, deadlines, backoffs and tokens that end, lanes that stay empty. */
 import { queuedIn } from './lane.js';
-import { endTask, failAttempt, freeSlot, queueTask } from './life.js';
+import { giveUp } from './reconcile.js';
+import { closeSession } from './sessions.js';
 import { kindState } from './state.js';
 import { expiryOf, moveTask, type Task } from './task.js';
-import { findTask, forget, type Turn, tellChanged } from './turn.js';
+import { endTask, failAttempt, freeSlot, queueTask, stopAttempt } from './task-lifecycle.js';
+import { evict, findTask, notifyChanged, type Turn } from './turn.js';
 
 const TOKEN_OVER = 'the token has expired; make a new one with `rma token create`';
-/** A browser's, which lasts as long as its cookie. */
+/** Of a browser's session, which lasts as long as its cookie. */
 const SESSION_OVER = 'you were signed in for a long time, and that is over; sign in again';
 
 export function tick(turn: Turn): void {
@@ -25,13 +24,13 @@ export function tick(turn: Turn): void {
   for (const task of state.running) {
     if (task.deadlineMs > batch.nowMs) continue;
     const worker = task.worker === null ? undefined : state.workers.get(task.worker);
-    // An absent worker's grace decides; its attempt may long be finished.
+    // An absent worker's attempt may have finished in time: its grace decides instead.
     if (worker?.session === 0) continue;
     stopAttempt(turn, task, 'timeout');
     failAttempt(turn, task, { code: 'timeout', message: 'the attempt took longer than its timeoutMs' }, true);
   }
   expireSessions(turn);
-  // What is idle, absent or failing becomes so by time alone.
+  // Workloads become idle, absent or failing by time alone.
   if (state.catalog.entries.length > 0) state.placementDue = true;
   for (const lane of state.lanes.values()) {
     if (lane.open > 0 || queuedIn(lane) > 0) continue;
@@ -51,20 +50,20 @@ export function expireSessions(turn: Turn): void {
   for (const session of state.sessions.values()) {
     if (session.expiresAt && session.expiresAt <= batch.wallMs) {
       const tokenEnd = state.tokens.get(session.token)?.expiresAt ?? 0;
-      // A cookie tells its end in whole seconds, so one that ends with its token may end up to a second before it.
+      // Cookies expire in whole seconds: one that ends with its token may end up to a second before it.
       const isTokenOver = tokenEnd !== 0 && tokenEnd - session.expiresAt < 1_000;
       closeSession(turn, session.id, 'revoked', isTokenOver ? TOKEN_OVER : SESSION_OVER);
     }
   }
 }
 
-/** Rows whose due time has come: a wait is over, or a queued task expires. */
+/** Rows with `dueAt <= now`: a scheduled task is queued, or a task that never started expires. */
 export function due(turn: Turn, rows: readonly Task[]): void {
   const { state, batch } = turn;
   for (const row of rows) {
     const task = findTask(turn, row.id) ?? row;
     if (task.dueAt === 0 || task.dueAt > batch.wallMs) continue;
-    if (!state.tasks.has(task.id)) forget(turn, task);
+    if (!state.tasks.has(task.id)) evict(turn, task);
     const expiry = expiryOf(task);
     if (task.state === 'queued' || (expiry !== 0 && expiry <= batch.wallMs)) {
       endTask(turn, task, 'expired', { error: { code: 'expired', message: 'not started within its ttlMs' } });
@@ -72,7 +71,7 @@ export function due(turn: Turn, rows: readonly Task[]): void {
       state.scheduled--;
       moveTask(task, 'queued');
       queueTask(turn, task);
-      tellChanged(turn, task);
+      notifyChanged(turn, task);
     }
   }
 }

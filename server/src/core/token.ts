@@ -1,4 +1,4 @@
-/** What the pool knows of a token beside its signature: who it names, how often it may be used, whether it is revoked. */
+/** A token's record: what its signature does not say (uses left, revocation), and whom it identifies. */
 import type { Role } from '@rma/protocol/down';
 import type { Trust } from '@rma/protocol/task';
 import type { TokenView } from '@rma/protocol/view';
@@ -13,7 +13,7 @@ export interface TokenRecord {
   readonly createdAt: number;
   /** 0 for never. */
   readonly expiresAt: number;
-  /** Joins that are left; -1 for any number. */
+  /** Joins that it still admits; -1: unlimited. */
   usesLeft: number;
   revokedAt: number;
   lastUsedAt: number;

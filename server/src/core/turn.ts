@@ -1,4 +1,4 @@
-/** One turn of the core: its state, what came in, what goes out, and the few verbs that every part uses. */
+/** One step of the core: its state, what came in, what goes out, and the primitives that every part uses. */
 import type { ErrorKind } from '@rma/protocol/error';
 import { ProtocolError } from '@rma/protocol/error';
 import type { EventType } from '@rma/protocol/event';
@@ -14,23 +14,24 @@ export interface Turn {
   readonly state: State;
   readonly batch: Batch;
   readonly effects: Effects;
-  /** Tasks that left memory in this turn; later inputs of it still find them. */
-  readonly left: Map<string, Task>;
+  /** Tasks that left memory in this turn: later inputs of the turn must find them as they are now, not as fetched. */
+  readonly evicted: Map<string, Task>;
 }
 
-/** A task by id: in memory, or left it in this turn, or fetched for it. */
+/** A task by id: in memory, or evicted in this turn, or fetched for it. The order matters: fetched rows are the oldest. */
 export function findTask(turn: Turn, id: string): Task | undefined {
-  return turn.state.tasks.get(id) ?? turn.left.get(id) ?? turn.batch.fetched.get(id);
+  return turn.state.tasks.get(id) ?? turn.evicted.get(id) ?? turn.batch.fetched.get(id);
 }
 
-/** The task's row changed; it is written at the end of the turn. */
+/** Marks the task's row as changed: the turn's commit writes it. */
 export function touch(turn: Turn, task: Task): void {
   turn.effects.persist.tasks.add(task);
 }
 
-export function forget(turn: Turn, task: Task): void {
+/** The task is no longer held in memory; its row stays. */
+export function evict(turn: Turn, task: Task): void {
   turn.state.tasks.delete(task.id);
-  turn.left.set(task.id, task);
+  turn.evicted.set(task.id, task);
 }
 
 export function emit(
@@ -45,7 +46,7 @@ export function emit(
   turn.effects.persist.events.push({ seq, at: turn.batch.wallMs, type, subject, owner, data, task });
 }
 
-/** What somebody did to the pool, with who, from where: an entry of the audit log. */
+/** An entry of the audit log: an event with who did it, with which token, from where. */
 export function audit(
   turn: Turn,
   session: Session,
@@ -63,6 +64,7 @@ export function emitTask(turn: Turn, type: EventType, task: Task, data: Record<s
   emit(turn, type, task.id, task.owner, data, task.seq);
 }
 
+/** Changes a lane's counts, in memory and in the turn's commit. */
 export function countLane(turn: Turn, lane: Lane, queued: number, open: number): void {
   turn.state.queued += queued;
   lane.open += open;
@@ -74,6 +76,7 @@ export function countLane(turn: Turn, lane: Lane, queued: number, open: number):
   } else deltas.set(lane.id, { queued, open });
 }
 
+/** Changes the number of an owner's open tasks, in memory and in the turn's commit. */
 export function countOwner(turn: Turn, owner: string, by: number): void {
   const { openPerOwner } = turn.state;
   const open = (openPerOwner.get(owner) ?? 0) + by;
@@ -121,8 +124,8 @@ export function endOf(task: Task): TaskEnd {
   };
 }
 
-/** Tells everybody who watches an open task. */
-export function tellChanged(
+/** Sends a change of an open task to the sessions that watch it. */
+export function notifyChanged(
   turn: Turn,
   task: Task,
   extra?: { fraction?: number; note?: string; error?: Failure },
@@ -133,8 +136,8 @@ export function tellChanged(
   for (const session of sessions) outgoingOf(turn.effects, session).changed.push(change);
 }
 
-/** Tells everybody who watches an ended task, and ends their watch. */
-export function tellEnded(turn: Turn, task: Task): void {
+/** Sends the end of a task to the sessions that watch it, and ends their watches. */
+export function notifyEnded(turn: Turn, task: Task): void {
   const { watchers, sessions } = turn.state;
   const watching = watchers.get(task.id);
   if (!watching) return;

@@ -1,4 +1,4 @@
-/** Views of the live state, for queries. They read; they change nothing. */
+/** Views of the live state, for queries. Read-only: nothing here changes the state. */
 
 import { TASK_STATES } from '@rma/protocol/task-state';
 import type { WorkerState, WorkerView } from '@rma/protocol/view';
@@ -12,7 +12,7 @@ export function stateOf(worker: Worker): WorkerState {
   return worker.leaving || worker.record.draining ? 'draining' : 'online';
 }
 
-/** `full` adds what only an admin sees. */
+/** @param full with what only an admin may see */
 export function viewWorker(worker: Worker, full: boolean, wallMs: number): WorkerView {
   const { record } = worker;
   return {

@@ -1,4 +1,4 @@
-/** Watching tasks: a snapshot or the end, the chunks that were missed, then everything live. */
+/** Watching tasks: first the present state or the end, with the chunks that were missed, then every change. */
 import type { WireError } from '@rma/protocol/error';
 import { isTerminal } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
@@ -28,7 +28,10 @@ export function tooManyWatches(state: State): WireError {
   };
 }
 
-/** `known` tasks answer at once with what is; a new one just tells what comes. */
+/**
+ * @param after the last chunk that the watcher has
+ * @param known it existed before this message: its present state is sent, too
+ */
 export function watchTask(
   turn: Turn,
   session: Session,
@@ -38,10 +41,10 @@ export function watchTask(
 ): void {
   const outgoing = outgoingOf(turn.effects, session.id);
   if (known) {
-    const seen = after && after.attempt === task.attempt ? after.chunk : 0;
+    const received = after && after.attempt === task.attempt ? after.chunk : 0;
     const upTo = isTerminal(task.state) ? Number.MAX_SAFE_INTEGER : task.lastChunk;
-    if (upTo > seen) {
-      outgoing.replays.push({ task: task.id, seq: task.seq, attempt: task.attempt, after: seen, upTo });
+    if (upTo > received) {
+      outgoing.replays.push({ task: task.id, seq: task.seq, attempt: task.attempt, after: received, upTo });
     }
     if (isTerminal(task.state)) {
       outgoing.ended.push(endOf(task));

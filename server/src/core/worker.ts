@@ -1,17 +1,17 @@
-/** A worker as the core knows it: identity and hardware for life, services and attempts while it has a session. */
+/** A worker: its stored record (identity, hardware), and what is live while it has a session (services, attempts). */
 import type { Hardware, LoadSample } from '@rma/protocol/hardware';
 import type { Constraints, Labels, Trust } from '@rma/protocol/task';
 import type { Tier } from '@rma/protocol/tiers';
 import type { Assignment, Available, Service } from '@rma/protocol/worker';
 import type { DonorPolicy, Engine } from '@rma/protocol/workload';
-import type { Form, Machine, PlacedRuntime } from './placement/form.js';
-import { largestGpu } from './placement/need.js';
+import type { Eligibility, Machine, PlacedRuntime } from './placement/eligibility.js';
+import { largestGpu } from './placement/resources.js';
 import type { Task } from './task.js';
 
 /** What is stored of a worker. */
 export interface WorkerRecord {
   readonly id: string;
-  /** Of the agent's making; with the join token it makes a first join idempotent. */
+  /** Random, made by the agent; with the join token it makes a first join idempotent. */
   readonly joinKey: string;
   readonly joinToken: string;
   readonly owner: string;
@@ -19,7 +19,7 @@ export interface WorkerRecord {
   readonly joinedAt: number;
   name: string;
   labels: Labels;
-  /** What an admin set, and what the agent says does not change; null: nothing. */
+  /** Set by an admin, and in force over what the agent reports; null where no admin set any. */
   givenName: string | null;
   givenLabels: Labels | null;
   tier: Tier | null;
@@ -39,8 +39,8 @@ export interface LiveService {
   used: number;
   /** Wall-clock ms since which it is in its state. */
   readonly sinceMs: number;
-  /** While an image is pulled: where it began, for an estimate, and what was told last. */
-  readonly pull?: { readonly fromBytes: number; readonly fromMs: number; readonly toldMs: number };
+  /** While an image is pulled: where the estimate starts, and when (wall-clock ms) an event reported it last. */
+  readonly pull?: { readonly fromBytes: number; readonly fromMs: number; readonly reportedMs: number };
 }
 
 /** A catalogue workload that placement put on a worker. */
@@ -49,8 +49,9 @@ export interface Placed {
   readonly reason: string;
   /** Monotonic ms. */
   readonly sinceMs: number;
+  /** Monotonic ms at which it last had work. */
   busyAtMs: number;
-  /** Since when it is not what it should be; 0 while it is. */
+  /** Monotonic ms since which it has neither a healthy nor a starting service; 0 while it has one. */
   failingMs: number;
 }
 
@@ -71,11 +72,11 @@ export interface Worker {
   load: LoadSample | null;
   engine: Engine | undefined;
   policy: DonorPolicy | undefined;
-  /** Catalogue workloads that it shall run, by name. */
+  /** Catalogue workloads that placement put here, by name. */
   readonly placed: Map<string, Placed>;
-  /** In which form it may run which workload; null until somebody asks. */
-  forms: Map<string, Form> | null;
-  /** Monotonic ms at which its last session ended, 0 before: what it ran counts for a while. */
+  /** Cache, by workload; null once anything that it depends on changed. */
+  eligibility: Map<string, Eligibility> | null;
+  /** Monotonic ms at which its last session ended; 0 before the first end. */
   leftMs: number;
   assignment: Assignment;
 }
@@ -94,7 +95,7 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
     engine: undefined,
     policy: undefined,
     placed: new Map(),
-    forms: null,
+    eligibility: null,
     leftMs: 0,
     assignment,
   };
@@ -102,14 +103,15 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
 
 export const attemptKey = (task: string, attempt: number): string => `${task}#${attempt}`;
 export const tierOf = (worker: Worker): Tier | null => worker.record.pinnedTier ?? worker.record.tier;
-export const takesTasks = (worker: Worker): boolean =>
+/** New tasks may be dispatched to it: it has a session, and neither itself, an admin nor its donor stopped it. */
+export const acceptsTasks = (worker: Worker): boolean =>
   worker.session !== 0 &&
   !worker.leaving &&
   !worker.record.draining &&
   !worker.policy?.paused &&
   worker.record.revokedAt === 0;
 
-/** A healthy service that takes tasks of this kind, and of this model where one is asked for; Ollama's `:latest` may be left out. */
+/** Whether a service runs tasks of this kind now, with this model if any is required; Ollama's `:latest` may be left out. */
 export function serves({ service }: LiveService, kind: string, model?: string): boolean {
   return (
     service.state === 'healthy' &&
@@ -118,7 +120,7 @@ export function serves({ service }: LiveService, kind: string, model?: string): 
   );
 }
 
-/** The healthy service with room for a task of this kind. */
+/** The first healthy service with a free slot: `used < slots`. */
 export function freeService(worker: Worker, kind: string, model?: string): LiveService | undefined {
   for (const live of worker.services.values()) {
     if (live.used < live.service.slots && serves(live, kind, model)) return live;
@@ -139,6 +141,11 @@ export function freeSlotsFor(worker: Worker, kind: string, model?: string): numb
   return free;
 }
 
+/** Of a service's states, those on the way to `healthy`. */
+export function isStarting(state: Service['state']): boolean {
+  return state === 'pending' || state === 'pulling' || state === 'starting';
+}
+
 /** Why this worker may not run a task with these constraints; undefined when it may. */
 export function mismatch(worker: Worker, constraints: Constraints): string | undefined {
   if (constraints.worker !== undefined && constraints.worker !== worker.record.id) return 'is not the worker asked for';
@@ -157,7 +164,7 @@ export function mismatch(worker: Worker, constraints: Constraints): string | und
   return undefined;
 }
 
-/** What placement knows of a worker; `live` is absent for one that has yet to come back. */
+/** @param live what only a session reports; absent for a worker that has not reconnected since the start */
 export function machineOf(
   record: WorkerRecord,
   live?: { readonly engine: Engine | undefined; readonly policy: DonorPolicy | undefined },

@@ -1,4 +1,4 @@
-/** The loop's time: monotonic for deadlines, wall for records. */
+/** Time as a port: monotonic for deadlines, wall clock for records. */
 import { performance } from 'node:perf_hooks';
 
 export interface Clock {

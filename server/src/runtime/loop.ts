@@ -1,31 +1,24 @@
 /**
- * The loop: collect what arrived since the last turn, fetch the rows that it names, step the core, commit all of it in
- * one transaction, and only then let anything leave. Under load batches grow by themselves.
+ * The loop: collects what arrives, and runs one turn after another on it (see turn.ts). Under load batches grow by
+ * themselves: while one is being committed, the next one gathers. It rebuilds the state when a commit fails.
  */
 import type { Effects } from '../core/effects.js';
-import { persists } from '../core/effects.js';
-import type { Batch, Input } from '../core/inputs.js';
-import { tailOf } from '../core/lane.js';
-import { canWait, endReadOnly } from '../core/read-only.js';
+import type { Input } from '../core/inputs.js';
+import { endReadOnly, isDeferrable } from '../core/read-only.js';
 import { restore } from '../core/restore.js';
 import type { CoreSettings } from '../core/settings.js';
 import type { State } from '../core/state.js';
-import { step } from '../core/step.js';
-import type { Task } from '../core/task.js';
 import { StorageFull, type Store } from '../store/store.js';
 import type { Clock } from './clock.js';
-import { namedBlobs, namedTasks } from './named.js';
 import type { Reserve } from './reserve.js';
+import { IDLE_TURN_MS, runTurn, Turns } from './turn.js';
 
-const TICK_MS = 1_000;
-const DUE_MS = 100;
-const DUE_LIMIT = 500;
-/** The most inputs that one turn takes; more wait for the next, so that a flood does not delay what was committed. */
+/** Inputs that one turn takes at most; the rest wait for the next, so that a flood does not delay a commit's replies. */
 const MAX_INPUTS = 4_096;
-/** Between two looks whether writing works again: from the second failure on, twice as long after each. */
+/** In read-only mode, between two attempts to write: at once, then `first`, then doubling up to `most`. */
 const RETRY_MS = { first: 250, most: 5_000 };
-/** So many inputs at most wait for that. */
-const MAX_LATER = 10_000;
+/** Deferred inputs that are kept at most until writing works again. */
+const MAX_DEFERRED = 10_000;
 
 export interface LoopOptions {
   readonly store: Store;
@@ -33,48 +26,53 @@ export interface LoopOptions {
   readonly settings: Partial<CoreSettings>;
   readonly builtInKinds: readonly string[];
   readonly reserve: Reserve;
-  /** Called after the commit, in the order of the commits. */
+  /** Called once the commit is on disk, in the order of the commits. */
   readonly perform: (effects: Effects, state: State) => void;
-  /** Memory was ahead of a disk that took no more: every session must end, since what it was told may not hold. */
+  /** A commit failed, and the state was reloaded: every session must end, since its peer may have seen a lost state. */
   readonly rebuilt: (reason: string) => void;
-  /** Writing works again: most often at once, with the room that was kept for results. */
+  /** Writing works again: most often at once, in the room that the reserve gave up. */
   readonly recovered: () => void;
-  /** A broken invariant: the process must stop before it does harm. */
+  /** A broken invariant: the process must stop rather than write from a wrong state. */
   readonly fatal: (error: unknown) => void;
 }
 
 export class Loop {
   readonly #options: LoopOptions;
+  readonly #turns: Turns;
   #state: State;
   #inbox: Input[] = [];
-  /** What the turn took out of it, until that is committed. */
+  /** What the running turn took out of the inbox, until it is committed. */
   #taken: readonly Input[] = [];
-  /** Claimed rows: before everything else, so that none of them is stale. */
-  #claimed: Input[] = [];
   #turning = false;
   #scheduled = false;
   #closing = false;
-  #tickAtMs = 0;
-  #dueAtMs = 0;
+  /** Whether the last `storage` event said that the disk is full. */
   #announcedFull = false;
-  /** While nothing can be written: when to try again, and how long to wait after that. */
+  /** In read-only mode: when to try again to write, and how long to wait after that. */
   #retryAtMs = 0;
   #retryMs = 0;
-  /** What is to be written down once that is possible. */
-  #later: Input[] = [];
+  #deferred: Input[] = [];
   #timer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
   private constructor(options: LoopOptions, state: State) {
     this.#options = options;
     this.#state = state;
+    this.#turns = new Turns({
+      store: options.store,
+      perform: (effects, state) => {
+        this.#taken = [];
+        options.perform(effects, state);
+      },
+      onTick: () => this.#storageChanges(),
+    });
   }
 
   static async start(options: LoopOptions): Promise<Loop> {
     const { store, settings, builtInKinds, clock } = options;
     const state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
     const loop = new Loop(options, state);
-    loop.#timer = setInterval(() => loop.#schedule(), DUE_MS);
+    loop.#timer = setInterval(() => loop.#schedule(), IDLE_TURN_MS);
     loop.#schedule();
     return loop;
   }
@@ -109,7 +107,7 @@ export class Loop {
       this.#guardedTurn().then(
         () => {
           this.#turning = false;
-          if (this.#inbox.length > 0 || this.#claimed.length > 0) this.#schedule();
+          if (this.#inbox.length > 0 || this.#turns.hasClaimed) this.#schedule();
           else for (const resolve of this.#idle.splice(0)) resolve();
         },
         (error: unknown) => {
@@ -120,11 +118,15 @@ export class Loop {
     });
   }
 
-  /** A disk that takes nothing shows at any reading, too: what is pending has to be written first. */
+  /** A full disk may fail reads, too: they settle the journal first. */
   async #guardedTurn(): Promise<void> {
     try {
-      if (!this.#state.readOnly || (await this.#writable())) await this.#turn();
-      else await this.#readOnlyTurn();
+      const readOnly = this.#state.readOnly && !(await this.#tryToWrite());
+      const { clock } = this.#options;
+      const time = { nowMs: clock.nowMs(), wallMs: clock.wallMs(), random: Math.random() };
+      const arrived = this.#takeInbox();
+      if (readOnly) await runTurn(this.#turns.readOnlyTurn(this.#state, this.#defer(arrived), time));
+      else await runTurn(this.#turns.turn(this.#state, arrived, time));
     } catch (error) {
       if (!(error instanceof StorageFull)) throw error;
       this.#options.reserve.release();
@@ -132,8 +134,8 @@ export class Loop {
     }
   }
 
-  /** Tries whether the store takes writes again, if it is time to; if so the core goes on as usual. */
-  async #writable(): Promise<boolean> {
+  /** Whether writing works again, tried if it is time to; then read-only mode ends. */
+  async #tryToWrite(): Promise<boolean> {
     const { store, clock, recovered } = this.#options;
     if (clock.nowMs() < this.#retryAtMs) return false;
     if (!(await store.tryToWrite())) {
@@ -141,8 +143,8 @@ export class Loop {
       return false;
     }
     endReadOnly(this.#state, clock.nowMs());
-    this.#inbox = [...this.#later, ...this.#inbox];
-    this.#later = [];
+    this.#inbox = [...this.#deferred, ...this.#inbox];
+    this.#deferred = [];
     recovered();
     return true;
   }
@@ -152,22 +154,13 @@ export class Loop {
     this.#retryMs = Math.min(RETRY_MS.most, this.#retryMs * 2 || RETRY_MS.first);
   }
 
-  async #readOnlyTurn(): Promise<void> {
-    const { clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const inputs: Input[] = [];
-    for (const input of this.#takeInbox()) {
-      if (!canWait(input)) inputs.push(input);
-      else if (this.#later.length < MAX_LATER) this.#later.push(input);
-    }
-    if (nowMs - this.#tickAtMs >= TICK_MS) {
-      this.#tickAtMs = nowMs;
-      inputs.push({ type: 'tick' });
-    }
-    if (inputs.length === 0) return;
-    const effects = await this.#step(inputs, nowMs, clock.wallMs());
-    if (persists(effects.persist)) throw new Error('invariant: a step that only reads has something to write');
-    this.#options.perform(effects, this.#state);
+  /** Keeps what can be written later; answers the rest. */
+  #defer(arrived: readonly Input[]): Input[] {
+    return arrived.filter((input) => {
+      if (!isDeferrable(input)) return true;
+      if (this.#deferred.length < MAX_DEFERRED) this.#deferred.push(input);
+      return false;
+    });
   }
 
   #takeInbox(): Input[] {
@@ -178,98 +171,33 @@ export class Loop {
     return taken;
   }
 
-  async #step(inputs: readonly Input[], nowMs: number, wallMs: number): Promise<Effects> {
-    const fetched = await this.#fetch(inputs);
-    const blobsHeld = await this.#blobsHeld(inputs, fetched);
-    const batch: Batch = { nowMs, wallMs, random: Math.random(), inputs, fetched, blobsHeld };
-    return step(this.#state, batch);
-  }
-
-  async #turn(): Promise<void> {
-    const { store, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const wallMs = clock.wallMs();
-    const arrived = this.#takeInbox();
-    const inputs = this.#claimed.length > 0 ? [...this.#claimed, ...arrived] : arrived;
-    this.#claimed = [];
-    if (nowMs - this.#dueAtMs >= DUE_MS) {
-      this.#dueAtMs = nowMs;
-      const answer = store.due(wallMs, DUE_LIMIT);
-      const tasks = answer instanceof Promise ? await answer : answer;
-      if (tasks.length > 0) inputs.push({ type: 'due', tasks });
-      if (tasks.length === DUE_LIMIT) this.#dueAtMs = 0;
-    }
-    if (nowMs - this.#tickAtMs >= TICK_MS) {
-      this.#tickAtMs = nowMs;
-      inputs.push({ type: 'tick' });
-      this.#watchSpace(inputs);
-    }
-    if (inputs.length === 0 && this.#state.ready.size === 0 && !this.#state.placementDue) return;
-    const effects = await this.#step(inputs, nowMs, wallMs);
-    await this.#commit(effects, wallMs);
-    this.#taken = [];
-    this.#options.perform(effects, this.#state);
-    for (const { lane: id, tasks, bytes } of effects.claims) {
-      const lane = this.#state.lanes.get(id);
-      if (!lane) continue;
-      const answer = store.claim(id, tailOf(lane), tasks, bytes);
-      const claimed = answer instanceof Promise ? await answer : answer;
-      this.#claimed.push({ type: 'claimed', lane: id, tasks: claimed, asked: tasks });
-    }
-  }
-
-  async #fetch(inputs: readonly Input[]): Promise<ReadonlyMap<string, Task>> {
-    const ids = namedTasks(inputs, this.#state);
-    if (ids.length === 0) return NOTHING;
-    const answer = this.#options.store.fetch(ids);
-    const tasks = answer instanceof Promise ? await answer : answer;
-    return tasks.length === 0 ? NOTHING : new Map(tasks.map((task) => [task.id, task]));
-  }
-
-  async #blobsHeld(inputs: readonly Input[], fetched: ReadonlyMap<string, Task>): Promise<ReadonlySet<string>> {
-    const named = namedBlobs(inputs, this.#state, fetched);
-    const held = new Set<string>();
-    for (const { owner, blob } of named) {
-      const answer = this.#options.store.findBlob(owner, blob);
-      const found = answer instanceof Promise ? await answer : answer;
-      if (found) held.add(`${owner} ${blob}`);
-    }
-    return held;
-  }
-
-  async #commit(effects: Effects, wallMs: number): Promise<void> {
-    if (!persists(effects.persist)) return;
-    const done = this.#options.store.commit(effects.persist, wallMs);
-    if (done instanceof Promise) await done;
-  }
-
   async #rebuild(reason: string): Promise<void> {
     const { store, settings, builtInKinds, clock } = this.#options;
     const { stopping } = this.#state;
     this.#state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
     this.#state.storageFull = true;
     this.#state.readOnly = true;
-    // Once that worked for a while the room that was given up may do: then there is no wait.
+    // After a while without failures the first retry is immediate again: the reserve's room may suffice.
     if (clock.nowMs() - this.#retryAtMs > 2 * RETRY_MS.most) this.#retryMs = 0;
     this.#waitToRetry();
     this.#announcedFull = false;
     this.#state.stopping = stopping;
-    this.#claimed = [];
-    // What else came over sessions that end now: their peers send it again.
-    this.#inbox = [...this.#taken, ...this.#inbox].filter(canWait);
+    this.#turns.reset();
+    // Everything else belongs to sessions that end now: their peers send it again.
+    this.#inbox = [...this.#taken, ...this.#inbox].filter(isDeferrable);
     this.#taken = [];
     this.#options.rebuilt(reason);
   }
 
-  /** Enters and leaves the state in which submits are refused, by the room that is left. */
-  #watchSpace(inputs: Input[]): void {
+  /** Submits are refused, or admitted again, by the room that is left: an input for each change. */
+  #storageChanges(): Input[] {
     const { storageFull } = this.#state;
     const full = this.#options.reserve.isFull(storageFull);
-    // After a rebuild submits are refused before any event tells of it, and room may be back by now.
-    if (storageFull && !this.#announcedFull) inputs.push({ type: 'storage', full: true });
-    if (full !== storageFull) inputs.push({ type: 'storage', full });
+    const changes: Input[] = [];
+    // A rebuild sets `storageFull` without an event: it is announced before the state can change back.
+    if (storageFull && !this.#announcedFull) changes.push({ type: 'storage', full: true });
+    if (full !== storageFull) changes.push({ type: 'storage', full });
     this.#announcedFull = full;
+    return changes;
   }
 }
-
-const NOTHING: ReadonlyMap<string, Task> = new Map();

@@ -1,20 +1,20 @@
 /**
- * Room that is kept for results: a file of real blocks that is given up when the disk is full, so that what workers
- * finished still fits while new tasks are refused.
+ * A reserve of disk space for results: a file of written blocks, deleted when the disk is full, so that what workers
+ * finish still fits while new tasks are refused.
  */
 import { existsSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Reserve {
-  /** Gives the kept room up. */
+  /** Frees the reserved space. */
   release(): void;
-  /** Whether submits are to be refused now, given whether they were; takes the room back once there is enough. */
+  /** Whether submits must be refused, with hysteresis: given whether they were. Reserves again once there is enough room. */
   isFull(was: boolean): boolean;
 }
 
 /**
- * Takes the room if there is enough. On a disk that is full already what an earlier start took is given up at once:
- * the start itself needs some.
+ * Reserves if there is enough room. On a disk that is already full an earlier start's reserve is freed at once: the start
+ * itself has to write.
  * @param reserveBytes the size of the file; submits are refused while less than half of it is free beside it
  */
 export function openReserve(directory: string, reserveBytes: number): Reserve {

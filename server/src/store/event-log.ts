@@ -1,7 +1,6 @@
 /**
- * How the events of one commit are stored: one row. What happens to tasks is most of it, so such an event is a few
- * small numbers that lead to the task's own row; anything else is kept in full. A task's row lives at least as long as
- * its events (see `prune`).
+ * The events of one commit as one row. Most are about tasks, and are stored as a few small numbers that lead to the task's
+ * own row; any other is stored in full. Invariant: a task's row is kept at least as long as its events (see `prune`).
  */
 import { EVENT_CODES, type EventType } from '@rma/protocol/event';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
@@ -15,7 +14,7 @@ const MAX_RECORD_BYTES = 40;
 type Other = [subject: string, owner: string, data: Record<string, unknown> | null];
 type Packed = [texts: string[], others: Other[], records: Uint8Array];
 
-/** What an event needs of its task's row. */
+/** The fields of a task's row that its events are completed with. */
 export interface EventTask {
   readonly id: string;
   readonly owner: string;
@@ -26,7 +25,7 @@ export interface EventTask {
 let records = new Uint8Array(4_096);
 let length = 0;
 
-/** Seven bits a byte, lowest first. */
+/** As LEB128: seven bits a byte, lowest first; the high bit says that more follow. */
 function write(value: number): void {
   let rest = value;
   while (rest > 127) {
@@ -43,7 +42,7 @@ export function packEvents(events: readonly EventRecord[]): Uint8Array {
   if (records.length < events.length * MAX_RECORD_BYTES) records = new Uint8Array(events.length * MAX_RECORD_BYTES * 2);
   let lastText = '';
   let lastPlace = 0;
-  /** Its place among the texts, from 1; 0 for none. */
+  /** Its index among the texts + 1; 0 for none. */
   const place = (text: string | undefined): number => {
     if (text === undefined || text === '') return 0;
     if (text === lastText) return lastPlace;
@@ -67,7 +66,7 @@ export function packEvents(events: readonly EventRecord[]): Uint8Array {
   return packPayload([texts, others, records.subarray(0, length)] satisfies Packed);
 }
 
-/** @param taskOf the row of a task by its number; undefined for one that is gone */
+/** @param taskOf a task's row by its number; undefined for one that was pruned */
 export function unpackEvents(
   row: { first: number; at: number; events: Uint8Array },
   taskOf: (seq: number) => EventTask | undefined,

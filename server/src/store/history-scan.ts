@@ -1,14 +1,15 @@
-/** The event log read backwards, for pages of the past: some rows at a time, until enough was found or time is up. */
+/** The event log read backwards, for pages of history: a few rows at a time, until enough was found or time is up. */
 import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
-import type { Question } from './reader.js';
+import type { ReadRequest } from './reader.js';
 import type { Database } from './sqlite.js';
 
+/** Rows a statement: between two of them the clock is read, and no read transaction keeps the WAL from being reset. */
 const ROWS = 200;
 
-type Filter = Omit<Extract<Question, { what: 'history' }>, 'what'>;
+type Filter = Omit<Extract<ReadRequest, { what: 'history' }>, 'what'>;
 
-/** @param untilMs when to give up looking, on `performance.now()`'s clock; the answer then says where to look on */
+/** @param untilMs deadline on `performance.now()`'s clock; past it the answer's `before` says where to continue */
 export function readHistory(
   database: Database,
   filter: Filter,
@@ -17,7 +18,7 @@ export function readHistory(
   const { types, subject, owner, audit, limit } = filter;
   const rows = database.prepare('SELECT first, at, events FROM events WHERE first < ? ORDER BY first DESC LIMIT ?');
   const taskOf = database.prepare('SELECT id, owner, kind, priority FROM tasks WHERE seq = ?');
-  // Its own task's row is all that is asked for: no other one has to be looked up.
+  // With a subject, only events of that task can match: other tasks' rows need no look-up.
   const wanted = subject === undefined ? undefined : seqOf(database, subject);
   const lookUp = (seq: number): EventTask | undefined =>
     audit || (subject !== undefined && seq !== wanted) ? undefined : (taskOf.get(seq) as EventTask | undefined);
@@ -44,7 +45,7 @@ export function readHistory(
   }
 }
 
-/** Of a task; undefined for the id of anything else. */
+/** The number of a task; undefined for the id of anything else. */
 function seqOf(database: Database, id: string): number | undefined {
   return database.prepare('SELECT seq FROM tasks WHERE id = ?').pluck().get(id) as number | undefined;
 }

@@ -1,4 +1,4 @@
-/** One coordinator per data directory: an exclusive lock on a database of its own, held until the process ends. */
+/** One coordinator per data directory: an exclusive SQLite lock on a file of its own, held until the process ends. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -14,7 +14,7 @@ export class DirectoryLocked extends Error {
   }
 }
 
-/** Takes the lock. The operating system gives it back however the process ends. */
+/** Takes the lock; the operating system releases it, however the process ends. @throws DirectoryLocked */
 export function lockDirectory(directory: string): { release(): void } {
   const holderFile = join(directory, 'lock.txt');
   const lock: Database = openLock(join(directory, 'lock.db'));

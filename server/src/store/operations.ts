@@ -1,16 +1,18 @@
 /**
- * What a commit writes, as a list of operations: a statement's number and its values. In the journal they are kept as
- * MessagePack until the tables have them, and so may be run by a later version of this program: numbers are appended,
- * never reused, and a statement keeps its meaning.
+ * What a commit writes, as a list of operations: a statement's number and its values. The journal keeps them as
+ * MessagePack until the tables have them, so a later version of this program may run them: numbers are appended, never
+ * reused; a statement keeps its meaning; its values may only grow at the end.
  */
 import { Packr } from 'msgpackr';
 import type { Persist } from '../core/effects.js';
 import type { Task } from '../core/task.js';
+import type { Row } from './columns.js';
 import { packEvents } from './event-log.js';
-import { insertValues, isPlain, plainValues, STATE_CODE, tokenValues, workerValues } from './rows.js';
+import { TOKENS, WORKERS } from './rows.js';
 import type { StatementName, Statements } from './statements.js';
+import { insertValues, isPlain, plainValues, STATE_CODE, TASK_COLUMNS } from './task-row.js';
 
-/** A number's place is what the journal holds. */
+/** The journal holds indexes into this list. */
 const NAMES = [
   'insertTask',
   'insertPlainTask',
@@ -37,14 +39,14 @@ const NAMES = [
 
 export type OperationName = (typeof NAMES)[number];
 const CODE = Object.fromEntries(NAMES.map((name, code) => [name, code])) as Record<OperationName, number>;
-/** An update that matches no row is a defect: memory and disk disagree. */
+/** Updates with the expected state and attempt: one that matches no row is a defect, since memory and disk disagree. */
 const MATCHES_ONE = new Set<OperationName>(['finishTask', 'updateTask', 'endTask', 'countLane']);
 
 export type Operation = readonly [code: number, values: readonly unknown[]];
 
 const operation = (name: OperationName, ...values: unknown[]): Operation => [CODE[name], values];
 
-/** Brings a task's row from what the tables hold of it (null: no row) to what it is now. */
+/** @param held the state and attempt of its row as the tables hold it; null: it has none */
 export function taskOperation(task: Task, held: Task['stored']): Operation {
   if (!held) {
     return isPlain(task) ? [CODE.insertPlainTask, plainValues(task)] : [CODE.insertTask, insertValues(task)];
@@ -91,7 +93,7 @@ export function countOperations(counts: Pick<Persist, 'laneDeltas' | 'ownerDelta
   return operations;
 }
 
-/** All else, in an order that is right when it follows the tasks and the counts. */
+/** Everything else; to be run after the operations of tasks and counts. */
 export function otherOperations(persist: Persist, wallMs: number): Operation[] {
   const operations: Operation[] = [];
   const add = (name: OperationName, ...values: unknown[]) => void operations.push(operation(name, ...values));
@@ -100,8 +102,8 @@ export function otherOperations(persist: Persist, wallMs: number): Operation[] {
   }
   for (const seq of persist.dropChunks) add('dropChunks', seq);
   for (const c of persist.chunks) add('insertChunk', c.seq, c.attempt, c.chunk, c.data);
-  for (const record of persist.workers) add('upsertWorker', workerValues(record));
-  for (const record of persist.tokens) add('upsertToken', tokenValues(record));
+  for (const record of persist.workers) add('upsertWorker', WORKERS.encode(record));
+  for (const record of persist.tokens) add('upsertToken', TOKENS.encode(record));
   for (const { kind, worker } of persist.kinds) add('insertKind', kind, worker);
   for (const worker of persist.dropKindsOf) add('dropKinds', worker);
   for (const [workload, binding] of persist.bindings) {
@@ -134,4 +136,13 @@ export function run(statements: Statements, operations: readonly Operation[]): v
 const packr = new Packr({ useRecords: false });
 
 export const packOperations = (operations: readonly Operation[]): Uint8Array => packr.pack(operations);
-export const unpackOperations = (bytes: Uint8Array): readonly Operation[] => packr.unpack(bytes) as Operation[];
+
+/** Rows that an earlier version journalled lack the columns that came later. */
+export function unpackOperations(bytes: Uint8Array): readonly Operation[] {
+  return (packr.unpack(bytes) as Operation[]).map(([code, values]) => {
+    if (code === CODE.upsertWorker) return [code, [WORKERS.complete(values[0] as Row)]];
+    if (code === CODE.upsertToken) return [code, [TOKENS.complete(values[0] as Row)]];
+    if (code === CODE.insertTask) return [code, TASK_COLUMNS.map((_, i) => values[i] ?? null)];
+    return [code, values];
+  });
+}

@@ -1,14 +1,14 @@
-/** The thread that answers questions about the past, on a read-only connection of its own. */
+/** The thread that answers history queries, on a read-only connection of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task-state';
 import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
 import { readHistory } from './history-scan.js';
-import type { Answer, Question, Said, StoredInput, StoredTask } from './reader.js';
-import { STATE_CODE } from './rows.js';
+import type { ReadReply, ReadRequest, StoredInput, StoredTask, ThreadMessage } from './reader.js';
 import { openReader } from './sqlite.js';
+import { STATE_CODE, type TaskRow } from './task-row.js';
 
-/** Rows that one statement may look at: between two of them the clock is read, and nothing holds on to the log. */
+/** Rows that one statement may visit: between two of them the clock is read, and the WAL can be reset. */
 const SCAN_ROWS = 20_000;
 
 const { file, deadlineMs } = workerData as { file: string; deadlineMs: number };
@@ -26,25 +26,10 @@ function open(file: string): ReturnType<typeof openReader> {
 const COLUMNS = `seq, id, owner, kind, lane, priority, state, attempt, worker, submitted_at, started_at, ended_at, due_at,
   options, error, length(input) AS input_bytes, length(output) AS output_bytes`;
 
-interface Row {
-  seq: number;
-  id: string;
-  owner: string;
-  kind: string;
-  lane: number;
-  priority: number;
-  state: number;
-  attempt: number;
-  worker: string | null;
-  submitted_at: number;
-  started_at: number;
-  ended_at: number | null;
-  due_at: number | null;
-  options: string | null;
-  error: string | null;
-  input_bytes: number;
-  output_bytes: number | null;
-}
+type Row = Omit<TaskRow, 'failures' | 'lost' | 'blobs' | 'output_blobs' | 'input' | 'output'> & {
+  readonly input_bytes: number;
+  readonly output_bytes: number | null;
+};
 
 function taskOf(row: Row): StoredTask {
   const options =
@@ -70,8 +55,8 @@ function taskOf(row: Row): StoredTask {
   };
 }
 
-/** The newest first, a stretch of numbers at a time: what a filter leaves out costs time, too. */
-function scanTasks(question: Extract<Question, { what: 'tasks' }>): StoredTask[] {
+/** The newest first, SCAN_ROWS numbers at a time: rows that a filter rejects cost time, too. */
+function scanTasks(request: Extract<ReadRequest, { what: 'tasks' }>): StoredTask[] {
   const until = performance.now() + deadlineMs;
   const where = ['seq <= ? AND seq > ?'];
   const values: unknown[] = [];
@@ -79,29 +64,29 @@ function scanTasks(question: Extract<Question, { what: 'tasks' }>): StoredTask[]
     where.push(clause);
     values.push(value);
   };
-  if (question.owner !== undefined) add('owner = ?', question.owner);
-  // Written out, so that the indexes of what waits and what runs serve it.
-  if (question.state !== undefined) where.push(`state = ${STATE_CODE[question.state]}`);
-  if (question.states !== undefined) {
-    where.push(`state IN (${question.states.map((state) => STATE_CODE[state]).join()})`);
+  if (request.owner !== undefined) add('owner = ?', request.owner);
+  // A literal rather than a parameter, so that the partial indexes of queued and running tasks can serve it.
+  if (request.state !== undefined) where.push(`state = ${STATE_CODE[request.state]}`);
+  if (request.states !== undefined) {
+    where.push(`state IN (${request.states.map((state) => STATE_CODE[state]).join()})`);
   }
-  if (question.kind !== undefined) add('kind = ?', question.kind);
-  if (question.worker !== undefined) add('worker = ?', question.worker);
+  if (request.kind !== undefined) add('kind = ?', request.kind);
+  if (request.worker !== undefined) add('worker = ?', request.worker);
   const bounds = database.prepare('SELECT coalesce(min(seq), 0) AS first, coalesce(max(seq), 0) AS last FROM tasks');
   const { first, last } = bounds.get() as { first: number; last: number };
-  const before = question.before === undefined ? undefined : seqOf(question.before);
+  const before = request.before === undefined ? undefined : seqOf(request.before);
   const rows = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`);
   const found: StoredTask[] = [];
   for (let from = before === undefined ? last : before - 1; from >= first; from -= SCAN_ROWS) {
-    const part = rows.all(from, from - SCAN_ROWS, ...values, question.limit - found.length) as Row[];
+    const part = rows.all(from, from - SCAN_ROWS, ...values, request.limit - found.length) as Row[];
     for (const row of part) found.push(taskOf(row));
-    if (found.length >= question.limit) break;
+    if (found.length >= request.limit) break;
     if (performance.now() > until) throw new Error(`the query took longer than ${deadlineMs} ms; narrow it`);
   }
   return found;
 }
 
-/** Of a task that is not there: as if it were before all. */
+/** A task's number; 0, which is before all, for one that is not there. */
 function seqOf(id: string): number {
   return (database.prepare('SELECT seq FROM tasks WHERE id = ?').pluck().get(id) as number | undefined) ?? 0;
 }
@@ -119,12 +104,12 @@ function readInput(id: string): StoredInput | null {
   };
 }
 
-function answer(question: Question): unknown {
-  switch (question.what) {
+function answer(request: ReadRequest): unknown {
+  switch (request.what) {
     case 'tasks':
-      return scanTasks(question);
+      return scanTasks(request);
     case 'task': {
-      const row = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE id = ?`).get(question.id) as Row | undefined;
+      const row = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE id = ?`).get(request.id) as Row | undefined;
       if (!row) return null;
       const attempts = database
         .prepare(
@@ -150,43 +135,43 @@ function answer(question: Question): unknown {
       };
     }
     case 'output': {
-      const output = database.prepare('SELECT output FROM tasks WHERE id = ?').pluck().get(question.id);
+      const output = database.prepare('SELECT output FROM tasks WHERE id = ?').pluck().get(request.id);
       return output ?? null;
     }
     case 'input':
-      return readInput(question.id);
+      return readInput(request.id);
     case 'history':
-      return readHistory(database, question, performance.now() + deadlineMs / 2);
+      return readHistory(database, request, performance.now() + deadlineMs / 2);
     case 'events': {
       const rows = database.prepare('SELECT first, at, events FROM events WHERE last > ? ORDER BY first LIMIT 1000');
       const taskOf = database.prepare('SELECT id, owner, kind, priority FROM tasks WHERE seq = ?');
       const events: EventRecord[] = [];
-      let last = question.since;
-      for (const row of rows.iterate(question.since) as IterableIterator<{
+      let last = request.since;
+      for (const row of rows.iterate(request.since) as IterableIterator<{
         first: number;
         at: number;
         events: Buffer;
       }>) {
         for (const event of unpackEvents(row, (seq) => taskOf.get(seq) as EventTask | undefined)) {
-          if (event.seq <= question.since || events.length >= question.limit) continue;
+          if (event.seq <= request.since || events.length >= request.limit) continue;
           last = event.seq;
           events.push(event);
         }
-        if (events.length >= question.limit) break;
+        if (events.length >= request.limit) break;
       }
       return { events, last };
     }
   }
 }
 
-parentPort?.on('message', ({ id, question }: { id: number; question: Question }) => {
-  let reply: Answer;
+parentPort?.on('message', ({ id, request }: { id: number; request: ReadRequest }) => {
+  let reply: ReadReply;
   try {
-    reply = { id, ok: true, value: answer(question) };
+    reply = { id, ok: true, value: answer(request) };
   } catch (error) {
     reply = { id, ok: false, message: error instanceof Error ? error.message : String(error) };
   }
   parentPort?.postMessage(reply);
 });
 
-parentPort?.postMessage('ready' satisfies Said);
+parentPort?.postMessage('ready' satisfies ThreadMessage);

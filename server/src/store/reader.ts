@@ -1,7 +1,7 @@
 /**
- * Questions about the past, answered in a thread of their own, so that no page view delays a dispatch. A question that
- * takes longer than a second is ended: the thread itself looks at the clock between two short reads, so that none keeps
- * the WAL from being reused, and is replaced where it does not answer at all.
+ * History queries, in a thread of their own, so that no page view delays a dispatch. One takes at most a second: the
+ * thread checks the clock between two short reads, none of which keeps the WAL from being reset; a thread that does not
+ * answer at all is replaced.
  */
 import { Worker } from 'node:worker_threads';
 import { ProtocolError } from '@rma/protocol/error';
@@ -10,11 +10,11 @@ import type { AttemptView, TaskView } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
 
 const DEADLINE_MS = 1_000;
-/** How long a thread that should have given up may still take to say so. */
-const SILENCE_MS = 5_000;
+/** Past its deadline, how long a thread may still take to report that. */
+const REPORT_MS = 5_000;
 const MAX_WAITING = 256;
 
-export type Question =
+export type ReadRequest =
   | {
       readonly what: 'tasks';
       readonly owner?: string;
@@ -39,12 +39,12 @@ export type Question =
     }
   | { readonly what: 'events'; readonly since: number; readonly limit: number };
 
-export type Answer =
+export type ReadReply =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | { readonly id: number; readonly ok: false; readonly message: string };
 
-/** What the thread says: once that it is there, then its answers. */
-export type Said = 'ready' | Answer;
+/** From the thread: `ready` once it runs, then its replies. */
+export type ThreadMessage = 'ready' | ReadReply;
 
 /** A task's row without its payloads. */
 export interface StoredTask extends TaskView {
@@ -66,7 +66,7 @@ export interface StoredInput {
 }
 
 interface Waiting {
-  readonly question: Question;
+  readonly request: ReadRequest;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -85,8 +85,8 @@ export class Reader {
   #closed = false;
 
   /**
-   * @param settle brings the file up to date before it is read
-   * @param deadlineMs that a question may take
+   * @param settle brings the file's tables up to date before they are read
+   * @param deadlineMs what one request may take
    */
   constructor(file: string, settle: () => void, deadlineMs = DEADLINE_MS) {
     this.#file = file;
@@ -94,7 +94,7 @@ export class Reader {
     this.#deadlineMs = deadlineMs;
   }
 
-  tasks(filter: Omit<Extract<Question, { what: 'tasks' }>, 'what'>): Promise<StoredTask[]> {
+  tasks(filter: Omit<Extract<ReadRequest, { what: 'tasks' }>, 'what'>): Promise<StoredTask[]> {
     return this.#ask({ what: 'tasks', ...filter }) as Promise<StoredTask[]>;
   }
 
@@ -110,14 +110,14 @@ export class Reader {
     return this.#ask({ what: 'input', id }) as Promise<StoredInput | null>;
   }
 
-  /** Events below a number that fit, the newest first; `before` is where to look on, absent at the beginning of the log. */
+  /** Matching events with `seq < before`, the newest first; the answer's `before` is where to continue, absent at the end. */
   history(
-    filter: Omit<Extract<Question, { what: 'history' }>, 'what'>,
+    filter: Omit<Extract<ReadRequest, { what: 'history' }>, 'what'>,
   ): Promise<{ events: EventRecord[]; before?: number }> {
     return this.#ask({ what: 'history', ...filter }) as Promise<{ events: EventRecord[]; before?: number }>;
   }
 
-  /** Events after `since`, in order; `last` is the number to go on from. */
+  /** Events with `seq > since`, in order; `last` is the number to continue from. */
   events(since: number, limit: number): Promise<{ events: EventRecord[]; last: number }> {
     return this.#ask({ what: 'events', since, limit }) as Promise<{ events: EventRecord[]; last: number }>;
   }
@@ -128,7 +128,7 @@ export class Reader {
     await this.#end();
   }
 
-  #ask(question: Question): Promise<unknown> {
+  #ask(request: ReadRequest): Promise<unknown> {
     if (this.#closed) return Promise.reject(new ProtocolError('unavailable', 'the coordinator is stopping'));
     if (this.#waiting.size >= MAX_WAITING) {
       return Promise.reject(
@@ -137,18 +137,18 @@ export class Reader {
     }
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      this.#waiting.set(id, { question, resolve, reject });
+      this.#waiting.set(id, { request, resolve, reject });
       this.#queue.push(id);
       if (this.#queue.length === 1) this.#next();
     });
   }
 
-  /** One question at a time, so that the clock of each begins when its work does. */
+  /** One request at a time, so that each one's deadline starts with its own work. */
   #next(): void {
     const id = this.#queue[0];
     if (id === undefined || this.#active !== undefined) return;
     this.#active = id;
-    const { question } = this.#waiting.get(id)!;
+    const { request } = this.#waiting.get(id)!;
     try {
       this.#settleStore();
     } catch (error) {
@@ -157,17 +157,17 @@ export class Reader {
     }
     const thread = this.#start();
     if (this.#ready) this.#limit(id);
-    thread.postMessage({ id, question });
+    thread.postMessage({ id, request });
   }
 
-  /** On a busy machine a thread may take long to start, and its answer to be heard: neither is the query's fault. */
+  /** On a busy machine a thread starts late, and its reply is read late: the deadline must count neither. */
   #limit(id: number): void {
     const giveUp = () => {
       if (this.#active !== id) return;
       this.#settle({ id, ok: false, message: 'the query thread does not answer' });
       void this.#end();
     };
-    this.#timer = setTimeout(() => setImmediate(giveUp), this.#deadlineMs + SILENCE_MS);
+    this.#timer = setTimeout(() => setImmediate(giveUp), this.#deadlineMs + REPORT_MS);
   }
 
   #start(): Worker {
@@ -176,8 +176,8 @@ export class Reader {
       workerData: { file: this.#file, deadlineMs: this.#deadlineMs },
     });
     thread.unref();
-    thread.on('message', (said: Said) => {
-      if (said !== 'ready') this.#settle(said);
+    thread.on('message', (message: ThreadMessage) => {
+      if (message !== 'ready') this.#settle(message);
       else if (this.#thread === thread) {
         this.#ready = true;
         if (this.#active !== undefined) this.#limit(this.#active);
@@ -194,7 +194,7 @@ export class Reader {
     return thread;
   }
 
-  #settle(answer: Answer): void {
+  #settle(answer: ReadReply): void {
     const waiting = this.#waiting.get(answer.id);
     if (!waiting) return;
     clearTimeout(this.#timer);
@@ -203,7 +203,7 @@ export class Reader {
     this.#queue.shift();
     if (answer.ok) waiting.resolve(answer.value);
     else waiting.reject(new ProtocolError('unavailable', answer.message));
-    // After a timeout the thread is about to end; the next question starts a new one.
+    // After a timeout the thread is about to end; the next request starts a new one.
     setImmediate(() => this.#next());
   }
 

@@ -1,4 +1,8 @@
-/** Numbered migrations. A database is brought forward step by step in one transaction; a newer one is refused. */
+/**
+ * Numbered migrations: `user_version = n` means that the first n have run. A database is brought forward in one
+ * transaction; a newer one is refused. What stands here is frozen (tests/store/migrations.test.ts holds the hashes): a
+ * change of the schema is a new entry at the end.
+ */
 
 export const MIGRATIONS: readonly string[] = [
   `

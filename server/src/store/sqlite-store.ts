@@ -3,23 +3,16 @@ import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
-import {
-  type BindingRow,
-  bindingFromRow,
-  type TaskRow,
-  type TokenRow,
-  taskFromRow,
-  tokenFromRow,
-  type WorkerRow,
-  workerFromRow,
-} from './rows.js';
+import type { Row, Table } from './columns.js';
+import { BINDINGS, TOKENS, WORKERS } from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
 import { type BlobRecord, StorageFull, type Store } from './store.js';
+import { type TaskRow, taskFromRow } from './task-row.js';
 import { asStorageFull, WriteBehind } from './write-behind.js';
 
-/** Brings a database to this version's schema. */
+/** Brings a database to this version's schema, in one transaction. @throws Error for a newer one */
 export function migrate(database: Database): void {
   const version = database.pragma('user_version', { simple: true }) as number;
   if (version > MIGRATIONS.length) {
@@ -70,6 +63,8 @@ export class SqliteStore implements Store {
 
   #load(): Stored {
     const database = this.#database;
+    const all = <R>({ name, decode }: Table<R>) =>
+      (database.prepare(`SELECT * FROM ${name}`).all() as Row[]).map((row) => decode(row));
     const one = (sql: string) => database.prepare(sql).pluck().get() as number;
     const lanes = database.prepare('SELECT * FROM lanes').all() as {
       id: number;
@@ -85,10 +80,10 @@ export class SqliteStore implements Store {
     );
     const counters = database.prepare('SELECT name, value FROM counters').all() as { name: string; value: number }[];
     return {
-      workers: (database.prepare('SELECT * FROM workers').all() as WorkerRow[]).map(workerFromRow),
-      tokens: (database.prepare('SELECT * FROM tokens').all() as TokenRow[]).map(tokenFromRow),
+      workers: all(WORKERS),
+      tokens: all(TOKENS),
       kinds: database.prepare('SELECT kind, worker FROM kinds').all() as { kind: string; worker: string }[],
-      bindings: (database.prepare('SELECT * FROM bindings').all() as BindingRow[]).map(bindingFromRow),
+      bindings: all(BINDINGS),
       lanes: lanes.map((row) => {
         const lane = makeLane(row.id, row.key, row.kind, JSON.parse(row.constraints), row.owner);
         lane.open = row.open;
@@ -120,7 +115,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** With what is stored of its latest attempt's output: that attempt runs, or may come back with its worker. */
+  /** With the position in its latest attempt's output: that attempt runs, or may return with its worker. */
   #read(row: TaskRow): Task {
     const task = taskFromRow(row);
     if (task.attempt === 0 || task.endedAt !== 0) return task;
@@ -152,7 +147,7 @@ export class SqliteStore implements Store {
     try {
       this.#writeBehind.settle();
     } catch (error) {
-      // What is due waits until there is room: rows that are behind must not speak.
+      // Tables that are behind the journal must not be trusted: what is due waits until there is room.
       if (error instanceof StorageFull) return [];
       throw error;
     }
@@ -173,7 +168,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Brings the tables up to date, for readers of their own. @throws StorageFull */
+  /** Brings the tables up to date, for a reader on another connection. @throws StorageFull */
   settle(): void {
     this.#writeBehind.settle();
   }
@@ -214,7 +209,7 @@ export class SqliteStore implements Store {
     const s = this.#statements;
     this.#writeBehind.settle();
     return this.#database.transaction(() => {
-      // First: numbers never start over, even when everything is gone.
+      // First of all: numbers must not start over once the rows with the highest ones are deleted.
       for (const name of ['seq', 'lane', 'event']) s.raise.run({ name });
       const seqs = s.endedTasks.all(options.endedBefore, options.limit) as number[];
       for (const seq of seqs) {
@@ -233,7 +228,7 @@ export class SqliteStore implements Store {
     try {
       this.#writeBehind.settle();
     } catch (error) {
-      // The journal stays, and the next start runs it.
+      // The journal stays: the next start applies it.
       if (!(error instanceof StorageFull)) throw error;
     } finally {
       this.#database.close();

@@ -1,6 +1,6 @@
 /**
- * The one door to better-sqlite3: opens a database file with the settings that the guarantees rest on. On Node 20
- * version 13 of the library crashes, and from Node 22 on version 12 does: this file picks.
+ * The only file that imports better-sqlite3: opens databases with the settings that the guarantees rest on. Version 13 of
+ * the library crashes on Node 20, version 12 from Node 22 on: the version is chosen here.
  */
 import { createRequire } from 'node:module';
 import type BetterSqlite3 from 'better-sqlite3';
@@ -24,7 +24,7 @@ function loadDriver(): typeof BetterSqlite3 {
 
 export type Synchronous = 'FULL' | 'NORMAL';
 
-/** Opens for writing, in WAL mode. `FULL`: what a commit returned from survives a power cut. */
+/** Opens for writing, in WAL mode. `FULL`: once a commit has returned, it survives a power cut. */
 export function openDatabase(file: string, synchronous: Synchronous = 'FULL'): Database {
   const database = new (loadDriver())(file);
   database.pragma('journal_mode = WAL');
@@ -44,7 +44,7 @@ export function openReader(file: string): Database {
   return database;
 }
 
-/** Opens a file whose only purpose is to be locked by this process until it ends. */
+/** Opens a database that is only there to be locked: a busy one fails at once. */
 export function openLock(file: string): Database {
   return new (loadDriver())(file, { timeout: 0 });
 }

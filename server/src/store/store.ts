@@ -1,6 +1,6 @@
 /**
- * The store's port. The coordinator's loop is its only writer; every call is ordered with the others. An answer may
- * come at once (SQLite, embedded) or as a promise (a database server).
+ * The store's port. The loop is its only caller that writes, one call at a time. An answer may come at once (embedded
+ * SQLite) or as a promise (a database server).
  */
 import type { Persist } from '../core/effects.js';
 import type { Stored } from '../core/restore.js';
@@ -15,19 +15,19 @@ export interface BlobRecord {
 }
 
 export interface Store {
-  /** All that the core needs to go on where the last process stopped. */
+  /** The state that the core is restored from. */
   load(): Awaitable<Stored>;
-  /** The rows with these ids; ids without one are left out. An open task's row tells its latest attempt's last chunk. */
+  /** The rows with these ids; ids without a row are left out. An open task comes with its latest attempt's last chunk. */
   fetch(ids: readonly string[]): Awaitable<Task[]>;
-  /** Queued rows of a lane behind a position, best first, up to a number and about a size. */
+  /** Queued rows of a lane behind `after` (null: from the head), best first; at most `tasks`, and about `bytes` of input. */
   claim(lane: number, after: { priority: number; seq: number } | null, tasks: number, bytes: number): Awaitable<Task[]>;
-  /** Rows whose time has come, earliest first. */
+  /** Rows with `0 < dueAt <= wallMs`, earliest first. */
   due(wallMs: number, limit: number): Awaitable<Task[]>;
-  /** All of it or nothing, on disk when it returns. Throws `StorageFull` when there is no room. */
+  /** Atomic, and durable when it returns. @throws StorageFull when there is no room; then nothing of it is written */
   commit(persist: Persist, wallMs: number): Awaitable<void>;
-  /** Whether a commit finds room: brings up to date what waits for that, and writes a little. */
+  /** Whether a commit would find room: settles what is pending, and writes an empty commit. */
   tryToWrite(): Awaitable<boolean>;
-  /** Output chunks behind `after`, up to `upTo`, in order; at most `limit`. */
+  /** Output chunks with `after < chunk <= upTo`, in order; at most `limit`. */
   chunks(
     seq: number,
     attempt: number,
@@ -37,14 +37,14 @@ export interface Store {
   ): Awaitable<{ chunk: number; data: Uint8Array }[]>;
   addBlob(record: BlobRecord, wallMs: number): Awaitable<void>;
   findBlob(owner: string, blob: string): Awaitable<{ size: number } | undefined>;
-  /** Ends the right to blobs that no task refers to and that are older than `olderThan`; answers blobs nobody holds any more. */
+  /** Drops owners' rights to blobs that no task refers to, held since before `olderThan`; answers blobs without an owner. */
   dropBlobs(olderThan: number, limit: number): Awaitable<string[]>;
-  /** Removes ended tasks and events past their time, a bounded number a call; true when there may be more. */
+  /** Deletes ended tasks and events past their retention, at most `limit` of each; true when there may be more. */
   prune(options: { endedBefore: number; eventsBefore: number; maxEvents: number; limit: number }): Awaitable<boolean>;
   close(): Awaitable<void>;
 }
 
-/** The disk is full, or a quota reached. What was to be written is not; what was written stays. */
+/** The disk is full, or a quota reached. Nothing of the write happened; what was committed before stays. */
 export class StorageFull extends Error {
   constructor(cause: unknown) {
     super('there is no room left to write to', { cause });

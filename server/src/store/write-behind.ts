@@ -1,7 +1,7 @@
 /**
- * Commits reach the disk as rows of a journal, one small append each, and the tables later, many commits at once: a task
- * that came, ran and ended in between costs one row instead of three. What only the journal holds is pending; whoever
- * reads the tables settles first. After a crash the journal is run as it stands.
+ * Write-behind: a commit is one small append to a journal; the tables follow later, many commits at once, so that a task
+ * which was submitted, ran and ended in between costs one row instead of three writes. Invariant: tables + journal = all
+ * that was committed. What only the journal holds is pending; every read of the tables settles first or asks `task`.
  */
 import { TASK_STATES } from '@rma/protocol/task-state';
 import { count, type LaneDelta, type Persist } from '../core/effects.js';
@@ -21,12 +21,12 @@ import { type Database, isSqliteError } from './sqlite.js';
 import type { Statements } from './statements.js';
 import { StorageFull } from './store.js';
 
-/** Above this many pending bytes the tables are brought up to date. */
+/** Above this many pending bytes the journal is settled: bounds memory, and the time of a start after a crash. */
 const PENDING_BYTES = 524_288;
-/** A commit of more payload than this goes to the tables at once, rather than twice to the disk. */
+/** A commit with more payload bytes than this goes straight to the tables, rather than to the disk twice. */
 const DIRECT_BYTES = 131_072;
 
-/** What the journal holds and the tables do not: sums of counts, the latest of each task, the rest in order. */
+/** What the journal holds and the tables do not: counts summed up, each task's latest row, the rest in order. */
 class Pending {
   readonly tasks = new Map<
     string,
@@ -73,9 +73,9 @@ export class WriteBehind {
   readonly #database: Database;
   readonly #statements: Statements;
   #pending = new Pending();
-  /** The journal has rows of an earlier process, or of commits that memory has given up; then nothing is pending. */
+  /** The journal has rows that `#pending` does not know, of an earlier process or from before a rebuild: run those first. */
   #unread: boolean;
-  /** No id above it has a row. */
+  /** No task id greater than this has a row: a new one needs no look-up. */
   #newestId: string;
 
   constructor(database: Database, statements: Statements) {
@@ -85,23 +85,23 @@ export class WriteBehind {
     this.#newestId = (statements.newestId.get() as string | null) ?? '';
   }
 
-  /** The latest of a task that the tables do not have yet. */
+  /** A task's latest row, if the tables do not have it yet. */
   task(id: string): Task | undefined {
     return this.#pending.tasks.get(id)?.task;
   }
 
-  /** On disk when it returns. @throws StorageFull: then read back by `recover` what the disk holds */
+  /** Durable when it returns. @throws StorageFull; then nothing of it is, and the state is to be reloaded by `recover` */
   commit(persist: Persist, wallMs: number): void {
     this.read(() => {
       for (const task of persist.tasks) this.#expect(task);
       for (const lane of persist.laneDeltas.keys()) this.#expectLane(lane, persist.newLanes);
     });
     const others = otherOperations(persist, wallMs);
-    // A new lane may have the key of one that is about to go: then only the journal has the right order.
+    // A new lane may reuse the key of a dropped one whose row still exists: only the journal's order is right then.
     const inOrder = persist.newLanes.length > 0 && this.#pending.dropsLanes;
     if (!inOrder && isBulk(persist)) {
       this.#pending.add(persist, others);
-      this.#bringUp();
+      this.#flush();
     } else this.#append(persist, others);
     for (const task of persist.tasks) task.stored = { state: task.state, attempt: task.attempt };
     if (inOrder) {
@@ -122,15 +122,15 @@ export class WriteBehind {
     } catch (error) {
       throw asStorageFull(error);
     }
-    // What the journal has not given back yet is not known in memory; with it, this waits there.
+    // With unread rows before it, this one may only be run from the journal, in order.
     if (this.#unread) return;
     this.#pending.add(persist, others);
     this.#pending.bytes += row.length;
   }
 
   /**
-   * What the tables would refuse must not get into the journal: it would stop every later start.
-   * @throws Error where memory and disk disagree, which is a defect
+   * Checks that the row has the state and attempt that the update expects. What the tables would refuse must not enter
+   * the journal: it would fail at every later start. @throws Error where memory and disk disagree, which is a defect
    */
   #expect(task: Task): void {
     const { id, seq, stored } = task;
@@ -160,13 +160,14 @@ export class WriteBehind {
   }
 
   /**
-   * Brings the tables up to date with the journal. Between commits only: what is pending are the core's own tasks, which
-   * a step has changed already when its commit begins. @throws StorageFull when there is no room for it; nothing is lost */
+   * Brings the tables up to date, and empties the journal. Only between commits: pending tasks are the core's own objects,
+   * which a step has already changed when its commit begins. @throws StorageFull; then nothing is lost
+   */
   settle(): void {
-    if (this.#pending.bytes > 0 || this.#unread) this.#bringUp();
+    if (this.#pending.bytes > 0 || this.#unread) this.#flush();
   }
 
-  /** Settles, and appends to the journal what changes nothing. @throws StorageFull when there is no room for both */
+  /** Probes for room: settles, and appends an empty commit. @throws StorageFull when there is no room for both */
   tryToWrite(): void {
     this.settle();
     try {
@@ -177,26 +178,26 @@ export class WriteBehind {
   }
 
   /**
-   * Gives up what memory knows of pending commits and reads, with the journal run. That works on a full disk, too: then
-   * the tables stay behind, and the next settling runs the journal.
+   * Forgets what is pending in memory, and queries tables to which the journal was applied. That works on a full disk,
+   * too: the transaction is rolled back then, and the next settling applies the journal again.
    */
-  recover<T>(look: () => T): T {
+  recover<T>(query: () => T): T {
     this.#pending = new Pending();
     this.#unread = true;
     return this.read(() => {
       this.#newestId = (this.#statements.newestId.get() as string | null) ?? '';
-      return look();
+      return query();
     });
   }
 
-  /** Looks at tables that have all but what is pending in memory; on a full disk they do only while it looks. */
-  read<T>(look: () => T): T {
-    if (!this.#unread) return look();
+  /** Queries tables that lack nothing but what `task` answers. On a full disk the journal is applied for the query only. */
+  read<T>(query: () => T): T {
+    if (!this.#unread) return query();
     const { begin, rollback } = this.#statements;
     begin.run();
     try {
       this.#runJournal();
-      const answer = look();
+      const answer = query();
       this.#finish();
       return answer;
     } finally {
@@ -204,7 +205,7 @@ export class WriteBehind {
     }
   }
 
-  #bringUp(): void {
+  #flush(): void {
     const { begin, commit, rollback } = this.#statements;
     try {
       begin.run();
@@ -224,7 +225,7 @@ export class WriteBehind {
     for (const row of this.#statements.readJournal.all() as Uint8Array[]) run(this.#statements, unpackOperations(row));
   }
 
-  /** Keeps what was run, if the disk takes it. */
+  /** Commits the applied journal if there is room; otherwise the caller rolls back. */
   #finish(): void {
     try {
       this.#statements.emptyJournal.run();
@@ -236,7 +237,7 @@ export class WriteBehind {
   }
 }
 
-/** What would otherwise go to the disk twice. */
+/** A commit whose payload should not be written twice: to the journal and to the tables. */
 function isBulk(persist: Persist): boolean {
   return persist.chunks.length > 0 || persist.dropChunks.length > 0 || payloadBytes(persist) > DIRECT_BYTES;
 }

@@ -1,11 +1,13 @@
-/** What holds of placement for any workers, catalogue and demand. */
+/** Properties of placement for any workers, catalogue and demand. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
-import type { Form } from '@rma/server/core/placement/form';
-import { lacking, type Need, NOTHING, plus } from '@rma/server/core/placement/need';
-import { type PlacementQuestion, place, type Replica, type Spot } from '@rma/server/core/placement/place';
+import type { Eligibility } from '@rma/server/core/placement/eligibility';
+import type { NodeState, Replica } from '@rma/server/core/placement/node';
+import { place } from '@rma/server/core/placement/place';
+import type { PlacementInput } from '@rma/server/core/placement/plan';
+import { add, NO_RESOURCES, type Resources, shortage } from '@rma/server/core/placement/resources';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { container, entry } from './entry.js';
+import { container, entry } from './catalog-fixtures.js';
 
 const need = fc.record({
   cores: fc.integer({ min: 1, max: 4 }),
@@ -16,8 +18,8 @@ const need = fc.record({
 
 interface World {
   readonly catalog: CatalogEntry[];
-  readonly needs: Need[];
-  readonly machines: { room: Need; takes: boolean; tier: number; forbids: boolean[] }[];
+  readonly needs: Resources[];
+  readonly machines: { capacity: Resources; accepts: boolean; tier: number; forbids: boolean[] }[];
   readonly demand: { kind: number; queued: number; slots: number; admits: boolean[] }[];
 }
 
@@ -36,8 +38,8 @@ const world: fc.Arbitrary<World> = fc.record({
       }),
       { minLength: ENTRIES, maxLength: ENTRIES },
     )
-    .map((wishes) =>
-      wishes.map(({ floor, more, stateful, idleSeconds }, i) =>
+    .map((overrides) =>
+      overrides.map(({ floor, more, stateful, idleSeconds }, i) =>
         entry(`w${i}`, {
           container: container(),
           stateful,
@@ -49,13 +51,13 @@ const world: fc.Arbitrary<World> = fc.record({
     ),
   machines: fc.array(
     fc.record({
-      room: fc.record({
+      capacity: fc.record({
         cores: fc.integer({ min: 1, max: 8 }),
         memoryMiB: fc.integer({ min: 1, max: 16 }).map((n) => n * 256),
         vramMiB: fc.constantFrom(0, 8_000, 24_000),
         diskMiB: fc.constant(3_000),
       }),
-      takes: fc.boolean(),
+      accepts: fc.boolean(),
       tier: fc.integer({ min: 1, max: 4 }),
       forbids: fc.array(fc.boolean(), { minLength: ENTRIES, maxLength: ENTRIES }),
     }),
@@ -72,43 +74,47 @@ const world: fc.Arbitrary<World> = fc.record({
   ),
 });
 
-type Running = Map<string, Map<string, { need: Need; sinceMs: number }>>;
+type Running = Map<string, Map<string, { reserved: Resources; sinceMs: number }>>;
 
-function formsOf({ catalog, needs }: World, forbids: readonly boolean[], room: Need): Map<string, Form> {
+function eligibilities(
+  { catalog, needs }: World,
+  forbids: readonly boolean[],
+  capacity: Resources,
+): Map<string, Eligibility> {
   return new Map(
     catalog.map(({ name }, i) => {
-      const wants = needs[i]!;
-      const lack = forbids[i] ? 'is forbidden' : lacking(wants, NOTHING, room);
+      const requires = needs[i]!;
+      const reason = forbids[i] ? 'is forbidden' : shortage(requires, NO_RESOURCES, capacity);
       return [
         name,
-        lack === undefined
-          ? { ok: true, runtime: 'docker', need: wants, takes: wants, container: container(), warm: false }
-          : { ok: false, reason: lack },
+        reason === undefined
+          ? { ok: true, runtime: 'docker', requires, reserves: requires, container: container(), warm: false }
+          : { ok: false, reason },
       ];
     }),
   );
 }
 
-/** The question at a time; what runs is healthy, and idle unless something waits for it. */
-function question(of: World, running: Running, nowMs: number, hasDemand = true): PlacementQuestion {
-  const asked = new Set(hasDemand ? of.demand.map(({ kind }) => `w${kind}`) : []);
-  const spots: Spot[] = of.machines.map(({ room, takes, tier, forbids }, i) => ({
+/** Placement's input at a time; what runs is healthy, and idle unless tasks wait for it. */
+function inputAt(of: World, running: Running, nowMs: number, hasDemand = true): PlacementInput {
+  const wanted = new Set(hasDemand ? of.demand.map(({ kind }) => `w${kind}`) : []);
+  const nodes: NodeState[] = of.machines.map(({ capacity, accepts, tier, forbids }, i) => ({
     id: `m${i}`,
-    takes,
-    counts: takes,
+    accepts,
+    present: accepts,
     tier,
-    room,
+    capacity,
     foreignVramMiB: 0,
-    busyMiB: 0,
-    fillerMiB: 0,
-    forms: formsOf(of, forbids, room),
+    busyBestEffortMiB: 0,
+    bestEffortMiB: 0,
+    eligibility: eligibilities(of, forbids, capacity),
     replicas: new Map(
-      [...(running.get(`m${i}`) ?? [])].map(([name, { need: wants, sinceMs }]): [string, Replica] => [
+      [...(running.get(`m${i}`) ?? [])].map(([name, { reserved, sinceMs }]): [string, Replica] => [
         name,
         {
-          need: wants,
+          reserved,
           ranMs: nowMs - sinceMs,
-          idleMs: asked.has(name) ? 0 : nowMs - sinceMs,
+          idleMs: wanted.has(name) ? 0 : nowMs - sinceMs,
           state: 'healthy',
         },
       ]),
@@ -116,14 +122,14 @@ function question(of: World, running: Running, nowMs: number, hasDemand = true):
   }));
   return {
     catalog: of.catalog,
-    spots,
+    nodes,
     demands: (hasDemand ? of.demand : []).map(({ kind, queued, slots, admits }) => ({
       kind: `w${kind}.run`,
       model: undefined,
       queued,
       slots,
-      coming: false,
-      deepMs: 60_000,
+      serviceStarting: false,
+      backlogMs: 60_000,
       admits: (id) => admits[Number(id.slice(1))] === true,
     })),
     bindings: new Map(),
@@ -136,7 +142,7 @@ function apply(of: World, running: Running, answer: ReturnType<typeof place>, no
   for (const { worker, workload } of answer.stops) next.get(worker)?.delete(workload);
   for (const { worker, workload } of answer.starts) {
     const its = next.get(worker) ?? new Map();
-    its.set(workload, { need: of.needs[Number(workload.slice(1))]!, sinceMs: nowMs });
+    its.set(workload, { reserved: of.needs[Number(workload.slice(1))]!, sinceMs: nowMs });
     next.set(worker, its);
   }
   return next;
@@ -146,27 +152,27 @@ function apply(of: World, running: Running, answer: ReturnType<typeof place>, no
 function settle(of: World, from: Running, nowMs: number, hasDemand = true): Running {
   let running = from;
   for (let round = 0; round < 20; round++) {
-    const answer = place(question(of, running, nowMs, hasDemand));
+    const answer = place(inputAt(of, running, nowMs, hasDemand));
     if (answer.starts.length === 0 && answer.stops.length === 0) return running;
     running = apply(of, running, answer, nowMs);
-    checkRoom(of, running);
+    checkCapacity(of, running);
   }
   throw new Error('placement does not settle');
 }
 
-function checkRoom(of: World, running: Running): void {
+function checkCapacity(of: World, running: Running): void {
   for (const [id, its] of running) {
-    const { room } = of.machines[Number(id.slice(1))]!;
-    const used = [...its.values()].reduce((sum, one) => plus(sum, one.need), NOTHING);
-    // Of the disk it is the free part that is known: what was pulled is gone from it.
-    expect(lacking({ ...used, diskMiB: 0 }, NOTHING, room)).toBeUndefined();
+    const { capacity } = of.machines[Number(id.slice(1))]!;
+    const used = [...its.values()].reduce((sum, one) => add(sum, one.reserved), NO_RESOURCES);
+    // Disk capacity is what is free now: images that were pulled are no longer part of it.
+    expect(shortage({ ...used, diskMiB: 0 }, NO_RESOURCES, capacity)).toBeUndefined();
   }
 }
 
 const countOf = (of: World, running: Running, name: string) =>
-  of.machines.filter(({ takes }, i) => takes && running.get(`m${i}`)?.has(name)).length;
+  of.machines.filter(({ accepts }, i) => accepts && running.get(`m${i}`)?.has(name)).length;
 
-it('never places more on a machine than it lends, and comes to rest', () => {
+it('never reserves more than a machine has, and converges', () => {
   fc.assert(
     fc.property(world, fc.array(fc.integer({ min: 0, max: 300_000 }), { maxLength: 5 }), (of, waits) => {
       let running: Running = new Map();
@@ -180,27 +186,27 @@ it('never places more on a machine than it lends, and comes to rest', () => {
   );
 });
 
-it('says the same of the same, in whatever order workers are found', () => {
+it('gives the same answer for the same input, whatever the order of the workers', () => {
   fc.assert(
     fc.property(world, (of) => {
-      const asked = question(of, settle(of, new Map(), 0), 200_000, false);
-      const turned = { ...asked, spots: asked.spots.toReversed() };
-      expect(place(turned)).toEqual(place(asked));
+      const input = inputAt(of, settle(of, new Map(), 0), 200_000, false);
+      const turned = { ...input, nodes: input.nodes.toReversed() };
+      expect(place(turned)).toEqual(place(input));
     }),
   );
 });
 
-it('meets every floor that there is room for beside what it has to keep', () => {
+it('meets every floor that fits beside what it has to keep', () => {
   fc.assert(
     fc.property(world, (of) => {
       const running = settle(of, new Map(), 0);
       for (const [i, { name, floor }] of of.catalog.entries()) {
         if (countOf(of, running, name) >= floor) continue;
-        for (const [m, { room, takes, forbids }] of of.machines.entries()) {
+        for (const [m, { capacity, accepts, forbids }] of of.machines.entries()) {
           const its = running.get(`m${m}`) ?? new Map();
-          if (!takes || forbids[i] || its.has(name)) continue;
-          const used = [...its.values()].reduce((sum, one) => plus(sum, { ...one.need, diskMiB: 0 }), NOTHING);
-          const fits = lacking({ ...of.needs[i]!, diskMiB: 0 }, used, room) === undefined;
+          if (!accepts || forbids[i] || its.has(name)) continue;
+          const used = [...its.values()].reduce((sum, one) => add(sum, { ...one.reserved, diskMiB: 0 }), NO_RESOURCES);
+          const fits = shortage({ ...of.needs[i]!, diskMiB: 0 }, used, capacity) === undefined;
           expect(fits, `${name} has room on m${m}`).toBe(false);
         }
       }
@@ -215,19 +221,19 @@ it('never runs more than the ceiling, nor anything where it may not run', () => 
       const running = settle(of, new Map(), 0);
       for (const [i, { name, ceiling }] of of.catalog.entries()) {
         expect(countOf(of, running, name)).toBeLessThanOrEqual(ceiling);
-        for (const [m, { forbids, takes }] of of.machines.entries()) {
-          if (running.get(`m${m}`)?.has(name)) expect([forbids[i], takes]).toEqual([false, true]);
+        for (const [m, { forbids, accepts }] of of.machines.entries()) {
+          if (running.get(`m${m}`)?.has(name)) expect([forbids[i], accepts]).toEqual([false, true]);
         }
       }
     }),
   );
 });
 
-it('changes nothing while nothing changes, however long that is, but for what is idle', () => {
+it('is stable: while the input stays the same, only idle replicas are stopped, however long that is', () => {
   fc.assert(
     fc.property(world, fc.integer({ min: 0, max: 10_000_000 }), (of, wait) => {
       const running = settle(of, new Map(), 0);
-      const later = place(question(of, running, wait));
+      const later = place(inputAt(of, running, wait));
       const asked = new Set(of.demand.map(({ kind }) => `w${kind}`));
       expect(later.stops.filter(({ workload }) => asked.has(workload))).toEqual([]);
       if (wait < 60_000) expect([later.starts, later.stops]).toEqual([[], []]);
@@ -236,11 +242,11 @@ it('changes nothing while nothing changes, however long that is, but for what is
   );
 });
 
-it('ends nothing before its time, nothing that works, and nothing of a floor', () => {
+it('stops nothing before its minimum run time, nothing busy, and nothing below a floor', () => {
   fc.assert(
     fc.property(world, fc.integer({ min: 0, max: 300_000 }), (of, wait) => {
       const first = settle(of, new Map(), 0);
-      const { stops, starts } = place(question(of, first, wait, false));
+      const { stops, starts } = place(inputAt(of, first, wait, false));
       if (wait < 60_000) expect(stops).toEqual([]);
       const after = apply(of, first, { stops, starts, unmet: new Map() }, wait);
       for (const { name, floor } of of.catalog) {

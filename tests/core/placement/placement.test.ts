@@ -1,9 +1,9 @@
-/** Placement through the core's front door: joins, demand, policy, state, a restart; and what it tells those who wait. */
+/** Placement through the core's inputs: joins, demand, policy, state, a restart; and its explanations to waiting owners. */
 import { explainWaiting } from '@rma/server/core/explain';
 import { describe, expect, it } from 'vitest';
 import { Pool } from '../harness.js';
 import { Client, machine, WorkerPeer } from '../peer.js';
-import { container, ENGINE, entry, join, useCatalog } from './entry.js';
+import { container, ENGINE, entry, join, useCatalog } from './catalog-fixtures.js';
 
 const engine = ENGINE;
 const trusted = { trust: 'trusted', engine, kinds: ['own'] } as const;
@@ -73,7 +73,7 @@ describe('demand', () => {
     expect(worker.dispatched().task).toBe(id);
   });
 
-  it('tells of a pull once a second', () => {
+  it('emits the progress of a pull once a second', () => {
     const pool = new Pool();
     useCatalog(pool, entry('chat', { floor: 1 }));
     const worker = join(pool, { engine });
@@ -81,13 +81,13 @@ describe('demand', () => {
       worker.serve(runs(worker, 'chat', { state: 'pulling', pull: { bytes: bytes * 10, totalBytes: 1_000 } }));
       pool.advance(100);
     }
-    const told = events(pool, 'service.pulling');
-    expect(told).toHaveLength(5);
-    expect(told[0]?.data).toEqual({ service: 'chat', bytes: 10, totalBytes: 1_000 });
+    const pulls = events(pool, 'service.pulling');
+    expect(pulls).toHaveLength(5);
+    expect(pulls[0]?.data).toEqual({ service: 'chat', bytes: 10, totalBytes: 1_000 });
     expect(events(pool, 'service.changed').filter(({ data }) => data?.state === 'pulling')).toHaveLength(1);
   });
 
-  it('says what is missing where no worker can run it', () => {
+  it('explains what is missing where no worker can run it', () => {
     const pool = new Pool();
     useCatalog(pool, entry('chat', { tier: 1, container: container({ vramMiB: 8_000 }, true) }));
     const alice = new Client(pool);
@@ -174,7 +174,7 @@ describe('demand', () => {
 });
 
 describe('state', () => {
-  it('stays where it is: a workload that was healthy waits for its worker, and says since when', () => {
+  it('stays where it is: a workload that was healthy waits for its worker, with the time since when', () => {
     const pool = new Pool();
     useCatalog(pool, entry('rag', { ...POSTGRES, kinds: ['rag.query'] }));
     const one = join(pool, { ...trusted, name: 'w-3' });
@@ -209,7 +209,7 @@ describe('state', () => {
 });
 
 describe('a restart of the coordinator', () => {
-  it('takes over what a worker says it runs, and begins nothing twice meanwhile', () => {
+  it('takes over what a reconnecting worker runs, and starts nothing twice meanwhile', () => {
     const pool = new Pool();
     const catalog = entry('chat', { floor: 1 });
     useCatalog(pool, catalog);
@@ -237,7 +237,7 @@ describe('the donor', () => {
     expect([one.assigned, two.assigned]).toEqual([[], ['chat']]);
     alice.submit({});
     expect(one.dispatches()).toEqual([]);
-    one.say({ type: 'policy', policy: { paused: false } });
+    one.send({ type: 'policy', policy: { paused: false } });
     expect(one.dispatches()).toHaveLength(1);
     expect(events(pool, 'worker.policy').at(-1)?.data).toEqual({ paused: false });
   });
@@ -247,7 +247,7 @@ describe('the donor', () => {
     useCatalog(pool, entry('chat', { floor: 1 }));
     const worker = join(pool, {});
     expect(worker.assigned).toEqual([]);
-    worker.say({ type: 'policy', policy: { paused: false }, engine });
+    worker.send({ type: 'policy', policy: { paused: false }, engine });
     pool.advance(1_000);
     expect(worker.assigned).toEqual(['chat']);
   });
@@ -262,7 +262,7 @@ describe('the donor', () => {
     useCatalog(pool, entry('chat', { floor: 1 }));
     const worker = join(pool, { engine, policy });
     expect(worker.assigned).toEqual([]);
-    expect(worker.live.forms?.get('chat')).toEqual({ ok: false, reason });
+    expect(worker.live.eligibility?.get('chat')).toEqual({ ok: false, reason });
   });
 });
 
@@ -278,7 +278,7 @@ describe('a catalogue that changes', () => {
     expect(events(pool, 'catalog.changed').at(-1)?.data).toEqual({ source: 'test', workloads: ['b'] });
   });
 
-  it('tells a worker of another image of what it runs', () => {
+  it('sends a worker the new image of what it runs', () => {
     const pool = new Pool();
     useCatalog(pool, entry('a', { floor: 1 }));
     const worker = join(pool, { engine });

@@ -1,53 +1,52 @@
 /**
- * A worker's assignment: its tier, the catalogue workloads that placement put there, and, in what memory they leave, the
- * embedded ones that run wherever they fit, so that a machine is useful from its first minute. Pure.
+ * A worker's assignment: its tier, the catalogue workloads that placement put there, and, in the memory that they leave,
+ * best-effort ones: embedded workloads that run wherever they fit, so that a machine is useful from its first minute. Pure.
  */
 import { isTrustedKind } from '@rma/protocol/catalog';
 import { classify, type Tier } from '@rma/protocol/tiers';
 import type { Assignment, Available } from '@rma/protocol/worker';
 import type { CatalogState } from './catalog-state.js';
-import type { Form, Machine } from './form.js';
-import { NOTHING, plus, roomOf } from './need.js';
+import { type Eligible, type Machine, policyRefusal } from './eligibility.js';
+import { capacityOf } from './resources.js';
 
-export interface PlacedForm {
+export interface PlacedWorkload {
   readonly workload: string;
   readonly reason: string;
-  readonly form: Form & { readonly ok: true };
+  readonly eligibility: Eligible;
 }
 
 export function assign(
   machine: Machine,
   pinned: Tier | null,
-  placed: readonly PlacedForm[],
+  placed: readonly PlacedWorkload[],
   catalog: CatalogState,
 ): Assignment {
   const { tier, reasons } = classify(machine.hardware);
   const workloads: Assignment['workloads'] = [];
   const declined: Assignment['declined'] = [];
-  let used = NOTHING;
-  for (const { workload, reason, form } of placed) {
-    used = plus(used, form.takes);
+  let reservedMiB = 0;
+  for (const { workload, reason, eligibility } of placed) {
+    reservedMiB += eligibility.reserves.memoryMiB;
     const embedded = catalog.byName.get(workload)?.embedded ?? workload;
-    if (form.container) workloads.push({ workload, reason, container: form.container });
+    if (eligibility.container) workloads.push({ workload, reason, container: eligibility.container });
     else workloads.push({ workload: embedded, reason });
   }
-  const taken = new Set(workloads.map(({ workload }) => workload));
-  const budgetMiB = roomOf(machine.hardware, machine.engine, machine.policy).memoryMiB;
-  let usedMiB = used.memoryMiB;
+  const assigned = new Set(workloads.map(({ workload }) => workload));
+  const budgetMiB = capacityOf(machine.hardware, machine.engine, machine.policy).memoryMiB;
   for (const available of machine.available) {
     const { workload, cores, memoryMiB } = available;
-    if (taken.has(workload)) continue;
-    const refusal = fillerRefusal(available, machine, catalog);
+    if (assigned.has(workload)) continue;
+    const refusal = bestEffortRefusal(available, machine, catalog);
     if (refusal !== undefined) {
       declined.push({ workload, reason: refusal });
     } else if (cores > machine.hardware.cpu.logicalCores) {
       const reason = `needs ${cores} cores, the machine lends ${machine.hardware.cpu.logicalCores}`;
       declined.push({ workload, reason });
-    } else if (usedMiB + memoryMiB > budgetMiB) {
-      const reason = `needs ${memoryMiB} MiB, ${Math.max(0, budgetMiB - usedMiB)} MiB of ${budgetMiB} are left`;
+    } else if (reservedMiB + memoryMiB > budgetMiB) {
+      const reason = `needs ${memoryMiB} MiB, ${Math.max(0, budgetMiB - reservedMiB)} MiB of ${budgetMiB} are left`;
       declined.push({ workload, reason });
     } else {
-      usedMiB += memoryMiB;
+      reservedMiB += memoryMiB;
       workloads.push({ workload, reason: `fits: ${cores} cores, ${memoryMiB} MiB` });
     }
   }
@@ -60,8 +59,8 @@ export function assign(
   };
 }
 
-/** Why an embedded workload does not simply run where it fits; undefined where it does. */
-export function fillerRefusal(
+/** Why an embedded workload is not run as best effort; undefined where it is. */
+export function bestEffortRefusal(
   { workload, kinds }: Available,
   { trusted, policy }: Machine,
   catalog: CatalogState,
@@ -72,9 +71,5 @@ export function fillerRefusal(
   if (!trusted && (entries.some((entry) => entry.trusted) || kinds.some(isTrustedKind))) {
     return 'runs on trusted machines only';
   }
-  if (policy?.workloads && !policy.workloads.includes(workload)) return 'its donor does not lend it to this workload';
-  if (policy?.kinds && kinds.length > 0 && !kinds.some((kind) => policy.kinds?.includes(kind))) {
-    return 'its donor does not lend it to these task kinds';
-  }
-  return undefined;
+  return policyRefusal(policy, workload, kinds);
 }

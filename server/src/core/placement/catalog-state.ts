@@ -1,20 +1,20 @@
-/** The catalogue as the core holds it, and what the last run of placement said of it. */
+/** The catalogue as the core holds it, with what the last run of placement found about it. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 
 export interface CatalogState {
   readonly entries: readonly CatalogEntry[];
   readonly byName: ReadonlyMap<string, CatalogEntry>;
-  /** Every task kind of the catalogue: known, whether somebody serves it or not. */
+  /** Every task kind of the catalogue: such a kind is known, whether or not any worker serves it. */
   readonly kinds: ReadonlySet<string>;
-  /** Where it came from, in words. */
+  /** The file or default that it was read from, as shown to an admin. */
   readonly source: string;
-  /** What is wrong with the newest version of it, which is therefore not in force. */
+  /** The error in the newest version of the file, which is therefore not in force. */
   refused: string | null;
-  /** Wanted workloads that no worker can run now, with the reason. */
+  /** Workloads that are wanted and that no worker can run now, with the reason. */
   unmet: ReadonlyMap<string, string>;
-  /** Lanes with far more than the slots can take, by id, and since when (monotonic ms). */
-  readonly deepSince: Map<number, number>;
-  /** How long workloads took from starting to healthy, in ms: a moving mean. */
+  /** By lane id: since when (monotonic ms) `queued > slots * BACKLOG_FACTOR`. */
+  readonly backlogSince: Map<number, number>;
+  /** By workload: moving mean of the ms from `starting` to `healthy`. */
   readonly startMs: Map<string, number>;
 }
 
@@ -26,7 +26,7 @@ export function makeCatalog(entries: readonly CatalogEntry[], source: string): C
     source,
     refused: null,
     unmet: new Map(),
-    deepSince: new Map(),
+    backlogSince: new Map(),
     startMs: new Map(),
   };
 }

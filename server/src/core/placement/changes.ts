@@ -1,14 +1,15 @@
-/** What placement hears of: another catalogue, a worker that comes back with what it runs, state that came into being. */
+/** Changes that placement depends on: the catalogue, a worker's policy, replicas of a reconnecting worker, bindings. */
 import type { UpOf } from '@rma/protocol/up';
 import type { DonorPolicy } from '@rma/protocol/workload';
 import type { Input } from '../inputs.js';
 import { capacityGrew, type State } from '../state.js';
 import { emit, type Turn } from '../turn.js';
-import { takesTasks, type Worker } from '../worker.js';
+import { acceptsTasks, type Worker } from '../worker.js';
+import { eligibilitiesOf, publishAssignment, reassign } from './assignments.js';
 import { makeCatalog } from './catalog-state.js';
-import { assignAnew, formsOf, servicesOf, tellAssignment } from './run.js';
+import { servicesOf } from './node-state.js';
 
-export function takeCatalog(turn: Turn, input: Extract<Input, { type: 'catalog' }>): void {
+export function applyCatalog(turn: Turn, input: Extract<Input, { type: 'catalog' }>): void {
   const { state } = turn;
   const before = state.catalog;
   state.catalog = makeCatalog(input.entries, input.source);
@@ -20,11 +21,11 @@ export function takeCatalog(turn: Turn, input: Extract<Input, { type: 'catalog' 
     emit(turn, 'catalog.changed', '', '', { source: input.source, workloads });
   }
   for (const worker of state.workers.values()) {
-    worker.forms = null;
-    // Who is absent gets it with the next welcome.
-    if (worker.session === 0 || !assignAnew(state, worker)) continue;
+    worker.eligibility = null;
+    // An absent worker gets its assignment with the next welcome.
+    if (worker.session === 0 || !reassign(state, worker)) continue;
     turn.effects.persist.workers.add(worker.record);
-    tellAssignment(turn, worker);
+    publishAssignment(turn, worker);
   }
   state.placementDue = true;
 }
@@ -34,30 +35,31 @@ export function refuseCatalog(turn: Turn, { source, message }: Extract<Input, { 
   emit(turn, 'catalog.refused', '', '', { source, message });
 }
 
-/** A kind that left the catalogue stays known only where somebody serves it. */
+/** A kind that left the catalogue stays known only while a worker that ever offered it is in the pool. */
 function forgetKind(state: State, kind: string): void {
   if (state.catalog.kinds.has(kind) || state.builtInKinds.has(kind)) return;
   if (state.knownKinds.get(kind)?.size === 0) state.knownKinds.delete(kind);
 }
 
-/** What a worker runs when it comes back is taken over: the coordinator may have forgotten that it asked for it. */
-export function adoptPlaced(turn: Turn, worker: Worker): void {
+/** Counts what a reconnecting worker runs as placed there: placements are not stored, and a start forgets them. */
+export function adoptReplicas(turn: Turn, worker: Worker): void {
   const { state, batch } = turn;
-  const forms = formsOf(state, worker);
+  const eligibilities = eligibilitiesOf(state, worker);
   for (const entry of state.catalog.entries) {
     if (worker.placed.has(entry.name)) continue;
-    const form = forms.get(entry.name);
+    const eligibility = eligibilities.get(entry.name);
     const binding = state.bindings.get(entry.name);
-    if (!form?.ok || (binding && binding.worker !== worker.record.id)) continue;
-    const runs = servicesOf(worker, entry).find(({ service }) => service.state !== 'stopped');
-    if (!runs || (runs.service.runtime === 'docker') !== (form.runtime === 'docker')) continue;
+    if (!eligibility?.ok || (binding && binding.worker !== worker.record.id)) continue;
+    const live = servicesOf(worker, entry).find(({ service }) => service.state !== 'stopped');
+    const { runtime } = eligibility;
+    if (!live || (live.service.runtime === 'docker') !== (runtime === 'docker')) continue;
     const reason = 'it runs there already';
     const { nowMs } = batch;
-    worker.placed.set(entry.name, { runtime: form.runtime, reason, sinceMs: nowMs, busyAtMs: nowMs, failingMs: 0 });
+    worker.placed.set(entry.name, { runtime, reason, sinceMs: nowMs, busyAtMs: nowMs, failingMs: 0 });
   }
 }
 
-/** A workload with state that became healthy stays where it is from now on: its data is there. */
+/** Binds a workload with state to the worker where it became healthy: its data is there from now on. */
 export function bindHealthy(turn: Turn, worker: Worker): void {
   const { state, batch, effects } = turn;
   for (const [workload, { runtime }] of worker.placed) {
@@ -67,12 +69,12 @@ export function bindHealthy(turn: Turn, worker: Worker): void {
     const binding = { worker: worker.record.id, runtime, boundAt: batch.wallMs };
     state.bindings.set(workload, binding);
     effects.persist.bindings.set(workload, binding);
-    worker.forms = null;
+    worker.eligibility = null;
     emit(turn, 'workload.bound', worker.record.id, '', { workload });
   }
 }
 
-/** A worker that is shut out for good takes its data along. */
+/** The data of a worker that left for good is gone: its workloads may start empty elsewhere. */
 export function releaseBindings(turn: Turn, worker: Worker, why: string): void {
   const { state, effects } = turn;
   for (const [workload, { worker: id }] of state.bindings) {
@@ -85,7 +87,7 @@ export function releaseBindings(turn: Turn, worker: Worker, why: string): void {
   state.placementDue = true;
 }
 
-export function takePolicy(turn: Turn, worker: Worker, { policy, engine }: UpOf<'policy'>): void {
+export function applyPolicy(turn: Turn, worker: Worker, { policy, engine }: UpOf<'policy'>): void {
   const before = worker.policy;
   if (engine) worker.engine = engine;
   setPolicy(worker, policy);
@@ -97,16 +99,16 @@ export function takePolicy(turn: Turn, worker: Worker, { policy, engine }: UpOf<
       ...(policy.reason === undefined ? {} : { reason: policy.reason }),
     });
   }
-  if (assignAnew(state, worker)) {
+  if (reassign(state, worker)) {
     effects.persist.workers.add(worker.record);
-    tellAssignment(turn, worker);
+    publishAssignment(turn, worker);
   }
-  if (takesTasks(worker))
+  if (acceptsTasks(worker))
     for (const { service } of worker.services.values()) capacityGrew(state, worker, service.kinds);
   state.placementDue = true;
 }
 
 export function setPolicy(worker: Worker, policy: DonorPolicy | undefined): void {
   worker.policy = policy;
-  worker.forms = null;
+  worker.eligibility = null;
 }

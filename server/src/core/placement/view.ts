@@ -1,12 +1,13 @@
-/** The catalogue and the placement as queries answer them. They read; they change nothing. */
+/** The catalogue and the placement as queries answer them. Read-only: nothing here changes the state. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { CatalogView, PlacementView } from '@rma/protocol/view';
 import { queuedIn } from '../lane.js';
 import type { State } from '../state.js';
 import { stateOf } from '../view.js';
 import { tierOf, type Worker } from '../worker.js';
-import { formsOf, servicesOf } from './run.js';
-import { awayText, progressOf } from './why.js';
+import { eligibilitiesOf } from './assignments.js';
+import { explainBinding, explainProgress } from './explain.js';
+import { servicesOf } from './node-state.js';
 
 type Cell = PlacementView['workers'][number]['cells'][number];
 
@@ -39,7 +40,7 @@ export function viewWorkloads(state: State, wallMs: number): PlacementView['work
     const unmet = state.catalog.unmet.get(entry.name);
     const away = binding && state.workers.get(binding.worker)?.session === 0;
     let replicas = 0;
-    for (const worker of state.workers.values()) if (worker.session !== 0 && runsHere(worker, entry)) replicas++;
+    for (const worker of state.workers.values()) if (worker.session !== 0 && isRunBy(worker, entry)) replicas++;
     let waiting = 0;
     for (const kind of entry.kinds) for (const lane of state.kinds.get(kind)?.lanes ?? []) waiting += queuedIn(lane);
     return {
@@ -51,7 +52,7 @@ export function viewWorkloads(state: State, wallMs: number): PlacementView['work
       replicas,
       waiting,
       ...(binding ? { boundTo: binding.worker } : {}),
-      ...(away ? { unmet: awayText(state, binding.worker, wallMs) } : unmet === undefined ? {} : { unmet }),
+      ...(away ? { unmet: explainBinding(state, binding.worker, wallMs) } : unmet === undefined ? {} : { unmet }),
     };
   });
 }
@@ -73,20 +74,20 @@ function cellOf(state: State, worker: Worker, entry: CatalogEntry, wallMs: numbe
   if (placed) {
     if (live?.service.state === 'healthy') return { workload, status: 'runs', reason: placed.reason };
     const failing = live?.service.state === 'unhealthy' || live?.service.state === 'stopped';
-    const reason = progressOf(state, entry, worker, live, wallMs);
+    const reason = explainProgress(state, entry, worker, live, wallMs);
     return { workload, status: failing ? 'failing' : 'starting', reason };
   }
-  const filler = worker.assignment.workloads.find((one) => one.workload === entry.embedded && !one.container);
-  if (entry.everywhere && filler) return { workload, status: 'embedded', reason: filler.reason };
+  const bestEffort = worker.assignment.workloads.find((one) => one.workload === entry.embedded && !one.container);
+  if (entry.everywhere && bestEffort) return { workload, status: 'embedded', reason: bestEffort.reason };
   const binding = state.bindings.get(workload);
   if (binding && binding.worker !== worker.record.id) {
     return { workload, status: 'cannot', reason: `its data is on ${binding.worker}` };
   }
-  const form = formsOf(state, worker).get(workload);
-  if (!form?.ok) return { workload, status: 'cannot', reason: form?.reason ?? 'cannot run it' };
+  const eligibility = eligibilitiesOf(state, worker).get(workload);
+  if (!eligibility?.ok) return { workload, status: 'cannot', reason: eligibility?.reason ?? 'cannot run it' };
   if (worker.session === 0) return { workload, status: 'cannot', reason: 'is not here' };
   const unmet = state.catalog.unmet.get(workload);
-  const how = form.runtime === 'docker' ? 'in a container' : 'embedded';
+  const how = eligibility.runtime === 'docker' ? 'in a container' : 'embedded';
   return {
     workload,
     status: 'could',
@@ -94,7 +95,7 @@ function cellOf(state: State, worker: Worker, entry: CatalogEntry, wallMs: numbe
   };
 }
 
-function runsHere(worker: Worker, entry: CatalogEntry): boolean {
+function isRunBy(worker: Worker, entry: CatalogEntry): boolean {
   if (worker.placed.has(entry.name)) return true;
   return (
     entry.everywhere && worker.assignment.workloads.some((one) => one.workload === entry.embedded && !one.container)

@@ -1,12 +1,18 @@
-/** Why a task waits whose kind the catalogue has and nobody serves yet: what is being started where, or what is missing. */
+/** Why tasks of a catalogue kind that no worker serves yet have to wait: what is starting where, or what is missing. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { Constraints } from '@rma/protocol/task';
 import type { State } from '../state.js';
 import { type LiveService, mismatch, type Worker } from '../worker.js';
-import { formsOf, servicesOf } from './run.js';
+import { eligibilitiesOf } from './assignments.js';
+import { servicesOf } from './node-state.js';
 
-/** Undefined where the catalogue has nothing to do with it. */
-export function heldFor(state: State, kind: string, constraints: Constraints, wallMs: number): string | undefined {
+/** Undefined for a kind that is not in the catalogue, or that is served wherever it fits. */
+export function explainUnserved(
+  state: State,
+  kind: string,
+  constraints: Constraints,
+  wallMs: number,
+): string | undefined {
   const { model } = constraints;
   const ofKind = state.catalog.entries.filter((entry) => entry.kinds.includes(kind));
   const serving = ofKind.filter((entry) => model === undefined || entry.models.includes(model));
@@ -16,21 +22,21 @@ export function heldFor(state: State, kind: string, constraints: Constraints, wa
     return `no worker serves the model ${model}${has}: waits for one that does`;
   }
   for (const entry of serving) {
-    const starting = startingOn(state, entry, constraints, wallMs);
+    const starting = explainStarting(state, entry, constraints, wallMs);
     if (starting !== undefined) return starting;
   }
-  // What runs everywhere waits for a machine, not for placement.
+  // What runs wherever it fits waits for a machine rather than for placement.
   const wanted = serving.filter(({ everywhere }) => !everywhere);
   if (wanted.length === 0) return undefined;
   const texts = new Map<string, string[]>();
   for (const entry of wanted) {
-    const text = missing(state, entry, constraints, wallMs);
+    const text = explainMissing(state, entry, constraints, wallMs);
     texts.set(text, [...(texts.get(text) ?? []), entry.name]);
   }
   return [...texts].map(([text, names]) => text.replace(NAME, listed(names))).join('; ');
 }
 
-/** Stands for a workload's name in a sentence that may be true of several. */
+/** Placeholder for the names, so that equal sentences about several workloads become one. */
 const NAME = '{workload}';
 
 function listed(names: readonly string[]): string {
@@ -38,18 +44,23 @@ function listed(names: readonly string[]): string {
   return names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${last}` : last;
 }
 
-function startingOn(state: State, entry: CatalogEntry, constraints: Constraints, wallMs: number): string | undefined {
+function explainStarting(
+  state: State,
+  entry: CatalogEntry,
+  constraints: Constraints,
+  wallMs: number,
+): string | undefined {
   for (const worker of state.workers.values()) {
     if (!worker.placed.has(entry.name) || worker.session === 0 || mismatch(worker, constraints) !== undefined) continue;
     const live = servicesOf(worker, entry)[0];
     if (live?.service.state === 'healthy') continue;
-    return progressOf(state, entry, worker, live, wallMs);
+    return explainProgress(state, entry, worker, live, wallMs);
   }
   return undefined;
 }
 
-/** How far a replica is, in words. */
-export function progressOf(
+/** How far a replica is on its way to healthy, with an estimate. */
+export function explainProgress(
   state: State,
   entry: CatalogEntry,
   worker: Worker,
@@ -80,18 +91,18 @@ export function progressOf(
   return `${head}: pulling ${percent} %${leftMs > 0 ? `, about ${Math.ceil(leftMs / 1_000)} s left` : ''}`;
 }
 
-/** Why a wanted workload runs nowhere, with {@link NAME} for its name. */
-function missing(state: State, entry: CatalogEntry, constraints: Constraints, wallMs: number): string {
+/** Why a wanted workload has no replica, with {@link NAME} for its name. */
+function explainMissing(state: State, entry: CatalogEntry, constraints: Constraints, wallMs: number): string {
   const binding = state.bindings.get(entry.name);
-  if (binding) return `${NAME} is unavailable: ${awayText(state, binding.worker, wallMs)}`;
+  if (binding) return `${NAME} is unavailable: ${explainBinding(state, binding.worker, wallMs)}`;
   const reasons = new Map<string, number>();
   let online = 0;
   let able = 0;
   for (const worker of state.workers.values()) {
     if (worker.session === 0) continue;
     online++;
-    const form = formsOf(state, worker).get(entry.name);
-    const reason = mismatch(worker, constraints) ?? (form?.ok === false ? form.reason : undefined);
+    const eligibility = eligibilitiesOf(state, worker).get(entry.name);
+    const reason = mismatch(worker, constraints) ?? (eligibility?.ok === false ? eligibility.reason : undefined);
     if (reason === undefined) able++;
     else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
@@ -108,8 +119,8 @@ function missing(state: State, entry: CatalogEntry, constraints: Constraints, wa
     : `${NAME} is about to be placed`;
 }
 
-/** Where the worker that holds a workload's data is, in words. */
-export function awayText(state: State, id: string, wallMs: number): string {
+/** Why a workload bound to a worker is not available. */
+export function explainBinding(state: State, id: string, wallMs: number): string {
   const worker = state.workers.get(id);
   if (!worker) return `${id}, which holds its data, is gone`;
   const name = nameOf(worker);

@@ -7,13 +7,13 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Outcome } from './agent-model.js';
 import { bytes } from './peer.js';
-import { type Deed, Rehearsal, type Step } from './rehearsal.js';
+import { Simulation, type SimulationAction, type Step } from './simulation.js';
 
 const pick = fc.nat(30);
 const agent = fc.nat(2);
 const client = fc.nat(1);
 
-const wish = fc.record(
+const fields = fc.record(
   {
     kind: fc.constantFrom('echo', 'ocr.read'),
     priority: fc.integer({ min: -1, max: 1 }),
@@ -28,13 +28,13 @@ const wish = fc.record(
   { requiredKeys: [] },
 );
 
-const deed: fc.Arbitrary<Deed> = fc.oneof(
+const action: fc.Arbitrary<SimulationAction> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('submit' as const),
       client,
-      tasks: fc.array(wish, { minLength: 1, maxLength: 6 }),
+      tasks: fc.array(fields, { minLength: 1, maxLength: 6 }),
       watch: fc.boolean(),
     }),
   },
@@ -74,7 +74,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
   },
 );
 
-const steps: fc.Arbitrary<Step[]> = fc.array(fc.record({ deed, held: fc.nat(3).map((n) => n === 0) }), {
+const steps: fc.Arbitrary<Step[]> = fc.array(fc.record({ action, held: fc.nat(3).map((n) => n === 0) }), {
   minLength: 5,
   maxLength: 60,
   size: 'max',
@@ -86,9 +86,9 @@ const numRuns = Number(process.env.RMA_TEST_RUNS ?? 100);
 it('every accepted task ends exactly once, and nothing is left over', () => {
   fc.assert(
     fc.property(steps, (list) => {
-      const rehearsal = new Rehearsal();
-      rehearsal.run(list);
-      rehearsal.rest();
+      const simulation = new Simulation();
+      simulation.run(list);
+      simulation.rest();
     }),
     { numRuns },
   );
@@ -104,18 +104,18 @@ function sorted(stored: Stored): Record<string, unknown> {
 }
 
 it('on SQLite all of it happens just so', () => {
-  const sent = (rehearsal: Rehearsal) =>
-    rehearsal.log.map((entry) => Buffer.from(packPayload(entry)).toString('latin1'));
+  const sent = (simulation: Simulation) =>
+    simulation.log.map((entry) => Buffer.from(packPayload(entry)).toString('latin1'));
   fc.assert(
     fc.property(steps, (list) => {
       const database = openDatabase(':memory:');
       try {
         migrate(database);
-        const onDisk = new Rehearsal(new SqliteStore(database));
-        const inMemory = new Rehearsal();
-        for (const rehearsal of [onDisk, inMemory]) {
-          rehearsal.run(list);
-          rehearsal.rest();
+        const onDisk = new Simulation(new SqliteStore(database));
+        const inMemory = new Simulation();
+        for (const simulation of [onDisk, inMemory]) {
+          simulation.run(list);
+          simulation.rest();
         }
         expect(sent(onDisk)).toEqual(sent(inMemory));
         expect(sorted(onDisk.pool.store.load())).toEqual(sorted(inMemory.pool.store.load()));

@@ -1,4 +1,4 @@
-/** A pool of clients and agents that lives through a list of deeds, checked after each turn, and is then brought to rest. */
+/** Simulates clients and agents through a list of actions: invariants are checked after each turn, and at rest. */
 import { isTerminal, type TaskSpec } from '@rma/protocol/task';
 import { expect } from 'vitest';
 import { AgentModel, type Outcome } from './agent-model.js';
@@ -8,7 +8,7 @@ import { checkInvariants, type Endings } from './invariants.js';
 import { MemoryStore, type SyncStore } from './memory-store.js';
 import { bytes, taskId } from './peer.js';
 
-export type Deed =
+export type SimulationAction =
   | { do: 'submit'; client: number; tasks: readonly Partial<TaskSpec>[]; watch: boolean }
   | { do: 'submit again'; pick: number }
   | { do: 'cancel'; pick: number }
@@ -25,7 +25,7 @@ export type Deed =
   | { do: 'crash'; at: CrashPoint };
 
 export interface Step {
-  readonly deed: Deed;
+  readonly action: SimulationAction;
   /** Nothing of it is handled before the next step. */
   readonly held: boolean;
 }
@@ -38,7 +38,7 @@ const AGENTS = [
 
 const SETTINGS = { windowTasks: 4, windowBytes: 4_000, maxOpenPerOwner: 25, maxLanesPerOwner: 3 } as const;
 
-export class Rehearsal {
+export class Simulation {
   readonly pool: Pool;
   readonly agents: AgentModel[];
   readonly #clients: ClientModel[];
@@ -59,8 +59,8 @@ export class Rehearsal {
   }
 
   run(steps: readonly Step[]): void {
-    for (const { deed, held } of steps) {
-      this.#perform(deed);
+    for (const { action, held } of steps) {
+      this.#perform(action);
       if (!held) this.#turns();
     }
     this.#turns();
@@ -74,46 +74,46 @@ export class Rehearsal {
     }
   }
 
-  #perform(deed: Deed): void {
-    switch (deed.do) {
+  #perform(action: SimulationAction): void {
+    switch (action.do) {
       case 'submit': {
-        const client = this.#clients[deed.client % this.#clients.length]!;
-        const tasks = deed.tasks.map((wish) => this.#spec(wish, client));
+        const client = this.#clients[action.client % this.#clients.length]!;
+        const tasks = action.tasks.map((fields) => this.#spec(fields, client));
         client.connect();
-        client.submit(tasks, deed.watch);
+        client.submit(tasks, action.watch);
         return;
       }
       case 'submit again':
-        this.#about(deed.pick, (client, spec) => client.submit([spec], false));
+        this.#about(action.pick, (client, spec) => client.submit([spec], false));
         return;
       case 'cancel':
-        this.#about(deed.pick, (client, { id }) => client.cancel(id));
+        this.#about(action.pick, (client, { id }) => client.cancel(id));
         return;
       case 'watch':
-        this.#about(deed.pick, (client, { id }) => client.watch(id));
+        this.#about(action.pick, (client, { id }) => client.watch(id));
         return;
       case 'unwatch':
-        this.#about(deed.pick, (client, { id }) => client.unwatch(id));
+        this.#about(action.pick, (client, { id }) => client.unwatch(id));
         return;
       case 'leave':
-        this.#clients[deed.client % this.#clients.length]!.leave();
+        this.#clients[action.client % this.#clients.length]!.leave();
         return;
       case 'wait':
-        this.pool.nowMs += deed.ms;
-        this.pool.wallMs += deed.ms;
+        this.pool.nowMs += action.ms;
+        this.pool.wallMs += action.ms;
         return;
       case 'crash':
-        this.pool.turn(deed.at);
+        this.pool.turn(action.at);
         for (const agent of this.agents) agent.cut();
         for (const client of this.#clients) client.cut();
         return;
       default:
-        this.#instruct(this.agents[deed.agent % this.agents.length]!, deed);
+        this.#instruct(this.agents[action.agent % this.agents.length]!, action);
     }
   }
 
-  #instruct(agent: AgentModel, deed: Extract<Deed, { agent: number }>): void {
-    switch (deed.do) {
+  #instruct(agent: AgentModel, action: Extract<SimulationAction, { agent: number }>): void {
+    switch (action.do) {
       case 'connect':
         agent.connect();
         return;
@@ -127,34 +127,34 @@ export class Rehearsal {
         agent.confirmStops();
         return;
       case 'repeat':
-        agent.repeat(agent.sent[deed.pick % Math.max(1, agent.sent.length)]);
+        agent.repeat(agent.sent[action.pick % Math.max(1, agent.sent.length)]);
         return;
       case 'forge': {
-        const spec = this.#picked(deed.pick);
+        const spec = this.#picked(action.pick);
         if (!spec) return;
         const running = [...this.pool.state.running].find(({ id }) => id === spec.id);
-        const attempt = running?.attempt ?? 1 + (deed.pick % 3);
+        const attempt = running?.attempt ?? 1 + (action.pick % 3);
         if (this.#dispatched.get(`${spec.id}#${attempt}`) === agent) return;
         agent.repeat({ task: spec.id, attempt, output: bytes('forged') });
         return;
       }
       case 'finish':
-        agent.finish(deed.pick, deed.outcome);
+        agent.finish(action.pick, action.outcome);
         return;
       case 'chunk':
-        agent.chunk(deed.pick);
+        agent.chunk(action.pick);
         return;
       case 'slots':
-        agent.setSlots(deed.slots);
+        agent.setSlots(action.slots);
         return;
       case 'drain':
-        agent.setDraining(deed.draining);
+        agent.setDraining(action.draining);
         return;
     }
   }
 
-  #spec(wish: Partial<TaskSpec>, owner: ClientModel): TaskSpec {
-    const { notBefore, ...rest } = wish;
+  #spec(fields: Partial<TaskSpec>, owner: ClientModel): TaskSpec {
+    const { notBefore, ...rest } = fields;
     const spec: TaskSpec = {
       id: taskId(this.pool.nextId(), this.pool.wallMs),
       kind: 'echo',

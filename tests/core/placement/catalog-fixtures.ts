@@ -1,4 +1,4 @@
-/** Catalogue entries and machines with engines, for tests: what matters is said, the rest is usual. */
+/** Catalogue entries and machines with engines, for tests: defaults for all that a test does not name. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { ContainerSpec, Engine } from '@rma/protocol/workload';
 import type { Pool } from '../harness.js';
@@ -23,8 +23,8 @@ export function container(resources: Partial<ContainerSpec['resources']> = {}, g
 }
 
 /** A workload in a container that serves the kind `NAME.run`. */
-export function entry(name: string, wish: Partial<CatalogEntry> = {}): CatalogEntry {
-  const kinds = wish.kinds ?? [`${name}.run`];
+export function entry(name: string, fields: Partial<CatalogEntry> = {}): CatalogEntry {
+  const kinds = fields.kinds ?? [`${name}.run`];
   return {
     name,
     title: name,
@@ -42,7 +42,7 @@ export function entry(name: string, wish: Partial<CatalogEntry> = {}): CatalogEn
     ceiling: 1,
     idleSeconds: 0,
     minRunSeconds: 60,
-    ...wish,
+    ...fields,
   };
 }
 

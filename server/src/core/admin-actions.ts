@@ -1,27 +1,24 @@
-/** An admin's actions, each answered once it is on disk, and the one that a donor has: to leave. */
+/** An admin's actions, each answered once it is on disk, and a donor's one: to leave the pool. */
 import type { Labels } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
-import { closeSession, giveUp, handBack } from './join.js';
+import type { MessageInput } from './inputs.js';
+import { publishAssignment, reassign } from './placement/assignments.js';
 import { releaseBindings } from './placement/changes.js';
-import { assignAnew, tellAssignment } from './placement/run.js';
-import { retry } from './retry.js';
+import { giveUp, handBack } from './reconcile.js';
 import { forgetKinds } from './services.js';
 import type { Session } from './session.js';
+import { closeSession } from './sessions.js';
 import { capacityGrew } from './state.js';
+import { retry } from './task-actions.js';
 import { type TokenRecord, viewToken } from './token.js';
 import { audit, emit, sendError, sendReply, type Turn } from './turn.js';
 import { viewWorker } from './view.js';
 import type { Worker } from './worker.js';
 
 type Act = UpOf<'act'>;
+type WorkerAction = Extract<Act['action'], { worker: string }>;
 
-export function act(
-  turn: Turn,
-  session: Session,
-  message: Act,
-  minted?: { id: string; token: string },
-  newTask?: string,
-): void {
+export function act(turn: Turn, session: Session, message: Act, { minted, newTask }: MessageInput): void {
   const { action, ref } = message;
   switch (action.do) {
     case 'token.create':
@@ -34,41 +31,42 @@ export function act(
     case 'task.retry':
       retry(turn, session, ref, action.task, newTask);
       return;
-    default: {
-      const worker = turn.state.workers.get(action.worker);
-      if (!worker) {
-        sendError(turn, session.id, 'not_found', `there is no worker ${action.worker}`, { ref, about: 'act' });
-        return;
-      }
-      if (worker.record.revokedAt) {
-        // Asked again after a lost connection, as every client does: it is done.
-        if (action.do === 'worker.revoke') {
-          sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
-          return;
-        }
-        sendError(turn, session.id, 'conflict', `the worker ${action.worker} is revoked`, { ref, about: 'act' });
-        return;
-      }
-      if (action.do === 'worker.pin') pin(turn, session, worker, action.tier);
-      else if (action.do === 'worker.drain') drain(turn, session, worker, action.draining, action.requeue === true);
-      else if (action.do === 'worker.rename') rename(turn, session, worker, action.name);
-      else if (action.do === 'worker.label') label(turn, session, worker, action.labels);
-      else revokeWorker(turn, session, worker);
-      turn.effects.persist.workers.add(worker.record);
-      turn.effects.workers.add(worker);
-      sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
-    }
+    default:
+      actOnWorker(turn, session, ref, action);
   }
+}
+
+function actOnWorker(turn: Turn, session: Session, ref: number, action: WorkerAction): void {
+  const worker = turn.state.workers.get(action.worker);
+  if (!worker) {
+    sendError(turn, session.id, 'not_found', `there is no worker ${action.worker}`, { ref, about: 'act' });
+    return;
+  }
+  const reply = () => sendReply(turn, session.id, ref, viewWorker(worker, true, turn.batch.wallMs));
+  if (worker.record.revokedAt) {
+    // Idempotent: clients repeat an action whose reply was lost with the connection.
+    if (action.do === 'worker.revoke') reply();
+    else sendError(turn, session.id, 'conflict', `the worker ${action.worker} is revoked`, { ref, about: 'act' });
+    return;
+  }
+  if (action.do === 'worker.pin') pin(turn, session, worker, action.tier);
+  else if (action.do === 'worker.drain') drain(turn, session, worker, action.draining, action.requeue === true);
+  else if (action.do === 'worker.rename') rename(turn, session, worker, action.name);
+  else if (action.do === 'worker.label') label(turn, session, worker, action.labels);
+  else revokeWorker(turn, session, worker);
+  turn.effects.persist.workers.add(worker.record);
+  turn.effects.workers.add(worker);
+  reply();
 }
 
 function pin(turn: Turn, session: Session, worker: Worker, tier: 1 | 2 | 3 | null): void {
   worker.record.pinnedTier = tier;
-  worker.forms = null;
-  assignAnew(turn.state, worker);
+  worker.eligibility = null;
+  reassign(turn.state, worker);
   turn.state.placementDue = true;
   audit(turn, session, 'worker.pinned', worker.record.id, { tier });
   if (worker.session === 0) return;
-  tellAssignment(turn, worker);
+  publishAssignment(turn, worker);
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
@@ -92,7 +90,7 @@ function label(turn: Turn, session: Session, worker: Worker, labels: Labels): vo
   worker.record.givenLabels = labels;
   audit(turn, session, 'worker.labelled', worker.record.id, { labels });
   turn.state.placementDue = true;
-  // Tasks that ask for a label may find their worker now.
+  // Tasks constrained to the label may be dispatched here from now on.
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
@@ -102,7 +100,7 @@ function revokeWorker(turn: Turn, session: Session, worker: Worker): void {
   if (worker.session !== 0) closeSession(turn, worker.session, 'revoked', 'an admin revoked this worker');
 }
 
-/** A donor takes the machine out of the pool for good. That the session closes tells the agent that this is on disk. */
+/** A donor takes the machine out of the pool for good. The close of the session is the agent's acknowledgement. */
 export function leave(turn: Turn, worker: Worker): void {
   retire(turn, worker, 'left the pool');
   turn.effects.persist.workers.add(worker.record);
@@ -110,7 +108,7 @@ export function leave(turn: Turn, worker: Worker): void {
   closeSession(turn, worker.session, 'revoked', 'this worker left the pool, as it asked');
 }
 
-/** Its credential ends, and with it all that it serves and runs. */
+/** Revokes its credential, and releases its kinds, bindings and attempts. */
 function retire(turn: Turn, worker: Worker, why: string): void {
   const { state, batch, effects } = turn;
   worker.record.revokedAt = batch.wallMs;
@@ -125,7 +123,7 @@ function retire(turn: Turn, worker: Worker, why: string): void {
   effects.workers.add(worker);
 }
 
-/** All admins are one owner; a client owns by its token's name. */
+/** All admins are one subject, and thereby one owner of tasks; a client's subject is its token's name. */
 const ADMIN_SUBJECT = 'admin';
 
 function createToken(

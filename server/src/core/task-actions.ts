@@ -1,12 +1,36 @@
-/** An ended task once more: a new task of the same owner with the same content. What the old one was stays as it is. */
+/** What an owner or an admin does to a task that exists: cancel it, or submit an ended one again as a new task. */
 import { isTerminal, type TaskSpec } from '@rma/protocol/task';
+import type { UpOf } from '@rma/protocol/up';
+import { refusal } from './admission.js';
 import { outgoingOf } from './effects.js';
 import type { Session } from './session.js';
-import { create, refusal } from './submit.js';
+import { create } from './submit.js';
 import type { Task } from './task.js';
+import { endTask, stopAttempt } from './task-lifecycle.js';
 import { audit, findTask, sendError, sendReply, type Turn } from './turn.js';
 
-/** @param newTask the id that the shell made for it */
+/** The task ends at once; a running attempt is stopped, and frees its slot once the worker confirms. */
+export function cancel(turn: Turn, session: Session, message: UpOf<'cancel'>): void {
+  const { task: id, ref } = message;
+  const task = findTask(turn, id);
+  if (!task || (task.owner !== session.subject && session.role !== 'admin')) {
+    sendError(turn, session.id, 'not_found', `there is no task ${id}`, { ref, about: 'cancel' });
+  } else if (isTerminal(task.state)) {
+    sendError(turn, session.id, 'conflict', `task ${id} ${task.state} already`, { ref, about: 'cancel' });
+  } else {
+    if (task.state === 'running') stopAttempt(turn, task, 'cancelled');
+    endTask(turn, task, 'cancelled', { error: { code: 'cancelled', message: `cancelled by ${session.subject}` } });
+    if (task.owner !== session.subject) {
+      audit(turn, session, 'task.cancelled', task.id, { owner: task.owner }, task.owner);
+    }
+    sendReply(turn, session.id, ref, { state: task.state });
+  }
+}
+
+/**
+ * A new task of the same owner with the same content; the old one stays as it is.
+ * @param newTask its id, made outside of the core, which has no random numbers of its own
+ */
 export function retry(turn: Turn, session: Session, ref: number, id: string, newTask: string | undefined): void {
   if (newTask === undefined) throw new Error('task.retry without an id for the new task');
   const task = findTask(turn, id);
@@ -30,7 +54,7 @@ export function retry(turn: Turn, session: Session, ref: number, id: string, new
   sendReply(turn, session.id, ref, { task: newTask });
 }
 
-/** The wait that it was submitted with is over; all else is as it was. */
+/** Without `notBefore`, which has passed. */
 function specOf(task: Task, id: string): TaskSpec {
   const { notBefore: _over, ...options } = task.options ?? {};
   return {

@@ -1,24 +1,24 @@
-/** The life of a task: queued, started, ended, given back. Every change of a task's state happens here. */
+/** A task's lifecycle: queued, started, released, ended, queued again. Every change of a task's state happens here. */
 import { retryDelayMs } from '@rma/protocol/backoff';
 import { type Failure, MAX_LOST } from '@rma/protocol/task';
 import { count, outgoingOf } from './effects.js';
 import { dequeue, enqueue, type Lane } from './lane.js';
 import { capacityGrew, kindState, type State } from './state.js';
 import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } from './task.js';
-import { countLane, countOwner, emitTask, forget, type Turn, tellChanged, tellEnded, touch } from './turn.js';
+import { countLane, countOwner, emitTask, evict, notifyChanged, notifyEnded, type Turn, touch } from './turn.js';
 import { attemptKey, type LiveService, type Worker } from './worker.js';
 
-/** The wait after a task was refused a second time; it doubles. */
+/** Backoff after a task's second refusal; it doubles with each further one. */
 const REFUSED_MS = 500;
 
-/** The lane of a stored task; every open task's lane is alive. */
+/** Invariant: the lane of a task that has not ended exists. */
 export function laneOf(state: State, task: Task): Lane {
   const lane = state.lanes.get(task.lane);
   if (!lane) throw new Error(`task ${task.id}: lane ${task.lane} is gone`);
   return lane;
 }
 
-/** Puts a task into its lane, in memory if it is among the lane's best. The caller has moved it to `queued`. */
+/** Puts a task that is `queued` into its lane; held in memory only if it is among the lane's best. */
 export function queueTask(turn: Turn, task: Task): void {
   const { state } = turn;
   const lane = laneOf(state, task);
@@ -26,11 +26,11 @@ export function queueTask(turn: Turn, task: Task): void {
   touch(turn, task);
   countLane(turn, lane, 1, 0);
   state.tasks.set(task.id, task);
-  for (const out of enqueue(lane, task, state.settings.windowTasks, state.settings.windowBytes)) forget(turn, out);
+  for (const out of enqueue(lane, task, state.settings.windowTasks, state.settings.windowBytes)) evict(turn, out);
   if (state.tasks.has(task.id)) state.ready.add(lane);
 }
 
-/** Takes a waiting task out of its queue, wherever it is. */
+/** Takes a queued or scheduled task out of the counts, and out of its lane's window if it is held. */
 function unqueue(turn: Turn, task: Task): void {
   if (task.state === 'scheduled') {
     turn.state.scheduled--;
@@ -41,7 +41,7 @@ function unqueue(turn: Turn, task: Task): void {
   if (!dequeue(lane, task)) lane.beyond--;
 }
 
-/** Gives a queued task, already out of its lane's window, to a worker. */
+/** Dispatches a queued task, which the caller took out of its lane's window, to a worker's service. */
 export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveService): void {
   const { state, batch, effects } = turn;
   moveTask(task, 'running');
@@ -64,9 +64,10 @@ export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveS
     ...(task.blobs === null ? {} : { blobs: [...task.blobs] }),
     timeoutMs: timeoutOf(task),
   });
-  tellChanged(turn, task);
+  notifyChanged(turn, task);
 }
 
+/** The attempt occupies a slot from now on; without `live` that is counted once the worker reports its services. */
 function hold(turn: Turn, task: Task, worker: Worker, live: LiveService | undefined): void {
   task.service = live?.service.name ?? '';
   task.deadlineMs = turn.batch.nowMs + timeoutOf(task) + turn.state.settings.timeoutSlackMs;
@@ -77,19 +78,19 @@ function hold(turn: Turn, task: Task, worker: Worker, live: LiveService | undefi
   turn.state.tasks.set(task.id, task);
 }
 
-/** A worker that was given up is back with an attempt that nobody has taken over: it goes on. */
+/** A worker that was given up reconnects with the task's latest attempt, which was not dispatched again: it continues. */
 export function adoptAttempt(turn: Turn, task: Task, worker: Worker): void {
   unqueue(turn, task);
   if (task.state === 'scheduled') moveTask(task, 'queued');
   moveTask(task, 'running');
   task.dueAt = 0;
   hold(turn, task, worker, undefined);
-  turn.left.delete(task.id);
+  turn.evicted.delete(task.id);
   touch(turn, task);
-  tellChanged(turn, task);
+  notifyChanged(turn, task);
 }
 
-/** Frees what a running attempt holds. With `confirmed` false its slot stays taken until the agent confirms the stop. */
+/** The attempt no longer counts. Unless `confirmed`, its slot stays occupied until the agent confirms the stop. */
 export function release(turn: Turn, task: Task, confirmed: boolean): void {
   const { state } = turn;
   state.running.delete(task);
@@ -102,6 +103,15 @@ export function release(turn: Turn, task: Task, confirmed: boolean): void {
     return;
   }
   freeSlot(turn, worker, task.service);
+}
+
+/** Stops an attempt on its worker; see {@link release} for its slot. */
+export function stopAttempt(turn: Turn, task: Task, reason: string): void {
+  const worker = task.worker === null ? undefined : turn.state.workers.get(task.worker);
+  if (worker && worker.session !== 0) {
+    outgoingOf(turn.effects, worker.session).stops.push({ task: task.id, attempt: task.attempt, reason });
+  }
+  release(turn, task, false);
 }
 
 export function freeSlot(turn: Turn, worker: Worker, service: string): void {
@@ -117,7 +127,7 @@ export interface TaskOutcome {
   readonly error?: Failure;
 }
 
-/** Ends a task for good, from any open state. A running attempt must be released by the caller. */
+/** Ends a task, from any open state. The caller has released a running attempt. */
 export function endTask(
   turn: Turn,
   task: Task,
@@ -127,7 +137,7 @@ export function endTask(
   const { state, batch, effects } = turn;
   if (task.state === 'queued' || task.state === 'scheduled') unqueue(turn, task);
   if (task.state === 'scheduled') moveTask(task, 'queued');
-  // The result of an attempt that was given up: it ran after all.
+  // A late result of an attempt that was given up and not dispatched again.
   if (task.state === 'queued' && to === 'succeeded') moveTask(task, 'running');
   moveTask(task, to);
   task.endedAt = batch.wallMs;
@@ -141,14 +151,14 @@ export function endTask(
   state.ended.set(to, (state.ended.get(to) ?? 0) + 1);
   for (const blob of task.outputBlobs ?? []) effects.persist.blobRefs.push({ owner: task.owner, blob, seq: task.seq });
   touch(turn, task);
-  forget(turn, task);
+  evict(turn, task);
   emitTask(turn, 'task.ended', task, {
     state: to,
     attempt: task.attempt,
     ...(task.worker === null ? {} : { worker: task.worker }),
     ...(task.error === null ? {} : { code: task.error.code }),
   });
-  tellEnded(turn, task);
+  notifyEnded(turn, task);
 }
 
 export function succeed(turn: Turn, task: Task, outcome: TaskOutcome, runMs: number | undefined): void {
@@ -170,10 +180,10 @@ function recordAttempt(turn: Turn, task: Task, error: Failure): void {
 }
 
 /**
- * Back to the queue, now or after a wait. The attempt is released. Unless it `mayReturn` with its worker, it is over:
- * nothing that is told of it later counts.
+ * Queues a task whose attempt was released again, at once or after `delayMs`. With `mayReturn` a late result of the
+ * attempt, or its reconnecting worker, is still accepted; otherwise whatever is reported of it later is ignored.
  */
-function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number, mayReturn: boolean): void {
+function requeue(turn: Turn, task: Task, error: Failure, delayMs: number, mayReturn: boolean): void {
   recordAttempt(turn, task, error);
   const dueAt = delayMs > 0 ? turn.batch.wallMs + delayMs : 0;
   emitTask(turn, 'task.requeued', task, {
@@ -188,22 +198,22 @@ function giveBack(turn: Turn, task: Task, error: Failure, delayMs: number, mayRe
     turn.state.scheduled++;
     task.dueAt = dueAt;
     touch(turn, task);
-    forget(turn, task);
+    evict(turn, task);
   } else {
     moveTask(task, 'queued');
     queueTask(turn, task);
   }
-  tellChanged(turn, task, { error });
+  notifyChanged(turn, task, { error });
 }
 
-/** The attempt ended without a result that is the task's own fault: its worker went, refused it, or handed it back. */
+/** The attempt ended through no fault of the task's: its worker was lost, refused it, or handed it back. `lost <= MAX_LOST`. */
 export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: boolean, mayReturn = false): void {
   if (counts) task.lost++;
   if (task.lost < MAX_LOST) {
-    // Another worker may take it at once; where all refuse, they would again.
+    // After one refusal another worker may take it at once; repeated ones back off, or they would spin.
     const again = error.code === 'refused' && task.lost > 1;
     const delayMs = again ? retryDelayMs(task.lost - 1, REFUSED_MS, turn.batch.random) : 0;
-    giveBack(turn, task, error, delayMs, mayReturn);
+    requeue(turn, task, error, delayMs, mayReturn);
     return;
   }
   recordAttempt(turn, task, error);
@@ -215,12 +225,12 @@ export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: bool
   });
 }
 
-/** The attempt failed in its handler. The attempt is released. */
+/** The attempt, which was released, failed in its handler: retried with backoff, `failures <= maxAttempts`. */
 export function failAttempt(turn: Turn, task: Task, error: Failure, retryable: boolean): void {
   task.failures++;
   if (!retryable || task.failures >= maxAttemptsOf(task)) {
     endTask(turn, task, 'failed', { error });
     return;
   }
-  giveBack(turn, task, error, retryDelayMs(task.failures, backoffOf(task), turn.batch.random), false);
+  requeue(turn, task, error, retryDelayMs(task.failures, backoffOf(task), turn.batch.random), false);
 }

@@ -1,0 +1,131 @@
+/** Whether a new task is admitted: its id, the coordinator's state, its kind and blobs, its owner's quotas. */
+import type { ErrorKind, WireError } from '@rma/protocol/error';
+import { LIMITS } from '@rma/protocol/limits';
+import type { TaskSpec } from '@rma/protocol/task';
+import { laneKey } from './lane.js';
+import type { State } from './state.js';
+import type { Turn } from './turn.js';
+
+const DAY_MS = 86_400_000;
+/** Clocks differ: ids up to this far in the future are admitted. */
+const MAX_AHEAD_MS = DAY_MS;
+/** Of the known kinds, so many are compared with a misspelt one. */
+const MAX_COMPARED_KINDS = 1_000;
+
+const refuse = (kind: ErrorKind, message: string, path?: string): WireError => ({
+  kind,
+  message,
+  ...(path === undefined ? {} : { path }),
+});
+
+/** Why the task is refused; undefined where it is admitted. */
+export function refusal(turn: Turn, spec: TaskSpec, owner: string): WireError | undefined {
+  const { state, batch } = turn;
+  return (
+    idRefusal(spec.id, state.settings.retentionMs, batch.wallMs) ??
+    stateRefusal(state) ??
+    contentRefusal(state, spec) ??
+    blobRefusal(batch.blobsHeld, spec, owner) ??
+    quotaRefusal(state, spec, owner)
+  );
+}
+
+/** Ms since 1970, from the first 48 bits of a UUIDv7. */
+function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+/** Ids older than the retention are refused: their task may have existed and be pruned, and would run twice. */
+function idRefusal(id: string, retentionMs: number, wallMs: number): WireError | undefined {
+  const madeAt = timeOfId(id);
+  if (madeAt < wallMs - retentionMs) {
+    const days = Math.round(retentionMs / DAY_MS);
+    return refuse('invalid', `the id ${id} is older than results are kept (${days} days); make a new one`, '/id');
+  }
+  if (madeAt > wallMs + MAX_AHEAD_MS) {
+    return refuse('invalid', `the id ${id} lies more than a day in the future; check this machine's clock`, '/id');
+  }
+  return undefined;
+}
+
+function stateRefusal(state: State): WireError | undefined {
+  if (state.stopping) {
+    return refuse('unavailable', 'the coordinator is stopping; send the task again after reconnecting');
+  }
+  if (state.storageFull) {
+    return refuse('storage_full', "the coordinator's disk is full; nothing was lost, send the task again later");
+  }
+  return undefined;
+}
+
+function contentRefusal(state: State, { kind, input, constraints }: TaskSpec): WireError | undefined {
+  if (input.length > LIMITS.maxInlineBytes) {
+    return refuse(
+      'too_large',
+      `the input has ${input.length} bytes, at most ${LIMITS.maxInlineBytes} go inline (maxInlineBytes); upload it as a blob`,
+      '/input',
+    );
+  }
+  if (!state.knownKinds.has(kind)) {
+    const near = closest(kind, [...state.knownKinds.keys()]);
+    const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; `rma workers` lists what workers offer';
+    return refuse('unknown_kind', `no worker ever offered '${kind}'${hint}`, '/kind');
+  }
+  const required = constraints?.worker;
+  if (required !== undefined && state.workers.get(required)?.record.revokedAt !== 0) {
+    const message = `the worker ${required} is not in the pool; \`rma workers\` lists them`;
+    return refuse('unservable', message, '/constraints/worker');
+  }
+  return undefined;
+}
+
+function blobRefusal(blobsHeld: ReadonlySet<string>, spec: TaskSpec, owner: string): WireError | undefined {
+  for (const blob of spec.blobs ?? []) {
+    if (!blobsHeld.has(`${owner} ${blob}`)) {
+      return refuse('not_found', `the blob ${blob} was not uploaded; upload it before the submit`, '/blobs');
+    }
+  }
+  return undefined;
+}
+
+function quotaRefusal(state: State, spec: TaskSpec, owner: string): WireError | undefined {
+  const { maxOpenPerOwner, maxLanesPerOwner } = state.settings;
+  if ((state.openPerOwner.get(owner) ?? 0) >= maxOpenPerOwner) {
+    return refuse('queue_full', `${owner} has ${maxOpenPerOwner} open tasks (maxOpenPerOwner); wait until some ended`);
+  }
+  if (
+    (state.lanesPerOwner.get(owner) ?? 0) >= maxLanesPerOwner &&
+    !state.lanesByKey.has(laneKey(spec.kind, spec.constraints))
+  ) {
+    return refuse(
+      'queue_full',
+      `${owner} uses ${maxLanesPerOwner} different constraints at once (maxLanesPerOwner)`,
+      '/constraints',
+    );
+  }
+  return undefined;
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The closest words, best first: at most three, each at a distance of at most half the longer word's length. */
+function closest(word: string, words: readonly string[]): string[] {
+  return words
+    .slice(0, MAX_COMPARED_KINDS)
+    .map((candidate) => ({ candidate, away: distance(word, candidate) }))
+    .filter(({ candidate, away }) => away <= Math.max(word.length, candidate.length) / 2)
+    .sort((a, b) => a.away - b.away)
+    .slice(0, 3)
+    .map(({ candidate }) => candidate);
+}
