@@ -2,26 +2,17 @@
  * Frames to messages and back, for both subprotocols. MessagePack frames are plain maps; JSON frames carry the same
  * names, with payload fields as plain values. What comes out of `decode` is not yet checked: see check.ts.
  */
-import { Packr, Unpackr } from 'msgpackr';
 import { DOWN, type Down } from './down.js';
 import { ProtocolError } from './error.js';
 import { LIMITS } from './limits.js';
-import { packPayload, unpackPayload, valueFromJson, valueToJson } from './payload.js';
+import { packPayload, packr, unpackPayload, unpackr, valueFromJson, valueToJson } from './payload.js';
 import { assertPlainMsgpack } from './plain-msgpack.js';
 import { UP, type Up } from './up.js';
 import { SUBPROTOCOL_JSON, type Subprotocol } from './version.js';
 
-const packr = new Packr({
-  useRecords: false,
-  int64AsType: 'number',
-  encodeUndefinedAsNil: true,
-  variableMapSize: true,
-});
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
-
 type Json = { [key: string]: unknown };
 type Convert = (value: unknown) => unknown;
-/** Where a message's payload fields are: a property that is one, or that holds some, or a list of such. */
+/** Where a message's payload fields are: by property, itself a payload, or an object or list of objects with payloads. */
 interface PayloadMap {
   readonly [property: string]: 'payload' | { readonly list: boolean; readonly inside: PayloadMap };
 }
@@ -104,7 +95,7 @@ function parseJson(frame: string): unknown {
   return message;
 }
 
-/** JSON.parse takes any depth; whoever walks the message later must not run out of stack. */
+/** JSON.parse accepts any depth; recursive functions over the message would overflow the stack. */
 function assertDepth(value: unknown, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (depth === LIMITS.maxDepth) {
