@@ -102,35 +102,35 @@ interface Cell {
   readonly role: OpenRole;
   readonly what: string;
   readonly message: Up;
-  readonly takes: readonly Role[];
+  readonly roles: readonly Role[];
 }
 
 const CELLS: readonly Cell[] = ROLES.flatMap((role): Cell[] => [
   ...(Object.keys(MESSAGE_ROLES) as UpType[])
     .filter((type) => type !== 'query' && type !== 'act' && type !== 'subscribe')
-    .map((type) => ({ role, what: `'${type}'`, message: MESSAGES[type](), takes: MESSAGE_ROLES[type] })),
+    .map((type) => ({ role, what: `'${type}'`, message: MESSAGES[type](), roles: MESSAGE_ROLES[type] })),
   ...(Object.keys(QUERY_ROLES) as Query['what'][]).map((what) => ({
     role,
     what: `the query '${what}'`,
     message: { type: 'query' as const, ref: 5, query: QUERIES[what] },
-    takes: QUERY_ROLES[what],
+    roles: QUERY_ROLES[what],
   })),
   ...(Object.keys(TOPIC_ROLES) as TopicName[]).map((topic) => ({
     role,
     what: `'subscribe' to '${topic}'`,
     message: { type: 'subscribe' as const, ref: 7, ...TOPICS[topic] },
-    takes: TOPIC_ROLES[topic],
+    roles: TOPIC_ROLES[topic],
   })),
   ...(Object.keys(ACTION_ROLES) as Action['do'][]).map((name) => ({
     role,
     what: `the action '${name}'`,
     message: { type: 'act' as const, ref: 6, action: ACTIONS[name] },
-    takes: ACTION_ROLES[name],
+    roles: ACTION_ROLES[name],
   })),
 ]);
 
-const may = CELLS.filter(({ role, takes }) => takes.includes(role));
-const mayNot = CELLS.filter(({ role, takes }) => !takes.includes(role));
+const may = CELLS.filter(({ role, roles }) => roles.includes(role));
+const mayNot = CELLS.filter(({ role, roles }) => !roles.includes(role));
 
 describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
   it.each(may)('the role $role may send $what', async ({ role, message }) => {
@@ -141,7 +141,7 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
     expect(kinds.filter((kind) => kind === 'forbidden' || kind === 'invalid' || kind === 'internal')).toEqual([]);
   });
 
-  it.each(mayNot)('the role $role may not send $what', async ({ role, what, message, takes }) => {
+  it.each(mayNot)('the role $role may not send $what', async ({ role, what, message, roles }) => {
     const peer = await sessionOf(role, subprotocol);
     expect(await answersTo(peer, message)).toEqual([
       {
@@ -150,7 +150,7 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
         ...('ref' in message ? { ref: message.ref } : {}),
         error: {
           kind: 'forbidden',
-          message: `the role '${role}' may not send ${what}; it takes ${takes.join(' or ')}`,
+          message: `the role '${role}' may not send ${what}; it takes ${roles.join(' or ')}`,
         },
       },
     ]);
