@@ -26,8 +26,9 @@ export abstract class PoolQueries {
   protected abstract ask<R extends Request>(request: R): Promise<ReplyTo<R>>;
 
   /** Tasks, newest first. */
-  tasks({ states, ...filter }: TaskFilter = {}): Promise<TaskView[]> {
-    return this.query({ what: 'tasks', ...defined({ ...filter, states: states && [...states] }) });
+  tasks({ state, states, kind, owner, worker, before, limit }: TaskFilter = {}): Promise<TaskView[]> {
+    const filter = defined({ state, states: states && [...states], kind, owner, worker, before, limit });
+    return this.query({ what: 'tasks', ...filter });
   }
 
   /** One task with its attempts, and why it waits. */

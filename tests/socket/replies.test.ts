@@ -1,15 +1,16 @@
 /** Every reply of a live coordinator has the shape that the protocol's tables declare for it. */
-import { ACTIONS, type ActionName, type ActionOf } from '@rma/protocol/action';
+import { ACTIONS, type ActionName } from '@rma/protocol/action';
 import { Check } from '@rma/protocol/check';
-import { QUERIES, type QueryName, type QueryOf } from '@rma/protocol/query';
+import { QUERIES, type QueryName } from '@rma/protocol/query';
 import { CancelReply, EventsReply, TopicReply } from '@rma/protocol/reply';
 import type { TSchema } from 'typebox';
 import { beforeAll, expect, it } from 'vitest';
 import { echoTask, type Peer } from '../support/peer.js';
 import { usePool } from '../support/pool.js';
+import { sampleActions, sampleQueries } from './sample-requests.js';
 
 const pool = usePool();
-const ids = { done: '', waiting: '', worker: '', token: '' };
+const ids = { ended: '', waiting: '', worker: '', token: '' };
 
 function expectShape(schema: TSchema, result: unknown): void {
   expect(() => new Check(schema, 'the reply').assert(result)).not.toThrow();
@@ -27,34 +28,8 @@ beforeAll(async () => {
   client.send({ type: 'submit', tasks: [waiting] });
   await client.waitFor('accepted');
   const { view } = await pool.mint({ role: 'client', name: 'short-lived' });
-  Object.assign(ids, { done: done.id, waiting: waiting.id, worker: id, token: view.id });
+  Object.assign(ids, { ended: done.id, waiting: waiting.id, worker: id, token: view.id });
 });
-
-const QUERY: { readonly [W in QueryName]: () => QueryOf<W> } = {
-  tasks: () => ({ what: 'tasks' }),
-  task: () => ({ what: 'task', task: ids.waiting }),
-  workers: () => ({ what: 'workers' }),
-  stats: () => ({ what: 'stats' }),
-  tokens: () => ({ what: 'tokens' }),
-  placement: () => ({ what: 'placement' }),
-  catalog: () => ({ what: 'catalog' }),
-  events: () => ({ what: 'events', since: 0 }),
-  log: () => ({ what: 'log', worker: ids.worker }),
-  history: () => ({ what: 'history', limit: 5 }),
-  audit: () => ({ what: 'audit' }),
-  input: () => ({ what: 'input', task: ids.done }),
-};
-
-const ACTION: { readonly [D in ActionName]: () => ActionOf<D> } = {
-  'worker.pin': () => ({ do: 'worker.pin', worker: ids.worker, tier: 2 }),
-  'worker.drain': () => ({ do: 'worker.drain', worker: ids.worker, draining: true }),
-  'worker.rename': () => ({ do: 'worker.rename', worker: ids.worker, name: 'other' }),
-  'worker.label': () => ({ do: 'worker.label', worker: ids.worker, labels: { room: '7' } }),
-  'task.retry': () => ({ do: 'task.retry', task: ids.done }),
-  'worker.revoke': () => ({ do: 'worker.revoke', worker: ids.worker }),
-  'token.create': () => ({ do: 'token.create', role: 'join', name: 'for-a-friend' }),
-  'token.revoke': () => ({ do: 'token.revoke', token: ids.token }),
-};
 
 /** The worker is offline between tests: this one answers for its log. */
 async function answerLog(admin: Peer): Promise<unknown> {
@@ -68,13 +43,14 @@ async function answerLog(admin: Peer): Promise<unknown> {
 
 it.each(Object.keys(QUERIES) as QueryName[])("to the query '%s'", async (what) => {
   const admin = await pool.admin();
-  const result = what === 'log' ? await answerLog(admin) : await admin.ask({ type: 'query', query: QUERY[what]() });
+  const result =
+    what === 'log' ? await answerLog(admin) : await admin.ask({ type: 'query', query: sampleQueries(ids)[what] });
   expectShape(QUERIES[what].reply, result);
 });
 
 it.each(Object.keys(ACTIONS) as ActionName[])("to the action '%s'", async (name) => {
   const admin = await pool.admin();
-  expectShape(ACTIONS[name].reply, await admin.ask({ type: 'act', action: ACTION[name]() }));
+  expectShape(ACTIONS[name].reply, await admin.ask({ type: 'act', action: sampleActions(ids)[name] }));
 });
 
 it("to 'cancel' and to 'subscribe'", async () => {

@@ -9,6 +9,7 @@ import { SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import { describe, expect, it } from 'vitest';
 import { echoTask, newTaskId, type Peer, workerHello } from '../support/peer.js';
 import { usePool } from '../support/pool.js';
+import { sampleActions, sampleQueries } from './sample-requests.js';
 
 const pool = usePool();
 const blob = 'ab'.repeat(32);
@@ -42,21 +43,6 @@ const MESSAGES: { readonly [T in UpType]: () => UpOf<T> } = {
   'stream.abort': () => ({ type: 'stream.abort', stream: 1, error: { kind: 'unavailable', message: 'no' } }),
 };
 
-const QUERIES: { readonly [W in Query['what']]: Extract<Query, { what: W }> } = {
-  tasks: { what: 'tasks' },
-  task: { what: 'task', task },
-  workers: { what: 'workers' },
-  stats: { what: 'stats' },
-  tokens: { what: 'tokens' },
-  events: { what: 'events', since: 0 },
-  log: { what: 'log', worker: 'w-none' },
-  placement: { what: 'placement' },
-  catalog: { what: 'catalog' },
-  history: { what: 'history' },
-  audit: { what: 'audit' },
-  input: { what: 'input', task },
-};
-
 const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref'> } = {
   events: { topic: 'events' },
   overview: { topic: 'overview' },
@@ -67,16 +53,9 @@ const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref
   recent: { topic: 'recent' },
 };
 
-const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {
-  'worker.pin': { do: 'worker.pin', worker: 'w-none', tier: 2 },
-  'worker.drain': { do: 'worker.drain', worker: 'w-none', draining: true },
-  'worker.rename': { do: 'worker.rename', worker: 'w-none', name: 'other' },
-  'worker.label': { do: 'worker.label', worker: 'w-none', labels: { room: '7' } },
-  'task.retry': { do: 'task.retry', task },
-  'worker.revoke': { do: 'worker.revoke', worker: 'w-none' },
-  'token.create': { do: 'token.create', role: 'client', name: 'made-by-a-test' },
-  'token.revoke': { do: 'token.revoke', token: 't-none' },
-};
+const none = { ended: task, waiting: task, worker: 'w-none', token: 't-none' };
+const QUERIES = sampleQueries(none);
+const ACTIONS = sampleActions(none);
 
 const ROLES = ['admin', 'client', 'join', 'worker'] as const;
 type OpenRole = (typeof ROLES)[number];
