@@ -3,7 +3,7 @@
  * coordinator. A real coordinator with N real protocol peers as workers and a steady stream of real tasks (three changes
  * each: submitted, dispatched, ended); the page in a real Chromium, measured from outside by its own counters.
  *
- * Told are: the page's scripting and whole main thread in % of a core, its heap after forced collections and how fast it
+ * Reported are the page's scripting and whole main thread in % of a core, its heap after forced collections and how fast it
  * grows (least squares), and the coordinator's CPU with ten attached dashboards against none, in turns in the same run.
  */
 import { fork, spawn } from 'node:child_process';
@@ -179,24 +179,24 @@ async function profileOf(devtools) {
 
 /** Coordinator's CPU with the dashboards and without, in turns, so that a drift of the machine counts for both. */
 async function compareCoordinator(pid, port) {
-  const onlookers = await startPeers('onlookers.mjs', port);
+  const subscribers = await startPeers('subscribers.mjs', port);
   const without = [];
   const withThem = [];
   let updates = 0;
   for (let turn = 0; turn < TURNS; turn++) {
-    await ask(onlookers, { attach: 0 });
+    await ask(subscribers, { attach: 0 });
     await sleep(2_000);
     without.push(await cpuOf(pid, turnMs));
-    await ask(onlookers, { attach: dashboards });
+    await ask(subscribers, { attach: dashboards });
     await sleep(2_000);
-    await ask(onlookers, { attach: dashboards });
+    await ask(subscribers, { attach: dashboards });
     withThem.push(await cpuOf(pid, turnMs));
-    ({ updates } = await ask(onlookers, { attach: dashboards }));
+    ({ updates } = await ask(subscribers, { attach: dashboards }));
     say(
       `coordinator: ${without.at(-1).toFixed(1)} % of a core alone, ${withThem.at(-1).toFixed(1)} % with ${dashboards}`,
     );
   }
-  await ask(onlookers, { attach: 0 });
+  await ask(subscribers, { attach: 0 });
   return {
     without: mean(without),
     withThem: mean(withThem),
@@ -204,14 +204,14 @@ async function compareCoordinator(pid, port) {
   };
 }
 
-async function measurePage(url, crowd) {
+async function measurePage(url, load) {
   const { page, devtools } = await openPage(url);
   await page.getByText('The pool', { exact: true }).waitFor();
   await sleep(WARM_UP_MS);
   if (options.profile) await profileOf(devtools);
   const heap = [];
   await heapBytes(devtools);
-  await ask(crowd, { count: true });
+  await ask(load, { count: true });
   const began = performance.now();
   let scripting = 0;
   let tasks = 0;
@@ -230,7 +230,7 @@ async function measurePage(url, crowd) {
     say(`page: ${((scripting / measuredMs) * 1e5).toFixed(1)} % scripting, heap ${(used / 1e6).toFixed(2)} MB`);
   }
   const seconds = (performance.now() - began) / 1_000;
-  const count = await ask(crowd, { count: true });
+  const count = await ask(load, { count: true });
   return {
     scripting: (scripting / measuredMs) * 1e5,
     mainThread: (tasks / measuredMs) * 1e5,
@@ -257,14 +257,14 @@ process.on('SIGINT', () => stopAll().then(() => process.exit(130)));
 try {
   const { child, port } = await startCoordinator();
   const url = `http://127.0.0.1:${port}`;
-  const crowd = await startPeers('crowd.mjs', port);
+  const load = await startPeers('load.mjs', port);
   say(`${workers} workers join`);
-  await ask(crowd, { join: workers });
-  crowd.send({ tasksPerSecond: changes / CHANGES_OF_A_TASK });
+  await ask(load, { join: workers });
+  load.send({ tasksPerSecond: changes / CHANGES_OF_A_TASK });
   say(`${changes} changes a second`);
   await sleep(5_000);
   const coordinator = await compareCoordinator(child.pid, port);
-  const page = await measurePage(url, crowd);
+  const page = await measurePage(url, load);
   report({ page, coordinator });
 } finally {
   await stopAll();

@@ -1,6 +1,6 @@
 /**
  * One task end to end: submit, dispatch, a no-op, the result at the submitter. The pool (every step on disk before it
- * is told) beside the relay that keeps nothing (the limit), the same with each turn on disk, and BullMQ where Redis is
+ * is acknowledged) beside the relay that keeps nothing (the limit), the same with each turn on disk, and BullMQ where Redis is
  * installed, in interleaved rounds of one run: read the ratios, machines differ.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
@@ -137,7 +137,7 @@ const systems = {
   },
 };
 
-/** CPU seconds that every running child has used; Linux tells, elsewhere 0. Ticks are 10 ms there. */
+/** CPU seconds that every running child has used; Linux only, elsewhere 0. Ticks are 10 ms there. */
 function cpuSeconds() {
   let ticks = 0;
   if (process.platform !== 'linux') return 0;

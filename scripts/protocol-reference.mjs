@@ -5,6 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ACTIONS } from '@rma/protocol/action';
 import { DOWN, ROLES } from '@rma/protocol/down';
 import { CLOSE, ERROR_KINDS } from '@rma/protocol/error';
 import { EVENT_TYPES } from '@rma/protocol/event';
@@ -12,6 +13,8 @@ import { Gpu, GpuLoad, Hardware, LoadSample } from '@rma/protocol/hardware';
 import { LIMITS } from '@rma/protocol/limits';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
 import { PoolEvent } from '@rma/protocol/pool-event';
+import { QUERIES } from '@rma/protocol/query';
+import { CancelReply, EventsReply, TopicReply } from '@rma/protocol/reply';
 import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { StreamId } from '@rma/protocol/stream';
 import * as task from '@rma/protocol/task';
@@ -21,7 +24,7 @@ import { PROTOCOL_VERSION } from '@rma/protocol/version';
 import * as view from '@rma/protocol/view';
 import { WireError } from '@rma/protocol/wire-error';
 import * as worker from '@rma/protocol/worker';
-import { bounds, fieldTable, Names, shapeOf } from './schema-table.mjs';
+import { bounds, fieldTable, Names, shapeOf, typeOf } from './schema-table.mjs';
 import { wireHash } from './wire-hash.mjs';
 import { append, faultsOf } from './wire-history.mjs';
 
@@ -78,6 +81,28 @@ function roleTable(first, roles) {
   );
 }
 
+/** What `reply` holds, by the message that it answers; a shape without a name has its fields spelled out. */
+function replyTable() {
+  const rows = [
+    ...Object.entries(QUERIES).map(([name, { reply }]) => [`query \`${name}\``, reply]),
+    ...Object.entries(ACTIONS).map(([name, { reply }]) => [`act \`${name}\``, reply]),
+    ['`cancel`', CancelReply],
+    ['`subscribe` to `events`', EventsReply],
+    ['`subscribe` to any other topic', TopicReply],
+  ];
+  return table(
+    ['answer to', '`result`'],
+    rows.map(([name, reply]) => [name, resultOf(/** @type {Schema} */ (reply))]),
+  );
+}
+
+/** @param {Schema} schema */
+function resultOf(schema) {
+  if (names.of(schema) || !schema.properties) return typeOf(schema, names);
+  const fields = Object.entries(schema.properties).map(([field, one]) => `\`${field}\`: ${typeOf(one, names)}`);
+  return `{${fields.join(', ')}}`;
+}
+
 /** @param {string} name @param {unknown} of */
 function shape(name, of) {
   const schema = /** @type {Schema} */ (of);
@@ -115,6 +140,7 @@ const SECTIONS = {
   'query-roles': () => roleTable('query', QUERY_ROLES),
   'topic-roles': () => roleTable('topic', TOPIC_ROLES),
   'action-roles': () => roleTable('action', ACTION_ROLES),
+  replies: replyTable,
   errors: () =>
     table(
       ['kind', 'meaning'],

@@ -3,11 +3,15 @@
  * do not count. tests/protocol/history.test.ts holds it against protocol/history.json.
  */
 import { createHash } from 'node:crypto';
+import { ACTIONS } from '@rma/protocol/action';
+import { column } from '@rma/protocol/column';
 import { DOWN, ROLES } from '@rma/protocol/down';
 import { CLOSE, ERROR_KINDS } from '@rma/protocol/error';
 import { EVENT_TYPES } from '@rma/protocol/event';
 import { LIMITS } from '@rma/protocol/limits';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
+import { QUERIES } from '@rma/protocol/query';
+import { CancelReply, EventsReply, TopicReply } from '@rma/protocol/reply';
 import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { TASK_MOVES } from '@rma/protocol/task';
 import { UP } from '@rma/protocol/up';
@@ -23,6 +27,12 @@ function contract() {
     roles: { names: ROLES, messages: MESSAGE_ROLES, queries: QUERY_ROLES, topics: TOPIC_ROLES, actions: ACTION_ROLES },
     up: UP,
     down: DOWN,
+    replies: {
+      queries: column(QUERIES, 'reply'),
+      actions: column(ACTIONS, 'reply'),
+      cancel: CancelReply,
+      subscribe: { events: EventsReply, topic: TopicReply },
+    },
     close: Object.fromEntries(Object.entries(CLOSE).map(([name, { code, retry }]) => [name, { code, retry }])),
     errors: Object.keys(ERROR_KINDS),
     events: Object.keys(EVENT_TYPES),

@@ -1,8 +1,10 @@
 /** The SDK's face: one client, one connection, every question and task of the pool. */
+import { defined } from '@rma/protocol/defined';
 import type { Welcome } from '@rma/protocol/down';
 import { ProtocolError } from '@rma/protocol/error';
 import type { PoolEvent } from '@rma/protocol/event';
 import type { BlobRef } from '@rma/protocol/payload';
+import type { ReplyTo, Request } from '@rma/protocol/reply';
 import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import { Administration } from './administration.js';
 import type { ConnectOptions, EventsOptions } from './client-options.js';
@@ -18,14 +20,13 @@ import {
   type LiveWorker,
   type LiveWorkers,
   type RecentFilter,
-  showJoin,
-  showOverview,
-  showRecent,
-  showTasks,
-  showWorker,
-  showWorkers,
+  reduceJoin,
+  reduceOverview,
+  reduceRecent,
+  reduceTasks,
+  reduceWorker,
+  reduceWorkers,
 } from './live/views.js';
-import type { Request } from './requests.js';
 import { type Job, type SubmitOptions, taskSpec } from './submit-options.js';
 import type { TaskHandle } from './task.js';
 import { TaskSubmission } from './task-submission.js';
@@ -59,7 +60,7 @@ export class Client extends Administration {
     this.#conversation = new Conversation({
       upload: (task) => this.#tasks.upload(task),
       subscribe: (since) => this.#subscribe(since),
-      subscribeTopic: async (request) => (await this.ask(request)) as { key: string },
+      subscribeTopic: (request) => this.ask(request),
       flushSoon: () => this.#connection.flushSoon(),
       onConnection: options.onConnection,
     });
@@ -188,31 +189,25 @@ export class Client extends Administration {
     yield* this.storedEvents(last ?? 0);
   }
 
-  /** The pool as a whole: figures of now, ten minutes of history, what an admin should know. */
+  /** The pool as a whole: current figures, ten minutes of history, notices. */
   liveOverview(): Live<LiveOverview> {
-    return this.#conversation.topics.live({ topic: 'overview' }, showOverview);
+    return this.#conversation.topics.live({ topic: 'overview' }, reduceOverview);
   }
 
   /** All workers, with their load. */
   liveWorkers(): Live<LiveWorkers> {
-    return this.#conversation.topics.live({ topic: 'workers' }, showWorkers);
+    return this.#conversation.topics.live({ topic: 'workers' }, reduceWorkers);
   }
 
   /** One worker in detail. Fails with `not_found` for an id that does not exist. */
   liveWorker(id: string): Live<LiveWorker> {
-    return this.#conversation.topics.live({ topic: 'worker', worker: id }, showWorker);
+    return this.#conversation.topics.live({ topic: 'worker', worker: id }, reduceWorker);
   }
 
   /** The newest tasks that fit a filter. For one task see {@link watch} and {@link task}. */
   liveTasks({ states, kind, owner, worker, limit }: LiveTaskFilter = {}): Live<LiveTasks> {
-    const filter = {
-      ...(states === undefined ? {} : { states: [...states] }),
-      ...(kind === undefined ? {} : { kind }),
-      ...(owner === undefined ? {} : { owner }),
-      ...(worker === undefined ? {} : { worker }),
-      ...(limit === undefined ? {} : { limit }),
-    };
-    return this.#conversation.topics.live({ topic: 'tasks', filter }, showTasks);
+    const filter = defined({ states: states && [...states], kind, owner, worker, limit });
+    return this.#conversation.topics.live({ topic: 'tasks', filter }, reduceTasks);
   }
 
   /**
@@ -220,12 +215,8 @@ export class Client extends Administration {
    * every event see {@link events}.
    */
   liveRecent({ types, subject, audit }: RecentFilter = {}): Live<LiveRecent> {
-    const filter = {
-      ...(types === undefined ? {} : { types: [...types] }),
-      ...(subject === undefined ? {} : { subject }),
-      ...(audit === undefined ? {} : { audit }),
-    };
-    return this.#conversation.topics.live({ topic: 'recent', ...filter }, showRecent);
+    const filter = defined({ types: types && [...types], subject, audit });
+    return this.#conversation.topics.live({ topic: 'recent', ...filter }, reduceRecent);
   }
 
   /**
@@ -233,7 +224,7 @@ export class Client extends Administration {
    * (see `joining` of {@link ConnectOptions}).
    */
   liveJoin(token?: string): Live<LiveJoin> {
-    return this.#conversation.topics.live({ topic: 'join', ...(token === undefined ? {} : { token }) }, showJoin);
+    return this.#conversation.topics.live({ topic: 'join', ...defined({ token }) }, reduceJoin);
   }
 
   /**
@@ -272,7 +263,7 @@ export class Client extends Administration {
     return state.name === 'closed' ? state.error : undefined;
   }
 
-  protected ask(request: Request): Promise<unknown> {
+  protected ask<R extends Request>(request: R): Promise<ReplyTo<R>> {
     if (this.#endedBy) return Promise.reject(this.#endedBy);
     const reply = this.#conversation.requests.ask(request);
     this.#connection.flushSoon();
@@ -281,7 +272,7 @@ export class Client extends Administration {
 
   async #subscribe(since: number | undefined): Promise<number> {
     const request = { type: 'subscribe', topic: 'events', ...(since === undefined ? {} : { since }) } as const;
-    return ((await this.ask(request)) as { last: number }).last;
+    return (await this.ask(request)).last;
   }
 }
 

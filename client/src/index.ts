@@ -4,7 +4,7 @@ export { ProtocolError } from '@rma/protocol/error';
 export type { PoolEvent } from '@rma/protocol/event';
 export { type BlobRef, isBlobRef } from '@rma/protocol/payload';
 export type { Constraints, Failure, TaskChange, TaskState } from '@rma/protocol/task';
-export type { Fact, History, OverviewNow, WorkerRow, WorkerSamples, WorkerTask } from '@rma/protocol/topic';
+export type { History, Notice, OverviewNow, WorkerRow, WorkerSamples, WorkerTask } from '@rma/protocol/topic';
 export type {
   AuditEntry,
   AuditPage,

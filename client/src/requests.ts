@@ -3,11 +3,8 @@
  * actions that must not be done twice: those reject, because nobody can tell whether they were done. No I/O.
  */
 import { ProtocolError } from '@rma/protocol/error';
-import type { Up, UpOf } from '@rma/protocol/up';
-
-type Asking = UpOf<'query'> | UpOf<'act'> | UpOf<'cancel'> | UpOf<'subscribe'>;
-/** A message that is answered by `reply`, without its number. */
-export type Request = Asking extends infer M ? (M extends Asking ? Omit<M, 'ref'> : never) : never;
+import type { Asking, ReplyTo, Request } from '@rma/protocol/reply';
+import type { Up } from '@rma/protocol/up';
 
 interface Pending {
   readonly message: Asking;
@@ -33,11 +30,12 @@ export class Requests {
     return this.#pending.size;
   }
 
-  ask(request: Request): Promise<unknown> {
+  ask<R extends Request>(request: R): Promise<ReplyTo<R>> {
     return new Promise((resolve, reject) => {
-      const message = { ...request, ref: this.#nextRef } as Asking;
+      const message = { ...request, ref: this.#nextRef } as unknown as Asking;
       this.#nextRef = this.#nextRef >= 4_294_967_295 ? 1 : this.#nextRef + 1;
-      const pending = { message, resolve, reject, isSent: false };
+      // The protocol's table of replies says what a coordinator answers: the only place that trusts it.
+      const pending = { message, resolve: resolve as (result: unknown) => void, reject, isSent: false };
       this.#pending.set(message.ref, pending);
       this.#unsent.push(pending);
     });

@@ -1,13 +1,13 @@
 /**
- * The catalogue's text: YAML to entries, or to faults with line and column; and digests written into it without touching
- * anything else. Pure: nobody here reads a file.
+ * The catalogue's text: YAML to entries, or to problems with line and column; and image digests written into it, every
+ * other character left as it is. Pure: reads no file.
  */
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
-import { Catalog, type CatalogEntry, type CatalogSource, entriesOf, faultsOf } from './catalog.js';
+import { Catalog, type CatalogEntry, type CatalogSource, entriesOf, problemsOf } from './catalog.js';
 
-export interface TextFault {
+export interface TextProblem {
   readonly line: number;
   readonly column: number;
   readonly message: string;
@@ -15,9 +15,9 @@ export interface TextFault {
 
 export type CatalogReading =
   | { readonly ok: true; readonly entries: readonly CatalogEntry[] }
-  | { readonly ok: false; readonly faults: readonly TextFault[] };
+  | { readonly ok: false; readonly problems: readonly TextProblem[] };
 
-interface SchemaFault {
+interface SchemaError {
   readonly keyword: string;
   readonly instancePath: string;
   readonly message: string;
@@ -30,13 +30,13 @@ export function readCatalog(text: string): CatalogReading {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   if (document.errors.length > 0) {
-    const faults = document.errors.map(({ pos, message }) => {
+    const problems = document.errors.map(({ pos, message }) => {
       const { line, col } = lines.linePos(pos[0]);
       return { line, column: col, message: message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '') };
     });
-    return { ok: false, faults };
+    return { ok: false, problems };
   }
-  const at = (path: readonly string[], message: string): TextFault => {
+  const at = (path: readonly string[], message: string): TextProblem => {
     const { line, col } = lines.linePos(offsetOf(document, path));
     return { line, column: col, message };
   };
@@ -44,21 +44,21 @@ export function readCatalog(text: string): CatalogReading {
   try {
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    return { ok: false, faults: [at([], error instanceof Error ? error.message : String(error))] };
+    return { ok: false, problems: [at([], error instanceof Error ? error.message : String(error))] };
   }
   validator ??= Compile(Catalog as TSchema);
   if (!validator.Check(value)) {
-    const faults = schemaFaults(validator.Errors(value) as unknown as SchemaFault[]);
-    return { ok: false, faults: faults.map(({ path, message }) => at(path, message)) };
+    const problems = schemaProblems(validator.Errors(value) as unknown as SchemaError[]);
+    return { ok: false, problems: problems.map(({ path, message }) => at(path, message)) };
   }
   const source = value as CatalogSource;
-  const faults = faultsOf(source).map(({ path, message }) => at(path, `${path.slice(1).join('.')}: ${message}`));
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, entries: entriesOf(source) };
+  const problems = problemsOf(source).map(({ path, message }) => at(path, `${path.slice(1).join('.')}: ${message}`));
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, entries: entriesOf(source) };
 }
 
 /** @returns `FILE:LINE:COLUMN: message`, a line each */
-export function faultLines(file: string, faults: readonly TextFault[]): string {
-  return faults
+export function problemLines(file: string, problems: readonly TextProblem[]): string {
+  return problems
     .toSorted((a, b) => a.line - b.line || a.column - b.column)
     .map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`)
     .join('\n');
@@ -79,7 +79,7 @@ export function imagesOf(entries: readonly CatalogEntry[]): { workload: string; 
   );
 }
 
-/** The text with these digests, by workload, beside their images; every other character stays as it is. */
+/** The text with these digests, by workload, beside their images. */
 export function withDigests(text: string, digests: ReadonlyMap<string, string>): string {
   const document = parseDocument(text, { keepSourceTokens: true });
   const edits: { from: number; to: number; text: string }[] = [];
@@ -113,7 +113,7 @@ export function withDigests(text: string, digests: ReadonlyMap<string, string>):
   return result;
 }
 
-function schemaFaults(errors: readonly SchemaFault[]): { path: string[]; message: string }[] {
+function schemaProblems(errors: readonly SchemaError[]): { path: string[]; message: string }[] {
   const found = new Map<string, { path: string[]; message: string }>();
   for (const { keyword, instancePath, message, params } of errors) {
     const path = instancePath.split('/').slice(1).map(unescaped);
@@ -134,7 +134,7 @@ function schemaFaults(errors: readonly SchemaFault[]): { path: string[]; message
     }
   }
   const all = [...found.values()];
-  // A fault of a part says more than "the whole must match".
+  // The problem of a part says more than "the whole must match".
   return all.filter(
     ({ path }) => !all.some((other) => other.path.length > path.length && startsWith(other.path, path)),
   );
@@ -145,7 +145,7 @@ const unescaped = (key: string): string => key.replaceAll('~1', '/').replaceAll(
 const listOf = (value: unknown): string[] | undefined =>
   Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined;
 
-/** Where a value stands: its key's place, or that of the nearest value around it. */
+/** The offset of a value's key, or of the nearest enclosing value that has one. */
 function offsetOf(document: Document, path: readonly string[]): number {
   for (let length = path.length; length > 0; length--) {
     const parent = document.getIn(path.slice(0, length - 1), true);

@@ -1,6 +1,6 @@
 /**
  * The catalogue: what can run in the pool. Each entry names a container, an embedded workload of the agent, or both;
- * what it needs; which task kinds it serves; and how many of it are wanted.
+ * what it needs; which task kinds it serves; and its minimum and maximum number of replicas.
  */
 import { type Static, type TSchema, Type } from 'typebox';
 import { oneOf } from './one-of.js';
@@ -16,32 +16,41 @@ export const WorkloadName = Type.String({
 const Seconds = Type.Integer({ minimum: 1, maximum: 2_592_000 });
 const Count = Type.Integer({ minimum: 0, maximum: 10_000 });
 
-/** Kinds and slots stand in the entry: they hold for its embedded form, too. */
+/** Kinds and slots are fields of the entry: they apply to its embedded form, too. */
 const CatalogContainer = Type.Omit(ContainerSpec, ['kinds', 'slots']);
 
 const Entry = Type.Object({
   title: plainText(200, 1),
-  tier: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: 'what a machine must at least be of' })),
+  tier: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 3, description: 'the lowest tier of machine that may run it' }),
+  ),
   container: Type.Optional(CatalogContainer),
   embedded: Type.Optional(
-    Type.Unsafe<string>({ ...WorkloadName, description: 'the workload of the agent that does the same' }),
+    Type.Unsafe<string>({
+      ...WorkloadName,
+      description: 'the embedded workload of the agent that serves the same kinds',
+    }),
   ),
-  prefer: Type.Optional(oneOf(['container', 'embedded'], { description: 'where both can run; default container' })),
+  prefer: Type.Optional(
+    oneOf(['container', 'embedded'], { description: 'which form to run where both can; default container' }),
+  ),
   everywhere: Type.Optional(
-    Type.Boolean({ description: 'the embedded form runs on every machine that brings it, as far as it fits' }),
+    Type.Boolean({
+      description: 'the embedded form runs on every machine whose agent has it and whose resources admit it',
+    }),
   ),
   kinds: Type.Array(Kind, { maxItems: 64 }),
   models: Type.Optional(Type.Array(plainText(256, 1), { minItems: 1, maxItems: 64 })),
   slots: Type.Optional(Type.Integer({ minimum: 1, maximum: 4_096, description: 'tasks at once; default 1' })),
   trust: Type.Optional(Trust),
   stateful: Type.Optional(Type.Boolean({ description: 'stays on the worker that holds its data' })),
-  wholeGpu: Type.Optional(Type.Boolean({ description: 'takes all of the GPU memory that it finds' })),
+  wholeGpu: Type.Optional(Type.Boolean({ description: 'reserves all free GPU memory' })),
   replicas: Type.Optional(Type.Object({ floor: Type.Optional(Count), ceiling: Type.Optional(Count) })),
   idleSeconds: Type.Optional(Seconds),
   minRunSeconds: Type.Optional(Seconds),
 });
 
-/** As people write it. {@link CatalogEntry} is what becomes of an entry. */
+/** The file's schema. {@link CatalogEntry} is an entry with its defaults. */
 export const Catalog = strict(
   Type.Object({
     version: Type.Literal(1),
@@ -66,13 +75,13 @@ export interface CatalogEntry {
   readonly wholeGpu: boolean;
   readonly floor: number;
   readonly ceiling: number;
-  /** Unloaded after so long without work; 0 for only when its room is needed. */
+  /** Stopped after so long without work; 0: only when its resources are needed. */
   readonly idleSeconds: number;
   readonly minRunSeconds: number;
 }
 
-export interface CatalogFault {
-  /** Of the value, as keys from the top. */
+export interface CatalogProblem {
+  /** Keys from the top of the document to the value. */
   readonly path: readonly string[];
   readonly message: string;
 }
@@ -80,49 +89,54 @@ export interface CatalogFault {
 /** Kinds that only trusted machines serve: they hold other people's data. */
 export const isTrustedKind = (kind: string): boolean => /^(rag|vector|postgres|redis)\./.test(kind);
 
-/** What a schema cannot say. */
-export function faultsOf(source: CatalogSource): CatalogFault[] {
-  const faults: CatalogFault[] = [];
+/** The rules between fields, which the schema cannot express. */
+export function problemsOf(source: CatalogSource): CatalogProblem[] {
+  const problems: CatalogProblem[] = [];
   for (const [name, entry] of Object.entries(source.workloads)) {
-    const fault = (message: string, ...path: string[]) => faults.push({ path: ['workloads', name, ...path], message });
+    const problem = (message: string, ...path: string[]) =>
+      problems.push({ path: ['workloads', name, ...path], message });
     const { container, embedded, replicas } = entry;
-    if (!container && embedded === undefined) fault('needs a container, an embedded workload, or both');
-    if (entry.everywhere && embedded === undefined) fault('only an embedded workload can run everywhere', 'everywhere');
-    if (entry.stateful && entry.everywhere) fault('what has state runs in one place, not everywhere', 'everywhere');
+    if (!container && embedded === undefined) problem('needs a container, an embedded workload, or both');
+    if (entry.everywhere && embedded === undefined)
+      problem('only an embedded workload can run everywhere', 'everywhere');
+    if (entry.stateful && entry.everywhere) problem('what has state runs in one place, not everywhere', 'everywhere');
     if (entry.stateful && (replicas?.ceiling ?? 1) > 1) {
-      fault('what has state runs once: its ceiling is at most 1', 'replicas', 'ceiling');
+      problem('what has state runs once: its ceiling is at most 1', 'replicas', 'ceiling');
     }
     if (replicas?.ceiling !== undefined && (replicas.floor ?? 0) > replicas.ceiling) {
-      fault(`the floor ${replicas.floor} is above the ceiling ${replicas.ceiling}`, 'replicas', 'floor');
+      problem(`the floor ${replicas.floor} is above the ceiling ${replicas.ceiling}`, 'replicas', 'floor');
     }
     if (entry.stateful && (replicas?.floor ?? 0) > 1) {
-      fault('what has state runs once: its floor is at most 1', 'replicas', 'floor');
+      problem('what has state runs once: its floor is at most 1', 'replicas', 'floor');
     }
     if (entry.trust === 'community' && entry.kinds.some(isTrustedKind)) {
-      fault('rag.*, vector.*, postgres.* and redis.* hold data: they are for trusted machines only', 'trust');
+      problem('rag.*, vector.*, postgres.* and redis.* hold data: they are for trusted machines only', 'trust');
     }
     if (!container) {
-      if (entry.wholeGpu) fault('only a container gets a GPU', 'wholeGpu');
+      if (entry.wholeGpu) problem('only a container gets a GPU', 'wholeGpu');
       continue;
     }
     const { gpu, resources, port, api, requests, health } = container;
-    if (gpu && !resources.vramMiB) fault('a GPU workload must say how much vramMiB it needs', 'container', 'resources');
-    if (!gpu && (resources.vramMiB || entry.wholeGpu)) fault('has no GPU: set gpu, or leave the VRAM out', 'container');
-    if (gpu && entry.tier !== 1) fault('a GPU workload is of tier 1', entry.tier === undefined ? 'container' : 'tier');
+    if (gpu && !resources.vramMiB)
+      problem('a GPU workload must give the vramMiB that it needs', 'container', 'resources');
+    if (!gpu && (resources.vramMiB || entry.wholeGpu))
+      problem('has no GPU: set gpu, or leave the VRAM out', 'container');
+    if (gpu && entry.tier !== 1)
+      problem('a GPU workload is of tier 1', entry.tier === undefined ? 'container' : 'tier');
     if (entry.kinds.length > 0 && api === undefined) {
-      fault('serves task kinds, so it needs an api: openai, rma or http', 'container');
+      problem('serves task kinds, so it needs an api: openai, rma or http', 'container');
     }
-    if (entry.kinds.length > 0 && port === undefined) fault('serves task kinds, so it needs a port', 'container');
+    if (entry.kinds.length > 0 && port === undefined) problem('serves task kinds, so it needs a port', 'container');
     if (port === undefined && (health?.http !== undefined || health?.tcp)) {
-      fault('a health check over http or tcp needs a port', 'container', 'health');
+      problem('a health check over http or tcp needs a port', 'container', 'health');
     }
     if (api === 'http') {
       for (const kind of entry.kinds) {
-        if (!requests?.[kind]) fault(`says api: http, so requests must map ${kind}`, 'container', 'requests');
+        if (!requests?.[kind]) problem(`has api: http, so requests must map ${kind}`, 'container', 'requests');
       }
     }
   }
-  return faults;
+  return problems;
 }
 
 export function entriesOf(source: CatalogSource): CatalogEntry[] {
@@ -151,7 +165,7 @@ export function entriesOf(source: CatalogSource): CatalogEntry[] {
   });
 }
 
-/** The same schema, with no fields but those that it names: a typing error in a file must not pass for silence. */
+/** The schema without additional properties: a misspelt field of the file must be reported, not ignored. */
 function strict<S extends TSchema>(schema: S): S {
   const close = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(close);

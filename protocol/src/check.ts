@@ -1,17 +1,16 @@
 /** Validation of messages against their schemas, compiled on first use. An error names the path and what was expected. */
 
-import type { TSchema } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { DOWN, type Down } from './down.js';
 import { ProtocolError } from './error.js';
-import { refusingBytes } from './plain-map.js';
 import { UP, type Up } from './up.js';
 
-// Eight by default: of a union with as many branches the one that was meant would not be looked at.
+// The default of eight would not reach the later branches of a large union.
 Settings.Set({ maxErrors: 32 });
 
-interface Fault {
+interface SchemaError {
   readonly keyword: string;
   readonly instancePath: string;
   readonly message: string;
@@ -30,9 +29,9 @@ export class Check<T> {
   assert(value: unknown): T {
     this.#validator ??= Compile(refusingBytes(this.schema));
     if (this.#validator.Check(value)) return value as T;
-    const fault = worst(this.#validator.Errors(value) as Fault[]);
-    const path = fault?.instancePath ?? '';
-    const expected = fault?.message.replace(/^must /, '') ?? 'something else';
+    const error = mostSpecific(this.#validator.Errors(value) as SchemaError[]);
+    const path = error?.instancePath ?? '';
+    const expected = error?.message.replace(/^must /, '') ?? 'something else';
     throw new ProtocolError(
       'invalid',
       `${this.what}: ${path === '' ? 'the message' : path} must ${expected}`,
@@ -42,12 +41,12 @@ export class Check<T> {
   }
 }
 
-/** The deepest fault tells most: in a union the branch that got furthest is the one that was meant. */
-function worst(faults: readonly Fault[]): Fault | undefined {
-  const score = (fault: Fault) =>
-    fault.instancePath.split('/').length * 4 + (fault.keyword === 'anyOf' ? 0 : fault.keyword === 'const' ? 1 : 2);
-  return faults.reduce<Fault | undefined>(
-    (best, fault) => (!best || score(fault) > score(best) ? fault : best),
+/** The deepest error: of a union it is in the branch that matched furthest, the one that was meant. */
+function mostSpecific(errors: readonly SchemaError[]): SchemaError | undefined {
+  const score = ({ instancePath, keyword }: SchemaError) =>
+    instancePath.split('/').length * 4 + (keyword === 'anyOf' ? 0 : keyword === 'const' ? 1 : 2);
+  return errors.reduce<SchemaError | undefined>(
+    (best, error) => (!best || score(error) > score(best) ? error : best),
     undefined,
   );
 }
@@ -81,4 +80,34 @@ export function checkUp(message: unknown): Up {
 /** @throws ProtocolError of kind `unknown_message` or `invalid` */
 export function checkDown(message: unknown): Down {
   return check(DOWN_CHECKS, message);
+}
+
+/**
+ * The schema with a refinement on every map that a Uint8Array would satisfy: where all fields are optional, bytes would
+ * pass as an empty map, and be forwarded as bytes.
+ */
+function refusingBytes(schema: TSchema): TSchema {
+  const copy = copyOf(schema) as { type?: unknown; required?: unknown[] };
+  // A Uint8Array has none of the required fields.
+  if (copy.type !== 'object' || (copy.required?.length ?? 0) > 0) return copy as TSchema;
+  return Type.Refine(
+    copy as TSchema,
+    (value) => !(value instanceof Uint8Array),
+    () => 'must be a map, not bytes',
+  );
+}
+
+/** Includes non-enumerable properties: the library keeps refinements in such. */
+function copyOf(node: object): object {
+  const copy = Object.create(Object.getPrototypeOf(node) as object | null) as object;
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(node))) {
+    Object.defineProperty(copy, name, { ...property, value: inside(name, property.value) });
+  }
+  return copy;
+}
+
+function inside(name: string, value: unknown): unknown {
+  if (name === '~refine' || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => inside('', item));
+  return refusingBytes(value as TSchema);
 }

@@ -2,74 +2,47 @@
  * Frames to messages and back, for both subprotocols. MessagePack frames are plain maps; JSON frames carry the same
  * names, with payload fields as plain values. What comes out of `decode` is not yet checked: see check.ts.
  */
-import { Packr, Unpackr } from 'msgpackr';
-import { DOWN, type Down } from './down.js';
+import type { Down } from './down.js';
 import { ProtocolError } from './error.js';
 import { LIMITS } from './limits.js';
-import { packPayload, unpackPayload, valueFromJson, valueToJson } from './payload.js';
+import { packPayload, packr, unpackPayload, unpackr, valueFromJson, valueToJson } from './payload.js';
 import { assertPlainMsgpack } from './plain-msgpack.js';
-import { UP, type Up } from './up.js';
+import type { Up } from './up.js';
 import { SUBPROTOCOL_JSON, type Subprotocol } from './version.js';
-
-const packr = new Packr({
-  useRecords: false,
-  int64AsType: 'number',
-  encodeUndefinedAsNil: true,
-  variableMapSize: true,
-});
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
 
 type Json = { [key: string]: unknown };
 type Convert = (value: unknown) => unknown;
-/** Where a message's payload fields are: a property that is one, or that holds some, or a list of such. */
-interface PayloadMap {
-  readonly [property: string]: 'payload' | { readonly list: boolean; readonly inside: PayloadMap };
+
+interface PayloadPlace {
+  /** The list of the message whose items hold a payload, and the field of an item that does. */
+  readonly list: string;
+  readonly field: string;
 }
 
-interface SchemaNode {
-  payload?: boolean;
-  properties?: Record<string, SchemaNode>;
-  items?: SchemaNode;
-  allOf?: SchemaNode[];
-}
+/**
+ * Where messages hold payloads, by type. tests/protocol/codec.test.ts holds this against the schemas: importing those
+ * here would put every message that goes up into a browser's bundle.
+ */
+export const PAYLOADS: Readonly<Record<'up' | 'down', ReadonlyMap<string, PayloadPlace>>> = {
+  up: new Map([
+    ['submit', { list: 'tasks', field: 'input' }],
+    ['chunks', { list: 'chunks', field: 'data' }],
+    ['results', { list: 'results', field: 'output' }],
+  ]),
+  down: new Map([
+    ['dispatch', { list: 'tasks', field: 'input' }],
+    ['chunks', { list: 'chunks', field: 'data' }],
+    ['ended', { list: 'tasks', field: 'output' }],
+  ]),
+};
 
-function payloadMap(schema: SchemaNode): PayloadMap | undefined {
-  const map: Record<string, PayloadMap[string]> = {};
-  const parts = schema.allOf ?? [schema];
-  for (const [name, node] of parts.flatMap((part) => Object.entries(part.properties ?? {}))) {
-    if (node.payload) map[name] = 'payload';
-    else {
-      const inside = payloadMap(node.items ?? node);
-      if (inside) map[name] = { list: node.items !== undefined, inside };
-    }
-  }
-  return Object.keys(map).length > 0 ? map : undefined;
-}
-
-function payloadMaps(table: Readonly<Record<string, unknown>>): ReadonlyMap<string, PayloadMap> {
-  const maps = new Map<string, PayloadMap>();
-  for (const [type, schema] of Object.entries(table)) {
-    const map = payloadMap(schema as SchemaNode);
-    if (map) maps.set(type, map);
-  }
-  return maps;
-}
-
-const PAYLOADS = { up: payloadMaps(UP), down: payloadMaps(DOWN) };
-
-function convertPayloads(message: Json, map: PayloadMap, convert: Convert): Json {
-  const copy: Json = { ...message };
-  for (const [name, what] of Object.entries(map)) {
-    const value = message[name];
-    if (value === undefined) continue;
-    if (what === 'payload') copy[name] = convert(value);
-    else if (what.list) {
-      if (Array.isArray(value)) {
-        copy[name] = value.map((item) => (isJson(item) ? convertPayloads(item, what.inside, convert) : item));
-      }
-    } else if (isJson(value)) copy[name] = convertPayloads(value, what.inside, convert);
-  }
-  return copy;
+function convertPayloads(message: Json, { list, field }: PayloadPlace, convert: Convert): Json {
+  const items = message[list];
+  if (!Array.isArray(items)) return message;
+  const converted = items.map((item: unknown) =>
+    isJson(item) && item[field] !== undefined ? { ...item, [field]: convert(item[field]) } : item,
+  );
+  return { ...message, [list]: converted };
 }
 
 function isJson(value: unknown): value is Json {
@@ -81,16 +54,16 @@ const fromJsonPayload: Convert = (value) => packPayload(valueFromJson(value));
 
 function encode(direction: 'up' | 'down', message: Up | Down, subprotocol: Subprotocol): Uint8Array | string {
   if (subprotocol !== SUBPROTOCOL_JSON) return packr.pack(message);
-  const map = PAYLOADS[direction].get(message.type);
-  return JSON.stringify(map ? convertPayloads(message as Json, map, toJsonPayload) : valueToJson(message));
+  const place = PAYLOADS[direction].get(message.type);
+  return JSON.stringify(place ? convertPayloads(message as Json, place, toJsonPayload) : valueToJson(message));
 }
 
 function decode(direction: 'up' | 'down', frame: Uint8Array | string): unknown {
   const message = typeof frame === 'string' ? parseJson(frame) : unpack(frame);
   if (!isJson(message)) throw new ProtocolError('invalid', 'a message is a map', '', 'a map with a `type`');
   if (typeof frame !== 'string') return message;
-  const map = typeof message.type === 'string' ? PAYLOADS[direction].get(message.type) : undefined;
-  return map ? convertPayloads(message, map, fromJsonPayload) : message;
+  const place = typeof message.type === 'string' ? PAYLOADS[direction].get(message.type) : undefined;
+  return place ? convertPayloads(message, place, fromJsonPayload) : message;
 }
 
 function parseJson(frame: string): unknown {
@@ -104,7 +77,7 @@ function parseJson(frame: string): unknown {
   return message;
 }
 
-/** JSON.parse takes any depth; whoever walks the message later must not run out of stack. */
+/** JSON.parse accepts any depth; recursive functions over the message would overflow the stack. */
 function assertDepth(value: unknown, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (depth === LIMITS.maxDepth) {

@@ -4,17 +4,18 @@ import { CLOSE } from './error.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
 import { PoolEvent } from './pool-event.js';
+import { ROLES } from './role-name.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
 import { AttemptRef, BlobId, Chunk, Dispatch, Millis, Refusal, TaskChange, TaskEnd, TaskId, WorkerId } from './task.js';
 import { TOPIC_MESSAGES } from './topic.js';
-import { Heartbeat } from './up.js';
 import { WireError } from './wire-error.js';
 import { Assignment, Verdict } from './worker.js';
 
 const Ref = Type.Integer({ description: 'of the message that it answers, or that answers it' });
 
-export const ROLES = ['admin', 'client', 'join', 'worker'] as const;
-export type Role = (typeof ROLES)[number];
+export { ROLES, type Role } from './role-name.js';
+
+export const Heartbeat = Type.Object({ type: Type.Literal('heartbeat') }, { description: 'after 3 s without sending' });
 
 export const Welcome = Type.Object(
   {
@@ -22,7 +23,7 @@ export const Welcome = Type.Object(
     protocol: Type.Integer(),
     session: Type.String(),
     role: oneOf(ROLES),
-    subject: Type.String({ description: 'whom the token names; owner of what is submitted' }),
+    subject: Type.String({ description: 'whom the token names: the owner of tasks submitted in this session' }),
     server: Type.Object({ name: Type.String(), version: Type.String() }),
     features: Type.Array(Type.String()),
     heartbeatMs: Millis,
@@ -50,12 +51,12 @@ export const Accepted = Type.Object(
 
 export const Refused = Type.Object(
   { type: Type.Literal('refused'), tasks: Type.Array(Refusal) },
-  { description: 'these tasks of a `submit`, or watches, were not taken, each with its reason' },
+  { description: 'tasks of a `submit`, or watches, that were refused, each with its error' },
 );
 
 export const Changed = Type.Object(
   { type: Type.Literal('changed'), tasks: Type.Array(TaskChange) },
-  { description: 'watched tasks that go on' },
+  { description: 'progress and state changes of watched tasks' },
 );
 
 export const ChunksDown = Type.Object(
@@ -78,9 +79,9 @@ export const ErrorMessage = Type.Object(
     type: Type.Literal('error'),
     ref: Type.Optional(Ref),
     error: WireError,
-    about: Type.Optional(Type.String({ description: 'the type of the message at fault' })),
+    about: Type.Optional(Type.String({ description: 'the type of the message that failed' })),
   },
-  { description: 'a message was not carried out' },
+  { description: 'a message failed' },
 );
 
 export const Events = Type.Object(
@@ -116,7 +117,7 @@ export const Acknowledged = Type.Object(
       }),
     ),
   },
-  { description: 'on disk, or no longer wanted' },
+  { description: 'on disk, or no longer needed' },
 );
 
 export const Logs = Type.Object(
@@ -127,7 +128,7 @@ export const Logs = Type.Object(
     lines: Type.Integer({ minimum: 1, maximum: LIMITS.maxLogLines }),
     since: Type.Optional(Type.String({ description: 'only lines after this time' })),
   },
-  { description: 'tell the end of what services wrote; answered by `log.lines` within 10 s' },
+  { description: 'requests the newest log lines of the services; answered by `log.lines` within 10 s' },
 );
 
 export const Goodbye = Type.Object(
@@ -137,7 +138,7 @@ export const Goodbye = Type.Object(
     message: Type.String(),
     reconnectAfterMs: Type.Optional(Millis),
   },
-  { description: 'the coordinator closes; why, and when to dial again' },
+  { description: 'the coordinator closes the connection: why, and when to dial again' },
 );
 
 export const BlobReady = Type.Object(

@@ -1,6 +1,6 @@
 /**
- * The errors and close codes of the wire. An error says what happened, to what, and what to do next. Its schema stands
- * beside it: what is needed everywhere loads no schema library.
+ * The errors and close codes of the wire. An error says what happened, to what, and what to do next. The schema is in
+ * wire-error.ts: this module must not load the schema library.
  */
 import type { WireError } from './wire-error.js';
 
@@ -11,16 +11,16 @@ export const ERROR_KINDS = {
   forbidden: 'the role does not allow this message or action',
   unsupported_version: 'the protocol version is not spoken here',
   unknown_message: 'the message type does not exist',
-  invalid: 'a field is missing or wrong; `path` and `expected` tell which',
-  not_found: 'no such thing, or it belongs to somebody else',
+  invalid: 'a field is missing or wrong; see `path` and `expected`',
+  not_found: 'it does not exist, or belongs to another owner',
   conflict: 'the id exists with other content, or the state does not admit the action',
   unknown_kind: 'no worker ever offered this task kind',
   unservable: 'nothing in the pool can ever serve these constraints',
   too_large: 'a size limit was passed; the message names it',
   rate_limited: 'too many messages; the message names the limit',
   queue_full: 'the client has too many queued tasks or lanes',
-  storage_full: 'the coordinator cannot persist now; send again later',
-  unavailable: 'cannot be answered now; send again later',
+  storage_full: 'the coordinator cannot persist now; send it again later',
+  unavailable: 'cannot be answered now; send it again later',
   internal: 'a defect of the coordinator',
 } as const;
 

@@ -1,10 +1,12 @@
-/** What can happen in a pool, in words. */
+/**
+ * The types of events that a pool records, each with its meaning, and how a filter names them. Imports no schema library.
+ */
 
 export type { PoolEvent } from './pool-event.js';
 
 export const EVENT_TYPES = {
   'coordinator.started': 'the coordinator serves; data: version, transport',
-  'coordinator.stopped': 'the coordinator stops in order',
+  'coordinator.stopped': 'the coordinator shuts down in order',
   'worker.joined': 'a machine joined for the first time; data: name, tier, reasons, owner, trust',
   'worker.online': 'a worker has a session; data: name, tier',
   'worker.offline': 'a worker lost its session; data: reason',
@@ -24,20 +26,25 @@ export const EVENT_TYPES = {
   'storage.recovered': 'the coordinator persists again',
   'worker.left': 'a worker left the pool for good, as its donor asked; its credential is revoked',
   'service.pulling': 'an image is being pulled, at most once a second; data: service, bytes, totalBytes',
-  'worker.policy': 'a donor paused a machine, or lends it again; data: paused, reason',
+  'worker.policy': 'a donor paused or resumed a machine; data: paused, reason',
   'workload.bound': 'a workload with state is bound to the worker that holds it; data: workload',
   'workload.released': 'a workload with state is no longer bound to a worker; data: workload, reason',
-  'catalog.changed': 'another catalogue is in force; data: source, workloads',
-  'catalog.refused': 'a changed catalogue has mistakes, the one before stays; data: source, message',
+  'catalog.changed': 'a new catalogue is in force; data: source, workloads',
+  'catalog.refused': 'a changed catalogue has mistakes, the previous one stays in force; data: source, message',
   'worker.resumed': 'an admin lets a worker take tasks again; data: by',
   'worker.renamed': 'an admin renamed a worker; data: name, before, by',
   'worker.labelled': "an admin replaced a worker's labels; data: labels, by",
   'task.cancelled': 'an admin cancelled a task; data: owner, by',
   'task.retried': 'an admin submitted an ended task again; data: as, owner, by',
-  'session.opened': 'somebody signed in with a browser; data: role, by',
-  'session.closed': 'somebody signed out; data: role, by',
+  'session.opened': 'a browser session began; data: role, by',
+  'session.closed': 'a browser session was ended by its user; data: role, by',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 
 /** A type's place in this list is how it is stored: append, never reorder. */
 export const EVENT_CODES = Object.keys(EVENT_TYPES) as EventType[];
+
+/** Whether an event's type is one of those asked for: by name, or by a prefix that ends with a dot, such as `worker.`. */
+export function matchesEventTypes(type: string, asked: readonly string[] | undefined): boolean {
+  return asked === undefined || asked.some((one) => type === one || (one.endsWith('.') && type.startsWith(one)));
+}

@@ -1,5 +1,5 @@
 /**
- * What a worker says of its machine: `Hardware` once a session, `LoadSample` every few seconds.
+ * What a worker reports about its machine: `Hardware` once a session, `LoadSample` every few seconds.
  * Figures are what the agent may *use* (cgroup limits, not the host's size). The values come from
  * strangers: everything has a bound, and text carries no control characters (people read it in terminals).
  */
@@ -8,7 +8,7 @@ import { plainText } from './plain-text.js';
 
 const Text = (maxLength: number) => plainText(maxLength);
 
-/** The most that the schemas below admit; a probe cuts what it found to these. */
+/** The bounds of the schemas below; a probe truncates its findings to them. */
 export const hardwareLimits = { gpus: 64, notes: 32, noteLength: 300, nameLength: 128 } as const;
 
 const maxMiB = 2 ** 28;
@@ -46,7 +46,7 @@ export const Hardware = Type.Object({
   hostname: Type.Optional(Text(253)),
   cpu: Type.Object({
     model: Text(hardwareLimits.nameLength),
-    /** Usable logical cores; a fraction where a cgroup quota says so. */
+    /** Usable logical cores; a fraction under a cgroup quota. */
     logicalCores: Type.Number({ exclusiveMinimum: 0, maximum: 65_536 }),
   }),
   memory: Type.Object({
@@ -57,12 +57,12 @@ export const Hardware = Type.Object({
   disk: Type.Object({ freeGiB: GiB, totalGiB: GiB }),
   gpus: Type.Array(Gpu, { maxItems: hardwareLimits.gpus }),
   container: Type.Boolean(),
-  /** What people should know of the figures: "limited to 2 cores by cgroup v2", "nvidia-smi not found". */
+  /** Remarks on the figures: "limited to 2 cores by cgroup v2", "nvidia-smi not found". */
   notes: Type.Array(Text(hardwareLimits.noteLength), { maxItems: hardwareLimits.notes }),
 });
 export type Hardware = Static<typeof Hardware>;
 
-/** How busy one GPU is; what its driver does not tell is absent. */
+/** The load of one GPU; what its driver does not report is absent. */
 export const GpuLoad = Type.Object({
   index: GpuIndex,
   /** Share of the last sample period in which a kernel ran. */
@@ -72,11 +72,11 @@ export const GpuLoad = Type.Object({
 });
 export type GpuLoad = Static<typeof GpuLoad>;
 
-/** How busy the machine is. */
+/** The load of the machine. */
 export const LoadSample = Type.Object({
   /** 0 to 1 of the usable cores, since the last sample. */
   cpu: Fraction,
-  /** Without what the system would give back (page cache). */
+  /** Without reclaimable memory (page cache). */
   memoryUsedMiB: MiB,
   /** Of the CPU. */
   temperatureC: Type.Optional(Celsius),

@@ -5,7 +5,7 @@
 
 export const HEARTBEAT_MS = 3_000;
 export const SILENCE_MS = 8_000;
-/** How often a side looks at its connections. */
+/** How often a side checks its connections. */
 export const LIVENESS_TICK_MS = 1_000;
 
 export interface Liveness {
@@ -20,8 +20,8 @@ export function livenessAt(nowMs: number): Liveness {
 }
 
 /**
- * What to do about a connection now. `lagMs` is by how much the own loop was late since the last look: a side that
- * was suspended itself must not take that for its peer's silence.
+ * What to do about a connection now. `lagMs` is by how much this side's own timer was late since the last check: a side
+ * that was suspended must not count that time as its peer's silence.
  */
 export function judgeLiveness(liveness: Liveness, nowMs: number, lagMs: number): LivenessVerdict {
   if (lagMs > 0) liveness.heardAtMs = Math.min(nowMs, liveness.heardAtMs + lagMs);

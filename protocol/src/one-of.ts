@@ -1,4 +1,4 @@
-/** A schema for one of some words; its type is their union. */
+/** Schemas of enumerations: a fixed one, and one that later versions may extend. */
 import { type TUnsafe, Type } from 'typebox';
 
 export function oneOf<T extends string>(words: readonly T[], options: { description?: string } = {}): TUnsafe<T> {
@@ -6,8 +6,8 @@ export function oneOf<T extends string>(words: readonly T[], options: { descript
 }
 
 /**
- * One of some words, where a peer of a later version may say others: typed as the words of today, checked as any text.
- * For what an older client has to let pass.
+ * An enumeration that later versions extend: typed as today's words, checked as any short text, so that an older peer
+ * accepts the new words.
  */
 export function openWord<T extends string>(words: readonly T[], options: { description?: string } = {}): TUnsafe<T> {
   const description = [options.description, `today one of: ${words.join(', ')}`].filter(Boolean).join('; ');

@@ -5,9 +5,9 @@ import type { Payload as PayloadBytes } from './payload.js';
 import { assertPlainMsgpack } from './plain-msgpack.js';
 
 /**
- * The schema of a payload field; the codec finds these fields by the `payload` mark. Bytes that are no value are refused
- * at the door, where they can be blamed on whoever sent them: they would be handed on as they are, and converted for
- * JSON peers.
+ * The schema of a payload field; the codec finds these fields by the `payload` mark. Bytes that encode no value are
+ * refused when they arrive, so that the error goes to their sender: they are forwarded as they are, and decoding them
+ * later, for a JSON peer, would fail at the receiver.
  */
 export const Payload = Type.Refine(
   Type.Unknown({ payload: true, description: 'payload: any value' }),

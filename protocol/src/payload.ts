@@ -8,14 +8,14 @@ import { ProtocolError } from './error.js';
 import { LIMITS } from './limits.js';
 import { assertPlainMsgpack } from './plain-msgpack.js';
 
-/** Plain MessagePack that any language reads: maps, no records, 64-bit integers as numbers. */
-const packr = new Packr({
+/** Plain MessagePack that any language reads, for frames and payloads: maps, no records, 64-bit integers as numbers. */
+export const packr = new Packr({
   useRecords: false,
   int64AsType: 'number',
   encodeUndefinedAsNil: true,
   variableMapSize: true,
 });
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
+export const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
 
 /** A value's own MessagePack encoding. */
 export type Payload = Uint8Array;

@@ -1,12 +1,12 @@
 /**
  * A guard in front of the MessagePack decoder: one pass over the bytes that admits plain MessagePack only. msgpackr also
  * reads records (it compiles a function for each), references, sets, regular expressions, errors and huge integers out
- * of extension types; none of these is part of the protocol and several are a stranger's way to keep this side busy.
+ * of extension types; none of these is part of the protocol, and several let a peer exhaust this side's CPU.
  */
 import { ProtocolError } from './error.js';
 import { LIMITS } from './limits.js';
 
-/** What the timestamp extension (-1) is preceded by, at its three sizes; the first byte tells how long it is. */
+/** The type byte (-1) of the timestamp extension, in each of its three sizes. */
 const TIMESTAMP = 0xff;
 
 /** Items still to come in each container around the one being read; its use never spans two calls. */
@@ -34,74 +34,66 @@ export function assertPlainMsgpack(bytes: Uint8Array, timestamps: boolean): void
     left--;
     if (at >= end) throw unfit(at, 'it ends in the middle of a value');
     const token = bytes[at++]!;
+    // Small integers and short strings are most of what comes: they take no call.
     if (token < 0x80 || token >= 0xe0) continue;
-    let items: number;
-    if (token < 0x90) items = (token & 0x0f) * 2;
-    else if (token < 0xa0) items = token & 0x0f;
-    else if (token < 0xc0) {
+    if (token >= 0xa0 && token < 0xc0) {
       at += token & 0x1f;
       continue;
-    } else {
-      switch (token) {
-        case 0xc0:
-        case 0xc2:
-        case 0xc3:
-          continue;
-        case 0xcc:
-        case 0xd0:
-          at += 1;
-          continue;
-        case 0xcd:
-        case 0xd1:
-          at += 2;
-          continue;
-        case 0xca:
-        case 0xce:
-        case 0xd2:
-          at += 4;
-          continue;
-        case 0xcb:
-        case 0xcf:
-        case 0xd3:
-          at += 8;
-          continue;
-        case 0xc4:
-        case 0xd9:
-          at += 1 + (bytes[at] ?? 0);
-          continue;
-        case 0xc5:
-        case 0xda:
-          at += 2 + uint(bytes, at, 2);
-          continue;
-        case 0xc6:
-        case 0xdb:
-          at += 4 + uint(bytes, at, 4);
-          continue;
-        case 0xdc:
-          items = uint(bytes, at, 2);
-          at += 2;
-          break;
-        case 0xdd:
-          items = uint(bytes, at, 4);
-          at += 4;
-          break;
-        case 0xde:
-          items = uint(bytes, at, 2) * 2;
-          at += 2;
-          break;
-        case 0xdf:
-          items = uint(bytes, at, 4) * 2;
-          at += 4;
-          break;
-        default:
-          at = skipTimestamp(bytes, at, token, timestamps);
-          continue;
-      }
     }
+    const items = itemsOf(bytes, at, token);
+    if (items < 0) {
+      at = scalarEnd(bytes, at, token, timestamps);
+      continue;
+    }
+    at += token === 0xdc || token === 0xde ? 2 : token === 0xdd || token === 0xdf ? 4 : 0;
     if (items > end - at) throw unfit(at, 'it declares more items than it has bytes');
     if (depth === LIMITS.maxDepth) throw unfit(at, `it is nested deeper than ${LIMITS.maxDepth} levels (maxDepth)`);
     outer[depth++] = left;
     left = items;
+  }
+}
+
+/** The items of an array, or the keys and values of a map; -1 for any other token from 0xa0 on. */
+function itemsOf(bytes: Uint8Array, at: number, token: number): number {
+  if (token >= 0xa0 && token < 0xdc) return -1;
+  if (token < 0x90) return (token & 0x0f) * 2;
+  if (token < 0xa0) return token & 0x0f;
+  const size = token === 0xdc || token === 0xde ? 2 : 4;
+  return uint(bytes, at, size) * (token >= 0xde ? 2 : 1);
+}
+
+/** The position behind a value that holds no others, of a token from 0xc0 on. @throws ProtocolError for an extension type */
+function scalarEnd(bytes: Uint8Array, at: number, token: number, timestamps: boolean): number {
+  switch (token) {
+    case 0xc0:
+    case 0xc2:
+    case 0xc3:
+      return at;
+    case 0xcc:
+    case 0xd0:
+      return at + 1;
+    case 0xcd:
+    case 0xd1:
+      return at + 2;
+    case 0xca:
+    case 0xce:
+    case 0xd2:
+      return at + 4;
+    case 0xcb:
+    case 0xcf:
+    case 0xd3:
+      return at + 8;
+    case 0xc4:
+    case 0xd9:
+      return at + 1 + (bytes[at] ?? 0);
+    case 0xc5:
+    case 0xda:
+      return at + 2 + uint(bytes, at, 2);
+    case 0xc6:
+    case 0xdb:
+      return at + 4 + uint(bytes, at, 4);
+    default:
+      return skipTimestamp(bytes, at, token, timestamps);
   }
 }
 

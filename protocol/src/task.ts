@@ -1,4 +1,4 @@
-/** Tasks: what a client submits, the states that a task passes through, and what is told of it. */
+/** Tasks: what a client submits, the states of a task, and the messages about it. */
 import { type Static, Type } from 'typebox';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
@@ -37,7 +37,7 @@ export const Labels = Type.Record(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9
 });
 export type Labels = Static<typeof Labels>;
 
-/** Where a task may run. Absent fields admit everything. */
+/** Where a task may run. An absent field admits all workers. */
 export const Constraints = Type.Object({
   tier: Type.Optional(
     Type.Integer({
@@ -74,10 +74,10 @@ export const TaskSpec = Type.Object({
   ),
   priority: Type.Optional(Type.Integer({ minimum: -100, maximum: 100, description: 'higher runs first; default 0' })),
   timeoutMs: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 86_400_000, description: 'the time one attempt may take; default 600000' }),
+    Type.Integer({ minimum: 1, maximum: 86_400_000, description: 'the time limit of one attempt; default 600000' }),
   ),
   maxAttempts: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 100, description: 'failing attempts before the task failed; default 3' }),
+    Type.Integer({ minimum: 1, maximum: 100, description: 'failed attempts after which the task fails; default 3' }),
   ),
   backoffMs: Type.Optional(
     Type.Integer({
@@ -97,15 +97,18 @@ export type TaskSpec = Static<typeof TaskSpec>;
 export const DEFAULT_TIMEOUT_MS = 600_000;
 export const DEFAULT_MAX_ATTEMPTS = 3;
 export const DEFAULT_BACKOFF_MS = 1_000;
-/** Attempts that may be lost with their worker before the task is taken for poison. */
+/** Attempts lost with their worker after which a task ends as `poison`. */
 export const MAX_LOST = 5;
 
 export const TaskState = oneOf(TASK_STATES);
 export type TaskState = TaskStateWord;
 
-/** Why a task or an attempt did not succeed, in the words of the worker or the coordinator. */
+/** Why a task or an attempt did not succeed, as reported by the worker or the coordinator. */
 export const Failure = Type.Object({
-  code: Type.String({ maxLength: 64, description: 'a stable word, for example input.damaged, timeout, lost, poison' }),
+  code: Type.String({
+    maxLength: 64,
+    description: 'a stable identifier, for example input.damaged, timeout, lost, poison',
+  }),
   message: Type.String({ maxLength: LIMITS.maxTextLength }),
 });
 export type Failure = Static<typeof Failure>;
@@ -113,7 +116,7 @@ export type Failure = Static<typeof Failure>;
 export const AttemptRef = Type.Object({ task: TaskId, attempt: Attempt });
 export type AttemptRef = Static<typeof AttemptRef>;
 
-/** What a worker is given. */
+/** An attempt as dispatched to a worker. */
 export const Dispatch = Type.Object({
   task: TaskId,
   attempt: Attempt,
@@ -140,7 +143,7 @@ export const AttemptResult = Type.Object({
 });
 export type AttemptResult = Static<typeof AttemptResult>;
 
-/** The end of a task, for those who wait for it. */
+/** The end of a task, for sessions that watch it. */
 export const TaskEnd = Type.Object({
   task: TaskId,
   state: oneOf(['succeeded', 'failed', 'cancelled', 'expired']),
@@ -155,7 +158,7 @@ export const TaskEnd = Type.Object({
 });
 export type TaskEnd = Static<typeof TaskEnd>;
 
-/** A change of an open task, for those who watch it. */
+/** A change of an open task, for sessions that watch it. */
 export const TaskChange = Type.Object({
   task: TaskId,
   state: TaskState,

@@ -24,7 +24,7 @@ interface Needs {
   readonly diskGB?: number;
 }
 
-/** What each tier needs, in nominal figures: as a shop names them. */
+/** The requirements of each tier, in nominal (marketed) figures. */
 export const tierNeeds: Readonly<Record<Tier, Needs>> = {
   1: { cores: 8, memoryGiB: 16, vramGiB: 8 },
   2: { cores: 4, memoryGiB: 8 },
@@ -37,12 +37,12 @@ export const tierNeeds: Readonly<Record<Tier, Needs>> = {
  */
 export const nominalShare = 0.93;
 
-/** A GB of disk as shops count it, in GiB. */
+/** A decimal gigabyte in GiB. */
 const gibPerGb = 1e9 / 2 ** 30;
 
 const order: readonly Tier[] = [1, 2, 3];
 const figures = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
-// Cut rather than rounded, so that no reason reads "10 GB, needs 10 GB".
+// Truncated, not rounded: no reason may read "10 GB, needs 10 GB".
 const number = (value: number) => figures.format(Math.floor(value * 100 + 1e-6) / 100);
 const cores = (count: number) => `${number(count)} ${count === 1 ? 'core' : 'cores'}`;
 const enough = (haveMiB: number, needGiB: number) => haveMiB >= needGiB * 1024 * nominalShare;

@@ -1,20 +1,19 @@
 /**
  * Topics: live views that a subscriber gets as a snapshot and then as changes, at most four a second. A change carries
- * values, never differences, so that one which arrives twice, or late, does no harm. All who see the same get the same
- * frame: a subscription is known by its `key`, which the reply to `subscribe` tells.
+ * values, never differences, so that applying it twice is harmless. Subscribers of equal views share frames: the reply to
+ * `subscribe` carries the `key` of the view, and so does each of its messages.
  */
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
+import { column } from './column.js';
 import { LIMITS } from './limits.js';
 import { oneOf, openWord } from './one-of.js';
 import { PoolEvent } from './pool-event.js';
+import { CLIENTS, type Role } from './role-name.js';
 import { Kind, Labels, Name, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
 import { JoinInfo, TaskView, WorkerState, WorkerView } from './view.js';
 import { ServiceState, Tier } from './worker.js';
 
-export const TOPICS = ['events', 'overview', 'workers', 'worker', 'tasks', 'join', 'recent'] as const;
-export type TopicName = (typeof TOPICS)[number];
-
-/** The tasks that a `tasks` topic shows: the newest `limit` that fit every field. */
+/** The tasks of a `tasks` topic: the newest `limit` that match every field. */
 export const TaskTopicFilter = Type.Object({
   states: Type.Optional(Type.Array(TaskState, { minItems: 1, maxItems: 7 })),
   kind: Type.Optional(Kind),
@@ -26,16 +25,16 @@ export const TaskTopicFilter = Type.Object({
 });
 export type TaskTopicFilter = Static<typeof TaskTopicFilter>;
 
-const Key = Type.String({ maxLength: 512, description: 'of the subscription, as the reply to `subscribe` told it' });
+const Key = Type.String({ maxLength: 512, description: 'of the subscription, from the reply to `subscribe`' });
 const Snapshot = Type.Optional(
-  Type.Boolean({ description: 'forget what you hold under this key: this begins it anew; absent: a change' }),
+  Type.Boolean({ description: 'replaces all that is held under this key; absent: a change' }),
 );
 const Counts = Type.Record(Type.String(), Type.Integer());
 const Count = Type.Integer({ minimum: 0 });
 
 /**
  * Ten minutes in buckets, as columns of equal length, the oldest first: `submitted[i]` is of the `bucketMs` from
- * `from + i * bucketMs` on. The last one is still growing. In a change: the buckets from `from` on, to be replaced.
+ * `from + i * bucketMs` on. The last one is still open. A change replaces the buckets from `from` on.
  */
 export const History = Type.Object({
   bucketMs: Count,
@@ -55,8 +54,8 @@ export const History = Type.Object({
 });
 export type History = Static<typeof History>;
 
-/** Something that an admin should know, true now; it is gone from the list once it is over. */
-export const Fact = Type.Object({
+/** A condition that needs an admin's attention, listed for as long as it holds. */
+export const Notice = Type.Object({
   fact: openWord([
     'tier.unserved',
     'kind.unserved',
@@ -66,13 +65,13 @@ export const Fact = Type.Object({
     'storage.full',
   ] as const),
   severity: oneOf(['info', 'warning', 'critical']),
-  text: Type.String({ description: 'in plain words, with what to do' }),
+  text: Type.String({ description: 'what is wrong and what to do' }),
   subject: Type.Optional(Type.String({ description: 'the tier, kind or worker that it is about' })),
   since: UnixMs,
 });
-export type Fact = Static<typeof Fact>;
+export type Notice = Static<typeof Notice>;
 
-/** The figures of now. */
+/** Current figures. */
 export const OverviewNow = Type.Object({
   at: Type.Unsafe<number>({ ...UnixMs, description: "the coordinator's clock" }),
   workers: Type.Object({ total: Count, online: Count, byTier: Counts, byState: Counts }),
@@ -92,12 +91,12 @@ export const OverviewNow = Type.Object({
       kind: Kind,
       queued: Count,
       running: Count,
-      workers: Type.Integer({ description: 'here now with a healthy service for it' }),
+      workers: Type.Integer({ description: 'online with a healthy service for it' }),
       meanRunMs: Type.Optional(Type.Number()),
     }),
-    { description: 'kinds that wait, run or are served; those with the longest queue first, at most 200' },
+    { description: 'kinds with queued or running tasks or a service; the longest queue first, at most 200' },
   ),
-  facts: Type.Array(Fact),
+  facts: Type.Array(Notice),
   storage: Type.Object({ state: Type.String(), bytes: Count }),
   sessions: Counts,
   lastEvent: Count,
@@ -121,7 +120,7 @@ export const OverviewMessage = Type.Object(
   { description: 'the pool as a whole' },
 );
 
-/** A worker in the live list. What changes all the time is in `WorkerLoads` besides. */
+/** A worker in the live list. Its load, which changes every few seconds, is in `WorkerLoads`. */
 export const WorkerRow = Type.Object({
   id: WorkerId,
   name: Type.String(),
@@ -136,8 +135,8 @@ export const WorkerRow = Type.Object({
   ),
   joinedAt: UnixMs,
   lastSeenAt: UnixMs,
-  paused: Type.Optional(Type.Boolean({ description: 'its donor does not lend it now; absent: no' })),
-  cores: Type.Optional(Type.Number({ description: 'for admins, like all that follows' })),
+  paused: Type.Optional(Type.Boolean({ description: 'its policy makes it unavailable now; absent: no' })),
+  cores: Type.Optional(Type.Number({ description: 'for admins, as are all fields below' })),
   memoryMiB: Type.Optional(Type.Integer()),
   gpu: Type.Optional(Type.String({ description: 'name of the largest' })),
   vramMiB: Type.Optional(Type.Integer({ description: 'of the largest GPU' })),
@@ -166,13 +165,16 @@ export const WorkersMessage = Type.Object(
     key: Key,
     snapshot: Snapshot,
     more: Type.Optional(Type.Boolean({ description: 'the snapshot goes on in the next message of this key' })),
-    rows: Type.Array(WorkerRow, { maxItems: LIMITS.maxItems, description: 'new, or changed: they replace' }),
+    rows: Type.Array(WorkerRow, {
+      maxItems: LIMITS.maxItems,
+      description: 'new or changed; each replaces the one before',
+    }),
     loads: Type.Optional(WorkerLoads),
   },
-  { description: 'the workers, revoked ones too' },
+  { description: 'all workers, including revoked ones' },
 );
 
-/** What a worker measured over ten minutes, as columns of equal length, the oldest first. A change carries the new ones. */
+/** A worker's load samples of ten minutes, as columns of equal length, the oldest first. A change carries the new ones. */
 export const WorkerSamples = Type.Object({
   at: Type.Array(UnixMs),
   cpu: Type.Array(Type.Number({ description: '0 to 1' })),
@@ -190,7 +192,7 @@ export const WorkerSamples = Type.Object({
 });
 export type WorkerSamples = Static<typeof WorkerSamples>;
 
-/** A task on a worker: what runs, and what ran last. */
+/** A task on a worker, running or ended. */
 export const WorkerTask = Type.Object({
   task: TaskId,
   kind: Kind,
@@ -212,7 +214,7 @@ export const WorkerMessage = Type.Object(
     recent: Type.Optional(Type.Array(WorkerTask, { description: 'for admins; the newest first, at most 20' })),
     sessions: Type.Optional(
       Type.Array(Type.Object({ at: UnixMs, event: Type.String(), reason: Type.Optional(Type.String()) }), {
-        description: 'comings and goings since the coordinator started, the newest first, at most 50',
+        description: 'its timeline since the coordinator started, the newest first, at most 50',
       }),
     ),
   },
@@ -224,13 +226,13 @@ export const TasksMessage = Type.Object(
     type: Type.Literal('tasks'),
     key: Key,
     snapshot: Snapshot,
-    tasks: Type.Array(TaskView, { maxItems: 200, description: 'new, or changed: they replace' }),
-    gone: Type.Optional(Type.Array(TaskId, { description: 'no longer fit the filter, or are not among the newest' })),
+    tasks: Type.Array(TaskView, { maxItems: 200, description: 'new or changed; each replaces the one before' }),
+    gone: Type.Optional(Type.Array(TaskId, { description: 'no longer match the filter, or are not among the newest' })),
     omitted: Type.Optional(
-      Type.Integer({ description: 'changes since the last message of tasks that fit and are not shown here' }),
+      Type.Integer({ description: 'changes since the last message to matching tasks that are not in it' }),
     ),
   },
-  { description: 'the newest tasks that fit a filter; order them by `submittedAt`, then `id`, descending' },
+  { description: 'the newest tasks that match a filter; order them by `submittedAt`, then `id`, descending' },
 );
 
 export const JoinMessage = Type.Object(
@@ -240,16 +242,16 @@ export const JoinMessage = Type.Object(
     snapshot: Snapshot,
     info: Type.Optional(JoinInfo),
     workers: Type.Array(WorkerView, {
-      description: 'that joined with this token, as a client sees them; they replace',
+      description: 'that joined with this token, as a client sees them; each replaces the one before',
     }),
   },
-  { description: 'what a join token is good for, and who came with it. Looking at it uses nothing up' },
+  { description: 'the state of a join token, and the workers that joined with it. Subscribing uses nothing up' },
 );
 
 export const EventTypes = Type.Array(Type.String({ maxLength: 64 }), {
   minItems: 1,
   maxItems: 32,
-  description: 'types, or beginnings of types such as `worker.`',
+  description: 'types, or prefixes of types such as `worker.`',
 });
 
 export const RecentMessage = Type.Object(
@@ -259,20 +261,39 @@ export const RecentMessage = Type.Object(
     snapshot: Snapshot,
     events: Type.Array(PoolEvent, {
       maxItems: 200,
-      description: 'in order; in a change the newest of those since, of tasks fewer than of what is rare',
+      description: 'in order; in a change the newest since the last message: up to 12 about tasks, 24 others',
     }),
-    omitted: Type.Optional(Type.Integer({ description: 'events since the last message that fit and are not in this' })),
+    omitted: Type.Optional(
+      Type.Integer({ description: 'matching events since the last message that are not in this one' }),
+    ),
   },
-  { description: 'what happens, as much of it as can be read. `events` has all of it' },
+  { description: 'a readable sample of the events; `events` has all of them' },
 );
 
-/** The messages that topics send, by topic. */
-export const TOPIC_MESSAGES = {
-  overview: OverviewMessage,
-  workers: WorkersMessage,
-  worker: WorkerMessage,
-  tasks: TasksMessage,
-  join: JoinMessage,
-  recent: RecentMessage,
-} as const;
-export type TopicMessageOf<T extends keyof typeof TOPIC_MESSAGES> = Static<(typeof TOPIC_MESSAGES)[T]>;
+interface TopicRow {
+  readonly message: TSchema;
+  readonly roles: readonly Role[];
+}
+
+/**
+ * The topics that are live views: the message that each sends and who may subscribe. This table is the only list of
+ * them: a topic without a factory in server/src/topics does not compile.
+ */
+export const LIVE_TOPICS = {
+  overview: { message: OverviewMessage, roles: CLIENTS },
+  workers: { message: WorkersMessage, roles: CLIENTS },
+  worker: { message: WorkerMessage, roles: CLIENTS },
+  tasks: { message: TasksMessage, roles: CLIENTS },
+  join: { message: JoinMessage, roles: ['admin', 'join'] },
+  recent: { message: RecentMessage, roles: CLIENTS },
+} as const satisfies Readonly<Record<string, TopicRow>>;
+export type LiveTopicName = keyof typeof LIVE_TOPICS;
+
+/** The messages that live views send, by topic. */
+export const TOPIC_MESSAGES = column(LIVE_TOPICS, 'message');
+export type TopicMessageOf<T extends LiveTopicName> = Static<(typeof TOPIC_MESSAGES)[T]>;
+
+/** All that can be subscribed to: the live views, and the stream of all events. */
+export const TOPIC_ROLES = { events: CLIENTS, ...column(LIVE_TOPICS, 'roles') };
+export type TopicName = keyof typeof TOPIC_ROLES;
+export const TOPICS = Object.keys(TOPIC_ROLES) as TopicName[];

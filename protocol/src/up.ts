@@ -1,27 +1,17 @@
-/** Every message that a dialling side (client, worker, dashboard) sends to the coordinator. */
-import { type Static, Type } from 'typebox';
+/** Every message that a dialling side (client, worker, dashboard) sends to the coordinator, and which roles may send it. */
+import { type Static, type TSchema, Type } from 'typebox';
+import { Action } from './action.js';
+import { column } from './column.js';
+import { Heartbeat } from './down.js';
 import { LoadSample } from './hardware.js';
 import { LIMITS } from './limits.js';
 import { oneOf } from './one-of.js';
 import { plainText } from './plain-text.js';
+import { Query } from './query.js';
+import { ADMIN, CLIENTS, ROLES, type Role, WORKER } from './role-name.js';
 import { StreamAbort, StreamCredit, StreamEnd, StreamId } from './stream.js';
-import {
-  Attempt,
-  AttemptRef,
-  AttemptResult,
-  BlobId,
-  Chunk,
-  Kind,
-  Labels,
-  Name,
-  TaskId,
-  TaskSpec,
-  TaskState,
-  Trust,
-  WorkerId,
-} from './task.js';
+import { Attempt, AttemptRef, AttemptResult, BlobId, Chunk, Name, TaskId, TaskSpec, WorkerId } from './task.js';
 import { EventTypes, TaskTopicFilter, TOPICS } from './topic.js';
-import { TokenRole } from './view.js';
 import { LogLine, Service, WorkerHello } from './worker.js';
 import { DonorPolicy, Engine } from './workload.js';
 
@@ -32,11 +22,13 @@ const Ref = Type.Integer({
   description: 'chosen by the sender; the reply carries it',
 });
 
+export { Action, Query };
+
 export const Hello = Type.Object(
   {
     type: Type.Literal('hello'),
     protocol: Type.Integer({ description: 'the protocol version, 1' }),
-    token: Type.Optional(Type.String({ maxLength: 4_096, description: 'absent only where a cookie authenticates' })),
+    token: Type.Optional(Type.String({ maxLength: 4_096, description: 'absent where a session cookie authenticates' })),
     agent: Type.Object({ name: Name, version: Name }),
     features: Type.Optional(Type.Array(Name, { maxItems: 64 })),
     worker: Type.Optional(WorkerHello),
@@ -45,8 +37,6 @@ export const Hello = Type.Object(
 );
 export type Hello = Static<typeof Hello>;
 
-export const Heartbeat = Type.Object({ type: Type.Literal('heartbeat') }, { description: 'after 3 s without sending' });
-
 export const Submit = Type.Object(
   {
     type: Type.Literal('submit'),
@@ -54,7 +44,7 @@ export const Submit = Type.Object(
     watch: Type.Optional(Type.Boolean({ description: 'watch each of them as if by `watch`' })),
   },
   {
-    description: 'new tasks; answered by `accepted` or `refused` for each, once on disk. Sending one again is harmless',
+    description: 'new tasks; answered by `accepted` or `refused` for each, once on disk. Idempotent by the ids',
   },
 );
 
@@ -74,12 +64,12 @@ export const Watch = Type.Object(
       { minItems: 1, maxItems },
     ),
   },
-  { description: 'answered by `changed` or `ended` for each, then by every change, chunk and the end' },
+  { description: 'follows tasks: answered by `changed` or `ended` for each, then every change, chunk and the end' },
 );
 
 export const Unwatch = Type.Object(
   { type: Type.Literal('unwatch'), tasks: Type.Array(TaskId, { minItems: 1, maxItems }) },
-  { description: 'no more of these tasks' },
+  { description: 'stops following these tasks' },
 );
 
 export const Cancel = Type.Object(
@@ -87,64 +77,9 @@ export const Cancel = Type.Object(
   { description: 'ends a task; answered by `reply` with its state once that is on disk' },
 );
 
-/** By id, those behind `after`; a page may be shorter than asked for, an empty one is the end. */
-const PageLimit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 }));
-
-export const Query = Type.Union([
-  Type.Object({
-    what: Type.Literal('tasks'),
-    state: Type.Optional(TaskState),
-    states: Type.Optional(Type.Array(TaskState, { minItems: 1, maxItems: 7, description: 'any of these' })),
-    kind: Type.Optional(Kind),
-    owner: Type.Optional(Type.Unsafe<string>({ ...Name, description: 'for admins; a client sees its own only' })),
-    worker: Type.Optional(
-      Type.Unsafe<string>({ ...WorkerId, description: 'whose latest attempt is or was on this worker' }),
-    ),
-    before: Type.Optional(TaskId),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-  }),
-  Type.Object({ what: Type.Literal('task'), task: TaskId }),
-  Type.Object({ what: Type.Literal('workers'), after: Type.Optional(WorkerId), limit: PageLimit }),
-  Type.Object({ what: Type.Literal('stats') }),
-  Type.Object({ what: Type.Literal('tokens'), after: Type.Optional(Name), limit: PageLimit }),
-  Type.Object({ what: Type.Literal('placement'), after: Type.Optional(WorkerId), limit: PageLimit }),
-  Type.Object({ what: Type.Literal('catalog') }),
-  Type.Object({
-    what: Type.Literal('events'),
-    since: Type.Integer({ minimum: 0 }),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-  }),
-  Type.Object(
-    {
-      what: Type.Literal('log'),
-      worker: WorkerId,
-      service: Type.Optional(Name),
-      lines: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.maxLogLines })),
-      since: Type.Optional(
-        Type.String({ maxLength: 40, description: 'only lines after this time, as a line tells it' }),
-      ),
-    },
-    { description: "the end of what a worker's services wrote; the worker is asked for it, nothing is stored" },
-  ),
-  Type.Object({
-    what: Type.Literal('history'),
-    before: Type.Optional(Type.Integer({ minimum: 1, description: 'events below this number; default: the newest' })),
-    types: Type.Optional(EventTypes),
-    subject: Type.Optional(Type.String({ maxLength: 64 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-  }),
-  Type.Object({
-    what: Type.Literal('audit'),
-    before: Type.Optional(Type.Integer({ minimum: 1 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-  }),
-  Type.Object({ what: Type.Literal('input'), task: TaskId }),
-]);
-export type Query = Static<typeof Query>;
-
 export const QueryMessage = Type.Object(
   { type: Type.Literal('query'), ref: Ref, query: Query },
-  { description: 'a question; answered by `reply`' },
+  { description: 'answered by `reply`' },
 );
 
 export const Subscribe = Type.Object(
@@ -152,23 +87,23 @@ export const Subscribe = Type.Object(
     type: Type.Literal('subscribe'),
     ref: Ref,
     topic: oneOf(TOPICS),
-    since: Type.Optional(Type.Integer({ minimum: 0, description: 'for `events`: first everything after this number' })),
+    since: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'for `events`: first all stored events after this number' }),
+    ),
     worker: Type.Optional(Type.Unsafe<string>({ ...WorkerId, description: 'for `worker`: which' })),
     filter: Type.Optional(Type.Unsafe<TaskTopicFilter>({ ...TaskTopicFilter, description: 'for `tasks`: which' })),
     token: Type.Optional(
       Type.String({ maxLength: 64, description: 'for `join`, by an admin: the id of the join token' }),
     ),
-    types: Type.Optional(Type.Unsafe<string[]>({ ...EventTypes, description: 'for `recent`: types, or beginnings' })),
+    types: Type.Optional(Type.Unsafe<string[]>({ ...EventTypes, description: 'for `recent`: types, or prefixes' })),
     subject: Type.Optional(
-      Type.String({ maxLength: 64, description: 'for `recent`: events about this alone: a task, a worker, a token' }),
+      Type.String({ maxLength: 64, description: 'for `recent`: only events about this task, worker or token' }),
     ),
-    audit: Type.Optional(
-      Type.Boolean({ description: 'for `recent`, by an admin: events alone that somebody brought about' }),
-    ),
+    audit: Type.Optional(Type.Boolean({ description: 'for `recent`, by an admin: only events that an actor caused' })),
   },
   {
     description:
-      'a live view. `events`: every event from now on, or from `since`. Any other topic: the reply tells its `key`, then come a snapshot and its changes as messages of that name',
+      'a live view. `events`: every event from now on, or from `since`. Any other topic: the reply carries its `key`; then come a snapshot and its changes as messages of that name',
   },
 );
 export type Subscribe = Static<typeof Subscribe>;
@@ -182,44 +117,6 @@ export const Unsubscribe = Type.Object(
   { description: 'ends a subscription' },
 );
 
-export const Action = Type.Union([
-  Type.Object({
-    do: Type.Literal('worker.pin'),
-    worker: WorkerId,
-    tier: Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3), Type.Null()]),
-  }),
-  Type.Object({
-    do: Type.Literal('worker.drain'),
-    worker: WorkerId,
-    draining: Type.Boolean(),
-    requeue: Type.Optional(
-      Type.Boolean({ description: 'stop what runs and give it to others; it costs those tasks no attempt' }),
-    ),
-  }),
-  Type.Object({ do: Type.Literal('worker.rename'), worker: WorkerId, name: Name }),
-  Type.Object({
-    do: Type.Literal('worker.label'),
-    worker: WorkerId,
-    labels: Type.Unsafe<Labels>({
-      ...Labels,
-      description: 'they replace all labels, also against what the agent says',
-    }),
-  }),
-  Type.Object({ do: Type.Literal('task.retry'), task: TaskId }),
-  Type.Object({ do: Type.Literal('worker.revoke'), worker: WorkerId }),
-  Type.Object({
-    do: Type.Literal('token.create'),
-    role: TokenRole,
-    name: Name,
-    expiresInSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 315_360_000 })),
-    uses: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
-    owner: Type.Optional(Name),
-    trust: Type.Optional(Trust),
-  }),
-  Type.Object({ do: Type.Literal('token.revoke'), token: Type.String({ maxLength: 64 }) }),
-]);
-export type Action = Static<typeof Action>;
-
 export const Act = Type.Object(
   { type: Type.Literal('act'), ref: Ref, action: Action },
   { description: "an admin's action; answered by `reply` once it is on disk" },
@@ -227,7 +124,7 @@ export const Act = Type.Object(
 
 export const Services = Type.Object(
   { type: Type.Literal('services'), services: Type.Array(Service, { maxItems: 64 }) },
-  { description: 'all services of the worker, whenever one changed; replaces the list before' },
+  { description: 'all services of the worker, whenever one changed; replaces the previous list' },
 );
 
 export const Sample = Type.Object(
@@ -258,10 +155,10 @@ export const PolicyMessage = Type.Object(
     type: Type.Literal('policy'),
     policy: DonorPolicy,
     engine: Type.Optional(
-      Type.Unsafe<Engine>({ ...Engine, description: 'the machine has one now, or it is another; absent: as it was' }),
+      Type.Unsafe<Engine>({ ...Engine, description: 'a new or changed engine; absent: unchanged' }),
     ),
   },
-  { description: 'the terms on which the machine is lent changed, or what it can run' },
+  { description: "the donor's policy changed, or the container engine" },
 );
 
 export const Leave = Type.Object(
@@ -277,12 +174,12 @@ export const Progress = Type.Object(
     fraction: Type.Number({ minimum: 0, maximum: 1 }),
     note: Type.Optional(Type.String({ maxLength: LIMITS.maxTextLength })),
   },
-  { description: 'how far an attempt is; not stored' },
+  { description: 'progress of an attempt; not stored' },
 );
 
 export const Chunks = Type.Object(
   { type: Type.Literal('chunks'), chunks: Type.Array(Chunk, { minItems: 1, maxItems }) },
-  { description: 'output while it is made; acknowledged cumulatively once on disk' },
+  { description: 'partial output; acknowledged cumulatively once on disk' },
 );
 
 export const Results = Type.Object(
@@ -310,41 +207,55 @@ export const BlobGet = Type.Object(
     stream: StreamId,
     blob: BlobId,
     offset: Type.Integer({ minimum: 0, maximum: LIMITS.maxBlobBytes }),
-    credit: Type.Integer({ minimum: 0, maximum: LIMITS.maxBlobBytes, description: 'bytes that may come at once' }),
+    credit: Type.Integer({ minimum: 0, maximum: LIMITS.maxBlobBytes, description: 'bytes that may be sent at once' }),
     attempt: Type.Optional(AttemptRef),
-    task: Type.Optional(
-      Type.Unsafe<string>({ ...TaskId, description: "for admins: a task of the blob's owner, whoever that is" }),
-    ),
+    task: Type.Optional(Type.Unsafe<string>({ ...TaskId, description: "for admins: a task of the blob's owner" })),
   },
   { description: 'downloads bytes; answered by `blob.head`, data frames and `stream.end`. A worker names its attempt' },
 );
 
-export const UP = {
-  hello: Hello,
-  heartbeat: Heartbeat,
-  submit: Submit,
-  watch: Watch,
-  unwatch: Unwatch,
-  cancel: Cancel,
-  query: QueryMessage,
-  subscribe: Subscribe,
-  unsubscribe: Unsubscribe,
-  act: Act,
-  services: Services,
-  sample: Sample,
-  drain: Drain,
-  policy: PolicyMessage,
-  leave: Leave,
-  'log.lines': LogLines,
-  progress: Progress,
-  chunks: Chunks,
-  results: Results,
-  'blob.put': BlobPut,
-  'blob.get': BlobGet,
-  'stream.credit': StreamCredit,
-  'stream.end': StreamEnd,
-  'stream.abort': StreamAbort,
-} as const;
+/** Who holds subscriptions: a token of role `join` follows what becomes of it, before any machine joined with it. */
+const SUBSCRIBERS: readonly Role[] = ['admin', 'client', 'join'];
+/** Who has blobs to transfer. */
+const STREAMERS: readonly Role[] = ['admin', 'client', 'worker'];
+
+interface UpRow {
+  readonly schema: TSchema;
+  readonly roles: readonly Role[];
+}
+
+/**
+ * The messages and who may send them. A first join's session has the role `worker` from `welcome` on; the role `join` is
+ * that of a hello without a machine.
+ */
+export const UP_MESSAGES = {
+  hello: { schema: Hello, roles: ROLES },
+  heartbeat: { schema: Heartbeat, roles: ROLES },
+  submit: { schema: Submit, roles: CLIENTS },
+  watch: { schema: Watch, roles: CLIENTS },
+  unwatch: { schema: Unwatch, roles: CLIENTS },
+  cancel: { schema: Cancel, roles: CLIENTS },
+  query: { schema: QueryMessage, roles: CLIENTS },
+  subscribe: { schema: Subscribe, roles: SUBSCRIBERS },
+  unsubscribe: { schema: Unsubscribe, roles: SUBSCRIBERS },
+  act: { schema: Act, roles: ADMIN },
+  services: { schema: Services, roles: WORKER },
+  sample: { schema: Sample, roles: WORKER },
+  drain: { schema: Drain, roles: WORKER },
+  policy: { schema: PolicyMessage, roles: WORKER },
+  leave: { schema: Leave, roles: WORKER },
+  'log.lines': { schema: LogLines, roles: WORKER },
+  progress: { schema: Progress, roles: WORKER },
+  chunks: { schema: Chunks, roles: WORKER },
+  results: { schema: Results, roles: WORKER },
+  'blob.put': { schema: BlobPut, roles: STREAMERS },
+  'blob.get': { schema: BlobGet, roles: STREAMERS },
+  'stream.credit': { schema: StreamCredit, roles: STREAMERS },
+  'stream.end': { schema: StreamEnd, roles: STREAMERS },
+  'stream.abort': { schema: StreamAbort, roles: STREAMERS },
+} as const satisfies Readonly<Record<string, UpRow>>;
+
+export const UP = column(UP_MESSAGES, 'schema');
 
 export type UpType = keyof typeof UP;
 export type Up = { [T in UpType]: Static<(typeof UP)[T]> }[UpType];

@@ -1,4 +1,4 @@
-/** Views: what queries answer. */
+/** Views: what the replies to queries hold. */
 import { type Static, Type } from 'typebox';
 import { Hardware, LoadSample } from './hardware.js';
 import { oneOf } from './one-of.js';
@@ -61,7 +61,7 @@ export const TaskView = Type.Object({
 });
 export type TaskView = Static<typeof TaskView>;
 
-/** One task with its past, and why it waits. */
+/** One task with its attempts, and why it waits. */
 export const TaskDetail = Type.Intersect([
   TaskView,
   Type.Object({
@@ -69,7 +69,7 @@ export const TaskDetail = Type.Intersect([
     attempts: Type.Array(AttemptView),
     inputBytes: Type.Integer(),
     outputBytes: Type.Optional(Type.Integer()),
-    waiting: Type.Optional(Type.String({ description: 'why the task is not running yet, in plain words' })),
+    waiting: Type.Optional(Type.String({ description: 'why the task is not running yet' })),
   }),
 ]);
 export type TaskDetail = Static<typeof TaskDetail>;
@@ -93,7 +93,7 @@ export const StatsView = Type.Object({
 });
 export type StatsView = Static<typeof StatsView>;
 
-/** Where workloads run and may run: a page of workers, each with one cell a workload. */
+/** Where workloads run and may run: a page of workers, each with one cell per workload. */
 export const PlacementView = Type.Object({
   workloads: Type.Array(
     Type.Object({
@@ -102,10 +102,10 @@ export const PlacementView = Type.Object({
       kinds: Type.Array(Kind),
       floor: Type.Integer(),
       ceiling: Type.Integer(),
-      replicas: Type.Integer({ description: 'that run or are being started on workers that are here' }),
+      replicas: Type.Integer({ description: 'running or being started on online workers' }),
       waiting: Type.Integer({ description: 'queued tasks of its kinds' }),
       boundTo: Type.Optional(WorkerId),
-      unmet: Type.Optional(Type.String({ description: 'why it is wanted and does not run' })),
+      unmet: Type.Optional(Type.String({ description: 'why it should run and does not' })),
     }),
   ),
   workers: Type.Array(
@@ -118,7 +118,8 @@ export const PlacementView = Type.Object({
         Type.Object({
           workload: Type.String(),
           status: oneOf(['runs', 'starting', 'failing', 'embedded', 'could', 'cannot'], {
-            description: 'starting: assigned, not healthy yet; embedded: fills what is left of the machine',
+            description:
+              'starting: assigned, not healthy yet; embedded: runs in the resources that no placed workload reserved',
           }),
           reason: Type.String(),
         }),
@@ -131,7 +132,7 @@ export type PlacementView = Static<typeof PlacementView>;
 /** The catalogue that is in force. */
 export const CatalogView = Type.Object({
   source: Type.String(),
-  refused: Type.Optional(Type.String({ description: 'what is wrong with a newer version of it' })),
+  refused: Type.Optional(Type.String({ description: 'why a newer version of the file was refused' })),
   workloads: Type.Array(
     Type.Object({
       workload: Type.String(),
@@ -171,21 +172,21 @@ export const TokenView = Type.Object({
 });
 export type TokenView = Static<typeof TokenView>;
 
-/** What a join token is good for, told to whoever holds it. */
+/** The state of a join token, for its holder. */
 export const JoinInfo = Type.Object({
   pool: Type.String({ description: "the pool's name" }),
   token: Type.String({ description: "the token's id, not a secret" }),
   name: Type.String(),
-  owner: Type.String({ description: 'whom the machine will belong to' }),
+  owner: Type.String({ description: 'the owner of a machine that joins with it' }),
   trust: Trust,
   valid: Type.Boolean({ description: 'a machine can join with it now' }),
-  reason: Type.Optional(Type.String({ description: 'why it is not valid, in plain words' })),
+  reason: Type.Optional(Type.String({ description: 'why it is not valid' })),
   usesLeft: Type.Optional(Type.Integer({ description: 'absent: any number' })),
   expiresAt: Type.Optional(UnixMs),
 });
 export type JoinInfo = Static<typeof JoinInfo>;
 
-/** An entry of the audit log: an event that an admin, or a client with its own hands, brought about. */
+/** An entry of the audit log: an event that an actor caused. */
 export const AuditEntry = Type.Object({
   seq: Type.Integer(),
   at: UnixMs,
@@ -198,13 +199,13 @@ export const AuditEntry = Type.Object({
 });
 export type AuditEntry = Static<typeof AuditEntry>;
 
-/** A page of the past, the newest first. `before` is where to look on; absent: that was all. */
+/** Pages of the past, the newest first. `before` is where the next page begins; absent: this was the last. */
 export const AuditPage = Type.Object({ entries: Type.Array(AuditEntry), before: Type.Optional(Type.Integer()) });
 export type AuditPage = Static<typeof AuditPage>;
 export const EventPage = Type.Object({ events: Type.Array(PoolEvent), before: Type.Optional(Type.Integer()) });
 export type EventPage = Static<typeof EventPage>;
 
-/** What a task was submitted with, for looking at and for submitting again. */
+/** What a task was submitted with. */
 export const TaskInput = Type.Object({
   kind: Kind,
   input: Type.Unknown({ description: 'the value itself, bytes as bytes; a blob as its reference' }),

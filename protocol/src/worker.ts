@@ -1,4 +1,4 @@
-/** Workers: what a machine says of itself, what runs on it, what it is told to run. */
+/** Workers: what a machine reports in its hello, its services, its assignment. */
 import { type Static, Type } from 'typebox';
 import { Hardware } from './hardware.js';
 import { LIMITS } from './limits.js';
@@ -19,7 +19,7 @@ export const Service = Type.Object({
   runtime: oneOf(['embedded', 'docker', 'endpoint']),
   state: ServiceState,
   kinds: Type.Array(Kind, { maxItems: 64 }),
-  slots: Type.Integer({ minimum: 0, maximum: 4096, description: 'tasks that it takes at once' }),
+  slots: Type.Integer({ minimum: 0, maximum: 4096, description: 'tasks that it runs at once' }),
   reason: Type.Optional(Type.String({ maxLength: LIMITS.maxTextLength })),
   workload: Type.Optional(Type.Unsafe<string>({ ...Name, description: 'the catalogue entry that it runs' })),
   pull: Type.Optional(
@@ -34,7 +34,7 @@ export const Service = Type.Object({
 });
 export type Service = Static<typeof Service>;
 
-/** A line that a service of a worker wrote. */
+/** A line of a service's log. */
 export const LogLine = Type.Object({
   service: Name,
   at: Type.String({ maxLength: 40, description: 'RFC 3339; with nanoseconds where they are known' }),
@@ -43,7 +43,7 @@ export const LogLine = Type.Object({
 });
 export type LogLine = Static<typeof LogLine>;
 
-/** A workload that the worker could run without fetching anything, and what it needs. */
+/** An embedded workload that the agent has at hand, and the resources that it needs. */
 export const Available = Type.Object({
   workload: Name,
   kinds: Type.Array(Kind, { maxItems: 64 }),
@@ -52,7 +52,7 @@ export const Available = Type.Object({
 });
 export type Available = Static<typeof Available>;
 
-/** What an assignment tells: the tier with its reasons, and the workloads to run. It replaces the one before. */
+/** The tier with its reasons, and the workloads to run. Replaces the previous assignment. */
 export const Assignment = Type.Object({
   tier: Tier,
   pinned: Type.Boolean({ description: 'an admin chose the tier' }),
@@ -78,7 +78,8 @@ export const WorkerHello = Type.Object({
   instance: Type.Optional(
     Type.String({
       pattern: '^[A-Za-z0-9_-]{8,64}$',
-      description: 'made anew at each start of the agent; tells a restart (its attempts are lost) from a reconnect',
+      description:
+        'made anew at each start of the agent: a new one means a restart (its attempts are lost), the same one a reconnect',
     }),
   ),
   name: Type.Optional(Name),
@@ -94,7 +95,7 @@ export const WorkerHello = Type.Object({
 });
 export type WorkerHello = Static<typeof WorkerHello>;
 
-/** What becomes of an attempt that a reconnecting worker told of. */
+/** The decision on an attempt that a reconnecting worker reported. */
 export const Verdict = Type.Intersect([
   AttemptRef,
   Type.Object({

@@ -1,6 +1,6 @@
 /**
- * Workloads as the wire carries them: what a container is made of. The agent builds the whole host configuration from it
- * by itself: no mount of the machine, no privilege and no device can be expressed here.
+ * Workloads on the wire: the specification of a container. The agent derives the host configuration from it: no host
+ * mount, privilege or device can be expressed here.
  */
 import { type Static, Type } from 'typebox';
 import { LIMITS } from './limits.js';
@@ -20,10 +20,10 @@ const Path = Type.String({ pattern: '^/[!-~]{0,254}$' });
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
 const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
 
-/** How it is known that a service works. Without one, a container that runs is healthy. */
+/** How a service's health is checked. Without a check, a running container is healthy. */
 export const HealthCheck = Type.Object({
   http: Type.Optional(Path),
-  tcp: Type.Optional(Type.Literal(true, { description: 'the port takes connections' })),
+  tcp: Type.Optional(Type.Literal(true, { description: 'the port accepts connections' })),
   command: Type.Optional(
     Type.Array(plainText(500), { minItems: 1, maxItems: 32, description: 'run inside the container; 0 is healthy' }),
   ),
@@ -40,7 +40,7 @@ export const ServiceApi = oneOf(['openai', 'rma', 'http'], {
     "openai: an OpenAI-compatible server; rma: this project's own task server (POST /tasks/KIND); http: `requests` says how",
 });
 
-/** What becomes of a task of a kind: one HTTP request whose JSON body is the input and whose JSON answer is the output. */
+/** How a task is run over HTTP: one request whose JSON body is the input and whose JSON response is the output. */
 export const RequestMapping = Type.Object({ method: oneOf(['GET', 'POST', 'PUT']), path: Path });
 
 /** What a container needs and may use; the agent enforces these as its limits. */
@@ -106,7 +106,7 @@ export const Engine = Type.Object({
 });
 export type Engine = Static<typeof Engine>;
 
-/** One stretch of a week in which a machine is lent, in the time zone of its policy. */
+/** A weekly interval in which a machine is available, in the time zone of its policy. */
 export const LendingWindow = Type.Object({
   days: Type.Array(oneOf(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']), { minItems: 1, maxItems: 7 }),
   from: Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' }),
@@ -116,7 +116,7 @@ export const LendingWindow = Type.Object({
   }),
 });
 
-/** On what terms a donor lends a machine; the agent enforces it, the scheduler respects it. */
+/** The donor's policy: the agent enforces it, the scheduler respects it. */
 export const DonorPolicy = Type.Object({
   paused: Type.Boolean(),
   reason: Type.Optional(plainText(LIMITS.maxTextLength)),

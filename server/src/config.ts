@@ -7,9 +7,9 @@ export interface Setting<T> {
   readonly environment: string;
   readonly default: T;
   readonly help: string;
-  /** What the flag takes, for the help; undefined for a switch. */
-  readonly takes?: string;
-  /** The value that a text or a config file's value stands for. Throws an Error that says what is expected. */
+  /** The name of the flag's value, for the help; undefined for a switch. */
+  readonly value?: string;
+  /** Parses a text or a config file's value. @throws Error that says what is expected */
   read(value: unknown): T;
 }
 
@@ -77,73 +77,73 @@ const optional =
 export const SETTINGS = {
   host: setting({
     flag: 'host',
-    takes: 'HOST',
+    value: 'HOST',
     default: '127.0.0.1',
     read: text,
     help: 'address to listen on; 0.0.0.0 for all',
   }),
   port: setting({
     flag: 'port',
-    takes: 'PORT',
+    value: 'PORT',
     default: 8080,
     read: integer(0, 65_535),
     help: 'port to listen on; 0 picks a free one',
   }),
   data: setting({
     flag: 'data',
-    takes: 'DIR',
+    value: 'DIR',
     default: './data',
     read: text,
     help: 'directory of the database, tokens and blobs',
   }),
   catalog: setting({
     flag: 'catalog',
-    takes: 'FILE',
+    value: 'FILE',
     default: '',
     read: (value) => (value === '' ? '' : text(value)),
-    help: "what can run in the pool; without it the data directory's catalog.yaml, else the shipped one",
+    help: "the catalogue of workloads; default: the data directory's catalog.yaml, else the shipped one",
   }),
   transport: setting({
     flag: 'transport',
-    takes: 'NAME',
+    value: 'NAME',
     default: 'auto' as const,
     read: oneOf('auto', 'uws', 'ws'),
     help: 'uws (uWebSockets.js), ws, or auto: uws where it loads',
   }),
   pool: setting({
     flag: 'pool',
-    takes: 'NAME',
+    value: 'NAME',
     default: 'RMA Pool',
     read: text,
-    help: 'what the pool is called, for people who are asked to join it',
+    help: "the pool's name, shown to people who join it",
   }),
   dashboard: setting({
     flag: 'dashboard',
-    takes: 'DIR',
+    value: 'DIR',
     default: '',
     read: (value) => (value === '' ? '' : text(value)),
     help: "the dashboard's built files; empty: those beside this package",
   }),
   allowedOrigin: setting({
     flag: 'allowed-origin',
-    takes: 'ORIGINS',
+    value: 'ORIGINS',
     default: [] as readonly string[],
     read: origins,
     help: 'origins whose pages may connect besides the dashboard served here, separated by commas',
   }),
   publicUrl: setting({
     flag: 'public-url',
-    takes: 'URL',
+    value: 'URL',
     default: undefined as string | undefined,
     read: optional(url),
-    help: 'where people reach this pool, for the join commands that it shows, such as https://pool.example.org',
+    help: "the pool's public address, for the join commands that it shows, such as https://pool.example.org",
   }),
   joinTokenFile: setting({
     flag: 'join-token-file',
-    takes: 'FILE',
+    value: 'FILE',
     default: undefined as string | undefined,
     read: optional(text),
-    help: 'write the join token there, too: for workers that share a volume, but not the data directory',
+    help: 'a second file for the join token: for workers that share a volume, but not the data directory',
   }),
   trustProxy: setting({
     flag: 'trust-proxy',
@@ -153,80 +153,80 @@ export const SETTINGS = {
   }),
   proxyHeader: setting({
     flag: 'proxy-header',
-    takes: 'NAME',
+    value: 'NAME',
     default: 'X-Forwarded-For',
     read: text,
-    help: "the header in which a trusted proxy tells the peer's address",
+    help: "the header in which a trusted proxy passes the peer's address",
   }),
   resultDays: setting({
     flag: 'result-days',
-    takes: 'DAYS',
+    value: 'DAYS',
     default: 7,
     read: integer(1, 3_650),
     help: 'how long results are kept',
   }),
   eventDays: setting({
     flag: 'event-days',
-    takes: 'DAYS',
+    value: 'DAYS',
     default: 7,
     read: integer(1, 3_650),
     help: 'how long events are kept; never longer than results',
   }),
   events: setting({
     flag: 'events',
-    takes: 'N',
+    value: 'N',
     default: 2_000_000,
     read: integer(1_000, 1_000_000_000),
     help: 'how many events are kept at most',
   }),
   workerGraceMs: setting({
     flag: 'worker-grace-ms',
-    takes: 'MS',
+    value: 'MS',
     default: 8_000,
     read: integer(0, 3_600_000),
-    help: 'how long an absent worker keeps its attempts',
+    help: 'how long a disconnected worker keeps its attempts',
   }),
   startGraceMs: setting({
     flag: 'start-grace-ms',
-    takes: 'MS',
+    value: 'MS',
     default: 45_000,
     read: integer(0, 3_600_000),
-    help: 'the same right after a start, while all workers come back',
+    help: 'the same right after a start, while all workers reconnect',
   }),
   reserveMib: setting({
     flag: 'reserve-mib',
-    takes: 'MIB',
+    value: 'MIB',
     default: 16,
     read: integer(1, 65_536),
-    help: 'disk room kept for results; submits are refused while less than half of it is free besides',
+    help: 'disk space reserved for results; submits are refused while less than half of that is free besides',
   }),
   greetings: setting({
     flag: 'max-greetings-per-address',
-    takes: 'N',
+    value: 'N',
     default: 256,
     read: integer(1, 1_000_000),
     help: 'connections of one address that may wait for their hello at once',
   }),
   messages: setting({
     flag: 'messages-per-second',
-    takes: 'N',
+    value: 'N',
     default: 20_000,
     read: integer(10, 10_000_000),
     help: 'messages that one connection may send a second',
   }),
   synchronous: setting({
     flag: 'synchronous',
-    takes: 'MODE',
+    value: 'MODE',
     default: 'FULL' as const,
     read: oneOf('FULL', 'NORMAL'),
     help: 'FULL: what is accepted survives a power cut; NORMAL: only a crash of the process',
   }),
   logLevel: setting({
     flag: 'log-level',
-    takes: 'LEVEL',
+    value: 'LEVEL',
     default: 'info' as const,
     read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
-    help: 'what the log on standard error tells',
+    help: 'the least severe messages that are logged to standard error',
   }),
 } as const;
 

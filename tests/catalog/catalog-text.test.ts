@@ -1,12 +1,12 @@
 /** The catalogue's text: what is right, what is wrong and where, and digests that leave everything else alone. */
 import { readFileSync } from 'node:fs';
-import { type CatalogReading, faultLines, readCatalog, withDigests } from '@rma/protocol/catalog-text';
+import { type CatalogReading, problemLines, readCatalog, withDigests } from '@rma/protocol/catalog-text';
 import { describe, expect, it } from 'vitest';
 
 const shipped = readFileSync(new URL('../../catalog.yaml', import.meta.url), 'utf8');
 
-function told(reading: CatalogReading): string {
-  return reading.ok ? 'right' : faultLines('c.yaml', reading.faults);
+function problemsIn(reading: CatalogReading): string {
+  return reading.ok ? 'right' : problemLines('c.yaml', reading.problems);
 }
 
 const one = (fields: string) => `version: 1\nworkloads:\n  a:\n    title: A\n    kinds: []\n${fields}`;
@@ -19,7 +19,7 @@ const CONTAINER = `    container:
 
 describe('the shipped catalogue', () => {
   const reading = readCatalog(shipped);
-  if (!reading.ok) throw new Error(told(reading));
+  if (!reading.ok) throw new Error(problemsIn(reading));
   const names = reading.entries.map(({ name }) => name);
 
   it('is right, and has an entry for each class of work', () => {
@@ -86,19 +86,19 @@ describe('a mistake', () => {
     ['no YAML', 'version: 1\nworkloads:\n  a: {title: x\n  b: 1\n', /^c\.yaml:4:3: Flow map/],
     ['nothing at all', '', 'c.yaml:1:1: the catalogue: must be object'],
     ['a key twice', `${one(CONTAINER)}  a: 1\n`, /^c\.yaml:11:3: Map keys must be unique/],
-  ])('is told with its place: %s', (_what, text, expected) => {
-    if (typeof expected === 'string') expect(told(readCatalog(text))).toBe(expected);
-    else expect(told(readCatalog(text))).toMatch(expected);
+  ])('is reported with its position: %s', (_what, text, expected) => {
+    if (typeof expected === 'string') expect(problemsIn(readCatalog(text))).toBe(expected);
+    else expect(problemsIn(readCatalog(text))).toMatch(expected);
   });
 
   it('does not hide the others', () => {
     const text = one(`${CONTAINER}    tier: 9\n    slots: none\n`);
-    expect(told(readCatalog(text)).split('\n')).toHaveLength(2);
+    expect(problemsIn(readCatalog(text)).split('\n')).toHaveLength(2);
   });
 
   it('does not blow up: aliases of aliases', () => {
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c]\n`;
-    expect(told(readCatalog(bomb))).toMatch(/^c\.yaml:/);
+    expect(problemsIn(readCatalog(bomb))).toMatch(/^c\.yaml:/);
   });
 });
 

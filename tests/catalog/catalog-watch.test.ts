@@ -49,7 +49,7 @@ describe('the file of --catalog', () => {
     });
   });
 
-  it('places what it names: a waiting task wakes its workload, and the worker is told its container', async () => {
+  it('places what it names: a waiting task wakes its workload, and the worker gets its container', async () => {
     const { peer, id } = await pool.worker({ engine, kinds: [] });
     const client = await pool.client();
     const task = echoTask(null, { kind: 'first.run' });
@@ -70,7 +70,7 @@ describe('the file of --catalog', () => {
     expect(view.workers).toMatchObject([{ worker: id, cells: [{ workload: 'first', status: 'runs' }] }]);
   });
 
-  it('is needed at the start: one with a mistake, or none where one was named, is told', async () => {
+  it('is needed at the start: one with a mistake, or a missing file that was named, fails the start', async () => {
     writeFileSync(file, 'workloads: {}\n');
     const start = startTestCoordinator({ catalog: file });
     await expect(start).rejects.toThrow(CatalogError);
@@ -104,7 +104,7 @@ describe('lists that grow with the pool', () => {
     expect(view.workers.map(({ worker }) => worker)).toEqual(ids.slice(0, 3));
   });
 
-  it('fit into a frame however much each worker tells of itself', async () => {
+  it('fit into a frame however much each worker reports', async () => {
     const notes = Array.from({ length: 32 }, () => 'n'.repeat(300));
     const { hardware } = workerHello();
     for (let n = 0; n < 120; n++) {

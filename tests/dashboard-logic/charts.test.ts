@@ -1,5 +1,5 @@
 /** What the charts are fed with, and what they say. */
-import type { Fact, History } from '@rma/client';
+import type { History, Notice } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { axisEnd, summaryOf } from '../../dashboard/src/lib/charts/series.js';
 import { factHref } from '../../dashboard/src/lib/overview/facts.js';
@@ -92,7 +92,7 @@ describe('the summary of a chart', () => {
 });
 
 describe('a fact', () => {
-  const fact = (name: Fact['fact'], subject?: string): Fact => ({
+  const fact = (name: Notice['fact'], subject?: string): Notice => ({
     fact: name,
     severity: 'info',
     text: '',
@@ -105,6 +105,6 @@ describe('a fact', () => {
     expect(factHref(fact('worker.flapping', 'w-1'))).toBe('/workers/w-1');
     expect(factHref(fact('tier.unserved', '2'))).toBe('/workers?tier=2');
     expect(factHref(fact('storage.full'))).toBeUndefined();
-    expect(factHref(fact('fact.of.tomorrow' as Fact['fact']))).toBeUndefined();
+    expect(factHref(fact('fact.of.tomorrow' as Notice['fact']))).toBeUndefined();
   });
 });

@@ -63,7 +63,7 @@ async function quiet(): Promise<Measure> {
       streams: 0,
       tasks: 0,
       watchers: 0,
-      inner: 0,
+      httpSessions: 0,
     });
     return measure;
   }, 20_000);

@@ -31,7 +31,7 @@ describe('GET /agent.tgz', () => {
     expect(Buffer.from(await exact.arrayBuffer()).equals(Buffer.from(await answer.arrayBuffer()))).toBe(true);
   });
 
-  it('answers 304 to whoever has it, and nothing but the head to HEAD', async () => {
+  it('answers 304 to a caller that has it, and only the head to HEAD', async () => {
     const { headers } = await call('/agent.tgz', { method: 'HEAD' });
     const etag = headers.get('etag') ?? '';
     for (const tag of [etag, `"other", W/${etag}`]) {

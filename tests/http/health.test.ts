@@ -1,4 +1,4 @@
-/** What HTTP tells without a token and to admins, and what it says where there is nothing. */
+/** The HTTP routes without a token, those for admins, and the answers for paths that do not exist. */
 import { request } from 'node:http';
 import type { StatsView, WorkerView } from '@rma/protocol/view';
 import { describe, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ const call = (path: string, init: RequestInit & { token?: string } = {}) => {
 };
 
 describe('GET /health', () => {
-  it('needs no token and tells state, version, transport, workers, tasks and uptime', async () => {
+  it('needs no token and has state, version, transport, workers, tasks and uptime', async () => {
     const answer = await call('/health');
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
@@ -86,7 +86,7 @@ describe('agents of the first generation', () => {
     ['POST', '/api/worker/register'],
     ['POST', '/api/worker/heartbeat'],
     ['GET', '/api/worker/status/7'],
-  ])('are told the new command: %s %s', async (method, path) => {
+  ])('get the new command: %s %s', async (method, path) => {
     const answer = await call(path, { method });
     expect(answer.status).toBe(410);
     expect(await answer.json()).toMatchObject({
@@ -134,7 +134,7 @@ describe('where there is nothing', () => {
 });
 
 describe('the status page', () => {
-  it('tells figures and first commands, may run no script, and holds no secret', async () => {
+  it('shows figures and first commands, may run no script, and holds no secret', async () => {
     const answer = await call('/');
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');

@@ -35,7 +35,7 @@ describe('signing in', () => {
 
   it.each([
     ['a token of another pool', { token: 'nonsense' }, 401],
-    ['a code that nobody made', { code: 'nonsense' }, 401],
+    ['an unknown code', { code: 'nonsense' }, 401],
     ['nothing', {}, 400],
     ['a list', [], 400],
   ])('refuses %s', async (_what, body, status) => {
@@ -68,7 +68,7 @@ describe('signing in', () => {
 });
 
 describe('the cookie', () => {
-  it('opens a socket without a token, and is told who it is', async () => {
+  it('opens a socket without a token, under its own identity', async () => {
     const cookie = await signedIn();
     const peer = await pool.dial({ headers: { cookie, origin: origin() } });
     expect(await peer.hello({})).toMatchObject({ role: 'admin', subject: 'admin' });
@@ -126,7 +126,7 @@ describe('the cookie', () => {
 });
 
 describe('what a join token is good for', () => {
-  it('is told to whoever holds it, and uses nothing up', async () => {
+  it('is returned to its holder, and uses nothing up', async () => {
     const { token } = await pool.mint({ role: 'join', name: 'for-ann', uses: 2, owner: 'ann' });
     for (let i = 0; i < 3; i++) {
       const answer = await call('POST', '/api/join-info', { token });
@@ -134,7 +134,7 @@ describe('what a join token is good for', () => {
     }
   });
 
-  it('is not told of other tokens', async () => {
+  it('is refused for tokens of other roles', async () => {
     const answer = await call('POST', '/api/join-info', { token: pool.coordinator.token('client') });
     expect(answer.status).toBe(403);
   });
@@ -166,7 +166,7 @@ describe('behind a proxy that ends TLS', () => {
     expect(await cookieOf(signIn(behind, 'http'))).not.toContain('Secure');
   });
 
-  it('nobody’s word counts where no proxy is trusted', async () => {
+  it('the forwarded protocol is ignored where no proxy is trusted', async () => {
     expect(await cookieOf(signIn(pool, 'https'))).not.toContain('Secure');
   });
 

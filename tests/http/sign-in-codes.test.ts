@@ -19,7 +19,7 @@ it('counts once', () => {
   expect([codes.redeem(code, 1), codes.redeem(code, 2)]).toEqual(['t-1', undefined]);
 });
 
-it('is not to be guessed, and of many that nobody used the oldest go', () => {
+it('cannot be guessed, and the oldest unused one goes above the limit', () => {
   const codes = new SignInCodes();
   const made = Array.from({ length: 40 }, () => codes.issue('t-1', 0).code);
   expect(new Set(made).size).toBe(40);

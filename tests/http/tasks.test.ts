@@ -1,4 +1,4 @@
-/** Tasks over HTTP: for whoever has curl and a client token. */
+/** Tasks over plain HTTP, with a client token. */
 import { createHash } from 'node:crypto';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import { describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ async function echoWorker(kind: string): Promise<void> {
 }
 
 describe('POST /api/tasks', () => {
-  it('accepts a task, says where it is, and tells its end there', async () => {
+  it('accepts a task, answers with its location, and has its end there', async () => {
     await echoWorker('http.one');
     const { status, headers, body } = await call('POST', '/api/tasks', { kind: 'http.one', input: { n: 1 } });
     expect(status).toBe(202);
@@ -129,7 +129,7 @@ describe('POST /api/tasks', () => {
     ['null', 'null', 400, 'invalid', /must be an object/],
     ['no kind', { input: 1 }, 400, 'invalid', /kind/],
     ['a kind that is no kind', { kind: 'Not A Kind' }, 400, 'invalid', /\/kind/],
-    ['a kind that nobody knows', { kind: 'ocr.raed' }, 422, 'unknown_kind', /ocr\.read/],
+    ['an unknown kind', { kind: 'ocr.raed' }, 422, 'unknown_kind', /ocr\.read/],
     ['a priority beyond its bounds', { kind: 'echo', priority: 1_000 }, 400, 'invalid', /priority/],
     ['an id that is none', { kind: 'echo', id: 'seven' }, 400, 'invalid', /\/id/],
     ['a worker that is not there', { kind: 'echo', constraints: { worker: 'w-none' } }, 422, 'unservable', /w-none/],
@@ -185,7 +185,7 @@ describe('POST /api/tasks', () => {
 });
 
 describe('GET /api/tasks/:id', () => {
-  it("does not find what is not there, nor what is somebody else's; an admin sees all", async () => {
+  it("does not find unknown tasks, nor another owner's; an admin sees all", async () => {
     const { body } = await call('POST', '/api/tasks', { kind: 'echo', constraints: { labels: { no: 'where' } } });
     const { token } = await pool.mint({ role: 'client', name: 'another' });
     expect((await call('GET', `/api/tasks/${body.id}`, undefined, token)).status).toBe(404);
@@ -198,17 +198,17 @@ describe('GET /api/tasks/:id', () => {
     await admin.ask({ type: 'cancel', task: body.id ?? '' });
   });
 
-  it('lets go of whoever hangs up while it waits', async () => {
+  it('releases the session of a caller that disconnects while it waits', async () => {
     const { body } = await call('POST', '/api/tasks', { kind: 'echo', constraints: { labels: { no: 'where' } } });
     const hangUp = new AbortController();
     const waiting = fetch(`${pool.coordinator.http}/api/tasks/${body.id}?wait=60`, {
       signal: hangUp.signal,
       headers: { authorization: `Bearer ${pool.coordinator.token('client')}` },
     });
-    await eventually(() => expect(pool.coordinator.counts()).toMatchObject({ inner: 1, watchers: 1 }));
+    await eventually(() => expect(pool.coordinator.counts()).toMatchObject({ httpSessions: 1, watchers: 1 }));
     hangUp.abort();
     await expect(waiting).rejects.toThrow();
-    await eventually(() => expect(pool.coordinator.counts()).toMatchObject({ inner: 0, watchers: 0 }));
+    await eventually(() => expect(pool.coordinator.counts()).toMatchObject({ httpSessions: 0, watchers: 0 }));
     const admin = await pool.admin();
     await admin.ask({ type: 'cancel', task: body.id ?? '' });
   });

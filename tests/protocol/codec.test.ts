@@ -1,5 +1,5 @@
 import { checkDown, checkUp } from '@rma/protocol/check';
-import { decodeDown, decodeUp, encodeDown, encodeUp } from '@rma/protocol/codec';
+import { decodeDown, decodeUp, encodeDown, encodeUp, PAYLOADS } from '@rma/protocol/codec';
 import { DOWN, type Down } from '@rma/protocol/down';
 import { packPayload } from '@rma/protocol/payload';
 import { UP, type Up } from '@rma/protocol/up';
@@ -56,7 +56,36 @@ describe('recorded frames', () => {
   });
 });
 
+interface Node {
+  readonly payload?: boolean;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly items?: Node;
+  readonly allOf?: readonly Node[];
+  readonly anyOf?: readonly Node[];
+}
+
+/** The paths of the payload fields below a schema, `[]` for the items of a list. */
+function payloadPaths({ payload, properties = {}, items, allOf = [], anyOf = [] }: Node, path = ''): string[] {
+  if (payload) return [path];
+  return [
+    ...Object.entries(properties).flatMap(([name, node]) => payloadPaths(node, `${path}/${name}`)),
+    ...(items ? payloadPaths(items, `${path}[]`) : []),
+    ...[...allOf, ...anyOf].flatMap((node) => payloadPaths(node, path)),
+  ];
+}
+
 describe('a payload field', () => {
+  it.each([
+    ['up', UP],
+    ['down', DOWN],
+  ] as const)('is known to the codec wherever a schema has one: %s', (direction, table) => {
+    const declared = Object.entries(table).flatMap(([type, schema]) =>
+      payloadPaths(schema as Node).map((path) => `${type} ${path}`),
+    );
+    const known = [...PAYLOADS[direction]].map(([type, { list, field }]) => `${type} /${list}[]/${field}`);
+    expect(known.sort()).toEqual(declared.sort());
+  });
+
   const task = { id: '0198f0aa-3b00-7c51-9d42-6f1f5f0c2a11', kind: 'echo' };
 
   it('is the same bytes whether it came as JSON or as MessagePack', () => {

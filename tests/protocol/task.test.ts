@@ -12,7 +12,7 @@ function reachable(from: TaskState | 'new', seen = new Set<TaskState | 'new'>())
 }
 
 describe('the legal moves of a task', () => {
-  it('are told for every state, and lead to states that exist', () => {
+  it('are listed for every state, and lead to states that exist', () => {
     expect(moves.map(([from]) => from).sort()).toEqual(['new', ...TASK_STATES].sort());
     for (const [, to] of moves) expect(TASK_STATES).toEqual(expect.arrayContaining([...to]));
   });

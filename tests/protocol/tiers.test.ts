@@ -75,7 +75,7 @@ describe('the reasons', () => {
     ]);
   });
 
-  it('tell a machine below tier 3 all that it lacks', () => {
+  it('list all that a machine below tier 3 lacks', () => {
     expect(classify(machine({ cores: 1, memoryMiB: 900, freeGiB: 9.31, vramMiB: [] }))).toEqual({
       tier: null,
       reasons: [

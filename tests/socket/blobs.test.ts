@@ -300,7 +300,7 @@ describe('streams', () => {
     expect(await aborted(peer, 3)).toMatchObject({ kind: 'invalid', path: '/offset' });
   });
 
-  it('that nobody knows are no offence: their frames were on their way', async () => {
+  it('that are unknown count as no violation: their frames were in flight', async () => {
     const peer = await pool.client();
     for (let i = 0; i < 20; i++) {
       peer.sendData(99, new Uint8Array(10));

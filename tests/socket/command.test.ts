@@ -77,7 +77,7 @@ async function serve(...args: string[]) {
 }
 
 describe('a start', () => {
-  it('says first where it listens, writes its secrets for nobody else to read, and keeps its log off standard output', async () => {
+  it('prints its address first, writes secrets with mode 0600, and logs to standard error only', async () => {
     const { child, ended, http } = await serve();
     expect((await fetch(`${http}/health`)).status).toBe(200);
     for (const name of ['admin.token', 'client.token', 'join.token', 'local.token', 'signing.key']) {
@@ -268,7 +268,7 @@ describe('settings', () => {
 });
 
 describe.each(needs('uws').skip ? ['ws'] : ['uws', 'ws'])('a stop over %s', (transport) => {
-  it('on SIGTERM tells every peer when to come back, commits, and is gone within 5 s with nothing left', async () => {
+  it('on SIGTERM sends every peer a goodbye, commits, and ends within 5 s with nothing left', async () => {
     const { child, ended, url, http, token } = await serve('--transport', transport);
     const client = await Peer.client(url, token('client'));
     const { peer: worker } = await Peer.worker(url, token('join'), workerHello());

@@ -84,8 +84,8 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
     const { peer: worker, id } = await pool.worker({ kinds: ['event.kind'] });
     await worker.close();
     const seen = await follow(watching, ({ type, subject }) => type === 'worker.offline' && subject === id);
-    const told = JSON.stringify(seen);
-    for (const task of foreign) expect(told).not.toContain(task);
+    const received = JSON.stringify(seen);
+    for (const task of foreign) expect(received).not.toContain(task);
     for (const task of own) expect(seen.filter(({ subject }) => subject === task)).toHaveLength(2);
     expect(new Set(seen.filter(({ type }) => !type.startsWith('task.')).map(({ type }) => type))).toEqual(
       new Set(['worker.online', 'service.changed', 'worker.offline']),

@@ -1,4 +1,4 @@
-/** Messages at fault: what is answered, when it is too much, and that nothing of it disturbs the next session. */
+/** Invalid messages: their answer, the limit at which the connection closes, and that other sessions are not affected. */
 
 import { CLOSE } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
@@ -12,7 +12,7 @@ import { usePool } from '../support/pool.js';
 
 const asUp = (message: object) => message as Up;
 
-describe('a message at fault', () => {
+describe('an invalid message', () => {
   const pool = usePool();
 
   it.each(SUBPROTOCOLS)(

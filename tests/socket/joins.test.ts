@@ -70,7 +70,7 @@ describe('a join token', () => {
     expect([trustOf(stranger.id), trustOf(local.id)]).toEqual(['community', 'trusted']);
   });
 
-  it('that is revoked or expired admits nobody, and leaves those who joined', async () => {
+  it('that is revoked or expired admits no machine, and leaves those that joined', async () => {
     const { token, view } = await pool.mint({ role: 'join', name: 'closed' });
     const joined = await pool.worker({ services: [] }, token);
     const admin = await pool.admin();
@@ -132,7 +132,7 @@ describe('a credential', () => {
     await client.ask({ type: 'cancel', task: task.id });
   });
 
-  it('used twice at once: the newer connection stays, the older is told that it was replaced', async () => {
+  it('used twice at once: the newer connection stays, the older gets a goodbye with the reason replaced', async () => {
     const hello = workerHello({ services: [] });
     const older = await pool.worker(hello);
     const newer = await pool.worker(hello, older.credential);

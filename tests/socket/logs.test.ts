@@ -1,4 +1,4 @@
-/** The log of a worker's services: asked for by an admin, told by the worker, kept by nobody. */
+/** The log of a worker's services: requested by an admin, sent by the worker, stored nowhere. */
 import { connect } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
@@ -26,7 +26,7 @@ describe("a worker's log", () => {
     expect(await first).toEqual([line('one'), line('two')]);
   });
 
-  it('cannot be told by another worker', async () => {
+  it('cannot be answered by another worker', async () => {
     const { peer, id } = await pool.worker();
     const { peer: stranger } = await pool.worker();
     const admin = await pool.admin();
@@ -37,16 +37,16 @@ describe("a worker's log", () => {
     expect(await asked).toEqual([line('true')]);
   });
 
-  it('says why there is none: no such worker or service, away, gone meanwhile, too many questions', async () => {
+  it('answers why there is none: no such worker or service, offline, disconnected meanwhile, too many requests', async () => {
     const admin = await pool.admin();
     await expect(admin.ask(ask('w-none'))).rejects.toThrow(/there is no worker w-none/);
     const { peer, id } = await pool.worker();
     await expect(admin.ask(ask(id, { service: 'typo' }))).rejects.toThrow(/has no service typo; it has: /);
     const asked = Array.from({ length: 9 }, () => admin.ask(ask(id)).catch(String));
-    expect(await asked[8]).toMatch(/8 questions for the log of worker .* wait already/);
+    expect(await asked[8]).toMatch(/8 requests for the log of worker .* are pending already/);
     await peer.close();
-    expect(await asked[0]).toMatch(/went off line/);
-    await expect(admin.ask(ask(id))).rejects.toThrow(/is not on line/);
+    expect(await asked[0]).toMatch(/went offline/);
+    await expect(admin.ask(ask(id))).rejects.toThrow(/is offline/);
   });
 
   it('is what the SDK gives', async () => {

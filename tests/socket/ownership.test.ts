@@ -29,7 +29,7 @@ const aborted = async (peer: Peer, stream: number) =>
   (await peer.waitFor('stream.abort', (abort) => abort.stream === stream)).error;
 
 describe("another client's task", () => {
-  it('is not found by query, watch and cancel, nor told of in lists', async () => {
+  it('is not found by query, watch and cancel, nor listed', async () => {
     const owner = await pool.client();
     const stranger = await pool.client(strangersToken);
     const task = echoTask('mine', { constraints: { labels: { nowhere: 'yes' } } });
@@ -52,7 +52,7 @@ describe("another client's task", () => {
     expect(await owner.ask({ type: 'cancel', task: task.id })).toEqual({ state: 'cancelled' });
   });
 
-  it('cannot be submitted again by somebody else, and its result is not given away', async () => {
+  it('cannot be submitted again by another owner, who does not get its result', async () => {
     const owner = await pool.client();
     const stranger = await pool.client(strangersToken);
     const task = echoTask('mine');
@@ -85,7 +85,7 @@ describe("another client's task", () => {
 });
 
 describe("another client's blob", () => {
-  it('is not found, cannot be named in a task, and has to be uploaded by whoever claims to have it', async () => {
+  it('is not found, cannot be named in a task, and has to be uploaded by a client that claims to have it', async () => {
     const owner = await pool.client();
     const stranger = await pool.client(strangersToken);
     const blob = await upload(owner, 1, Buffer.from('only mine'));
@@ -101,7 +101,7 @@ describe("another client's blob", () => {
     expect(await aborted(admin, 1)).toMatchObject({ kind: 'not_found' });
   });
 
-  it('is read by an admin who names a task of its owner, and by nobody else who does', async () => {
+  it('is read by an admin who names a task of its owner, and by no other role that does', async () => {
     const owner = await pool.client();
     const blob = await upload(owner, 1, Buffer.from('for the record'));
     const nowhere = { labels: { nowhere: 'yes' } };
@@ -208,7 +208,7 @@ describe('a worker', () => {
     expect(Buffer.from(client.data[0]?.bytes ?? []).toString()).toBe('an output');
   });
 
-  it("changes nothing of another worker's attempt, but is told to forget it", async () => {
+  it("changes nothing of another worker's attempt, but is acknowledged", async () => {
     const client = await pool.client();
     const { peer: mine } = await pool.worker({ kinds: ['own.fence'] });
     const { peer: other } = await pool.worker({ kinds: ['own.other'] });

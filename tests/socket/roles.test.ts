@@ -9,6 +9,7 @@ import { SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import { describe, expect, it } from 'vitest';
 import { echoTask, newTaskId, type Peer, workerHello } from '../support/peer.js';
 import { usePool } from '../support/pool.js';
+import { sampleActions, sampleQueries } from './sample-requests.js';
 
 const pool = usePool();
 const blob = 'ab'.repeat(32);
@@ -42,21 +43,6 @@ const MESSAGES: { readonly [T in UpType]: () => UpOf<T> } = {
   'stream.abort': () => ({ type: 'stream.abort', stream: 1, error: { kind: 'unavailable', message: 'no' } }),
 };
 
-const QUERIES: { readonly [W in Query['what']]: Extract<Query, { what: W }> } = {
-  tasks: { what: 'tasks' },
-  task: { what: 'task', task },
-  workers: { what: 'workers' },
-  stats: { what: 'stats' },
-  tokens: { what: 'tokens' },
-  events: { what: 'events', since: 0 },
-  log: { what: 'log', worker: 'w-none' },
-  placement: { what: 'placement' },
-  catalog: { what: 'catalog' },
-  history: { what: 'history' },
-  audit: { what: 'audit' },
-  input: { what: 'input', task },
-};
-
 const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref'> } = {
   events: { topic: 'events' },
   overview: { topic: 'overview' },
@@ -67,16 +53,9 @@ const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref
   recent: { topic: 'recent' },
 };
 
-const ACTIONS: { readonly [D in Action['do']]: Extract<Action, { do: D }> } = {
-  'worker.pin': { do: 'worker.pin', worker: 'w-none', tier: 2 },
-  'worker.drain': { do: 'worker.drain', worker: 'w-none', draining: true },
-  'worker.rename': { do: 'worker.rename', worker: 'w-none', name: 'other' },
-  'worker.label': { do: 'worker.label', worker: 'w-none', labels: { room: '7' } },
-  'task.retry': { do: 'task.retry', task },
-  'worker.revoke': { do: 'worker.revoke', worker: 'w-none' },
-  'token.create': { do: 'token.create', role: 'client', name: 'made-by-a-test' },
-  'token.revoke': { do: 'token.revoke', token: 't-none' },
-};
+const none = { ended: task, waiting: task, worker: 'w-none', token: 't-none' };
+const QUERIES = sampleQueries(none);
+const ACTIONS = sampleActions(none);
 
 const ROLES = ['admin', 'client', 'join', 'worker'] as const;
 type OpenRole = (typeof ROLES)[number];
@@ -102,35 +81,35 @@ interface Cell {
   readonly role: OpenRole;
   readonly what: string;
   readonly message: Up;
-  readonly takes: readonly Role[];
+  readonly roles: readonly Role[];
 }
 
 const CELLS: readonly Cell[] = ROLES.flatMap((role): Cell[] => [
   ...(Object.keys(MESSAGE_ROLES) as UpType[])
     .filter((type) => type !== 'query' && type !== 'act' && type !== 'subscribe')
-    .map((type) => ({ role, what: `'${type}'`, message: MESSAGES[type](), takes: MESSAGE_ROLES[type] })),
+    .map((type) => ({ role, what: `'${type}'`, message: MESSAGES[type](), roles: MESSAGE_ROLES[type] })),
   ...(Object.keys(QUERY_ROLES) as Query['what'][]).map((what) => ({
     role,
     what: `the query '${what}'`,
     message: { type: 'query' as const, ref: 5, query: QUERIES[what] },
-    takes: QUERY_ROLES[what],
+    roles: QUERY_ROLES[what],
   })),
   ...(Object.keys(TOPIC_ROLES) as TopicName[]).map((topic) => ({
     role,
     what: `'subscribe' to '${topic}'`,
     message: { type: 'subscribe' as const, ref: 7, ...TOPICS[topic] },
-    takes: TOPIC_ROLES[topic],
+    roles: TOPIC_ROLES[topic],
   })),
   ...(Object.keys(ACTION_ROLES) as Action['do'][]).map((name) => ({
     role,
     what: `the action '${name}'`,
     message: { type: 'act' as const, ref: 6, action: ACTIONS[name] },
-    takes: ACTION_ROLES[name],
+    roles: ACTION_ROLES[name],
   })),
 ]);
 
-const may = CELLS.filter(({ role, takes }) => takes.includes(role));
-const mayNot = CELLS.filter(({ role, takes }) => !takes.includes(role));
+const may = CELLS.filter(({ role, roles }) => roles.includes(role));
+const mayNot = CELLS.filter(({ role, roles }) => !roles.includes(role));
 
 describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
   it.each(may)('the role $role may send $what', async ({ role, message }) => {
@@ -141,7 +120,7 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
     expect(kinds.filter((kind) => kind === 'forbidden' || kind === 'invalid' || kind === 'internal')).toEqual([]);
   });
 
-  it.each(mayNot)('the role $role may not send $what', async ({ role, what, message, takes }) => {
+  it.each(mayNot)('the role $role may not send $what', async ({ role, what, message, roles }) => {
     const peer = await sessionOf(role, subprotocol);
     expect(await answersTo(peer, message)).toEqual([
       {
@@ -150,7 +129,7 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
         ...('ref' in message ? { ref: message.ref } : {}),
         error: {
           kind: 'forbidden',
-          message: `the role '${role}' may not send ${what}; it takes ${takes.join(' or ')}`,
+          message: `the role '${role}' may not send ${what}; it takes ${roles.join(' or ')}`,
         },
       },
     ]);

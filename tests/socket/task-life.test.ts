@@ -112,7 +112,7 @@ describe.each(SUBPROTOCOLS)('over %s', (subprotocol) => {
 });
 
 describe('watching', () => {
-  it('what was submitted twice tells its end at once', async () => {
+  it('a task submitted twice is answered with its end at once', async () => {
     const { client, worker, submit } = await scene();
     const task = submit();
     await worker.peer.waitFor('dispatch');
@@ -321,7 +321,7 @@ describe('an attempt', () => {
 });
 
 describe('why a task waits', () => {
-  it('is told in words that fit: nobody, somebody who left, labels, a full worker, a time', async () => {
+  it('is explained by its cause: no worker, one that left, labels, a full worker, a time', async () => {
     const { kind, client, worker, submit } = await scene(1);
     const waitingOf = async (task: TaskSpec) => (await detailOf(client, task.id)).waiting;
     const running = submit();

@@ -142,7 +142,7 @@ describe('a token', () => {
 });
 
 describe.each(SUBPROTOCOLS)('a hello over %s', (subprotocol) => {
-  it('of another version is told which one is spoken', async () => {
+  it('of another version is answered with the one that is spoken', async () => {
     const peer = await pool.dial({ subprotocol });
     peer.send({
       type: 'hello',
@@ -168,7 +168,7 @@ describe.each(SUBPROTOCOLS)('a hello over %s', (subprotocol) => {
     expect(await peer.closed).toEqual({ code: CLOSE.bad_frame.code, reason: 'bad_frame' });
   });
 
-  it('with fields and features that nobody knows is welcome', async () => {
+  it('with unknown fields and features is welcome', async () => {
     const peer = await pool.dial({ subprotocol });
     const hello = { features: ['blobs', 'telepathy'], mood: 'fine', token: pool.coordinator.token('client') };
     const welcome = await peer.hello(hello);
@@ -183,7 +183,7 @@ describe.each(SUBPROTOCOLS)('a hello over %s', (subprotocol) => {
     expect(welcome.server.version).toBe('0.0.0-test');
   });
 
-  it('is said once', async () => {
+  it('is accepted once', async () => {
     const peer = await pool.client(undefined, { subprotocol });
     peer.send({ type: 'hello', protocol: 1, agent: { name: 'test', version: '0' } });
     expect(await peer.waitFor('error')).toMatchObject({ about: 'hello', error: { kind: 'conflict' } });

@@ -1,5 +1,5 @@
 /**
- * Boots an adapter on a real port with handlers that record what they are told, and asserts afterwards that every
+ * Boots an adapter on a real port with handlers that record their calls, and asserts afterwards that every
  * socket that opened was also reported as closed.
  */
 import { once } from 'node:events';

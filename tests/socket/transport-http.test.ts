@@ -59,7 +59,7 @@ describeTransports('a transport serves HTTP', (factory) => {
     expect(pool.heads[0]?.headers.get('x-a')).toBe('b');
   });
 
-  it('does not tell what serves', async () => {
+  it('does not name its server software', async () => {
     const pool = await boot(factory);
     const { headers } = await ask(pool.port);
     expect(Object.keys(headers).filter((name) => /server|powered|websockets/i.test(name))).toEqual([]);
@@ -199,7 +199,7 @@ describeTransports('a transport serves HTTP', (factory) => {
     });
   });
 
-  it('takes the next request after a body that nobody read', async () => {
+  it('takes the next request after a body that was not read', async () => {
     const pool = await boot(factory);
     const raw = await pool.raw();
     for (const size of [10, 20_000, 100_000]) {
@@ -358,7 +358,7 @@ describeTransports('a transport serves HTTP', (factory) => {
     expect(pool.errors).toMatchObject([{ message: 'failed /half' }, { message: 'failed /start' }]);
   });
 
-  it('answers 500 when the handler throws, now or later, and tells the peer nothing more', async () => {
+  it('answers 500 when the handler throws, now or later, without any detail', async () => {
     const pool = await boot(factory, {
       request: ({ path }) => {
         if (path === '/now') throw new Error('secret now');

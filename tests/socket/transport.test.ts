@@ -248,7 +248,7 @@ describeTransports('a transport carries WebSockets', (factory) => {
     expect(heard).toEqual(['last words']);
   });
 
-  it('buffers for a peer that does not read, tells, and drains when it reads again', async () => {
+  it('buffers for a peer that does not read, reports it, and drains when it reads again', async () => {
     const pool = await boot(factory, {}, { maxBufferedBytes: 64 * 1024 * 1024 });
     const client = await pool.dial();
     const socket = await pool.socket();

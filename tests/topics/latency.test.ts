@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { endedTask } from './support/task.js';
 
 describe('the histogram', () => {
-  it('tells any quantile within 10 % of the true value', () => {
+  it('has every quantile within 10 % of the true value', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 2, max: 50_000_000 }), { minLength: 1, maxLength: 300 }), (durations) => {
         const latency = new Latency();
@@ -21,7 +21,7 @@ describe('the histogram', () => {
     );
   });
 
-  it('tells of nothing that it knows nothing', () => {
+  it('has no quantile while it is empty', () => {
     expect(new Latency().quantile(0.5)).toBe(-1);
   });
 });

@@ -31,7 +31,7 @@ function look<T>(live: Live<T>): Live<T> {
 const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 20 });
 
 describe('the overview', () => {
-  it('tells of tasks, workers and facts as they come and go', async () => {
+  it('follows tasks, workers and notices as they come and go', async () => {
     const overview = look(admin.liveOverview());
     await until(() => expect(overview.status).toBe('live'));
     expect(overview.value?.server.version).toBe('0.0.0-test');
@@ -76,7 +76,7 @@ describe('what happened of late', () => {
     await task.cancel();
   });
 
-  it('tells an admin alone who did what', async () => {
+  it('shows only an admin who did what', async () => {
     const audit = look(admin.liveRecent({ audit: true }));
     const refused = look(client.liveRecent({ audit: true }));
     await until(() => expect(refused.error?.message).toContain('for admins'));
@@ -108,7 +108,7 @@ describe('workers', () => {
     expect(all.value!.loads.has(id)).toBe(false);
   });
 
-  it('tell their last ten minutes, their tasks, comings and goings', async () => {
+  it('have ten minutes of samples, their tasks and their timeline', async () => {
     const { id, peer } = await pool.worker();
     const live = look(admin.liveWorker(id));
     await until(() => expect(live.value?.view.id).toBe(id));

@@ -30,7 +30,7 @@ function see(topic: RecentTopic, ...events: EventRecord[]): void {
   topic.observe({ effects, state, wallMs: 0 });
 }
 
-it('shows a few of very many, tells how many it left out, and keeps what is rare', () => {
+it('shows a few of very many, counts those left out, and keeps rare ones', () => {
   const topic = new RecentTopic({}, admin, empty);
   see(topic, anEvent('worker.lost'));
   for (let i = 0; i < 1_000; i++)
@@ -43,13 +43,13 @@ it('shows a few of very many, tells how many it left out, and keeps what is rare
   expect(topic.takeChange(state, 0)).toBeUndefined();
 });
 
-it('shows the types that were asked for alone, whole or by their beginning', () => {
+it('shows the types that were asked for alone, by name or by prefix', () => {
   const topic = new RecentTopic({ types: ['worker.', 'task.ended'] }, admin, empty);
   see(topic, anEvent('task.submitted'), anEvent('task.ended'), anEvent('worker.online'), anEvent('storage.full'));
   expect(topic.takeChange(state, 0)!.events.map(({ type }) => type)).toEqual(['task.ended', 'worker.online']);
 });
 
-it('shows what is about one subject, and what somebody brought about, alone', () => {
+it('filters by subject, and by events that an actor caused', () => {
   const about = new RecentTopic({ subject: 'w-1', types: ['worker.'] }, admin, empty);
   const audit = new RecentTopic({ audit: true }, admin, empty);
   const pinned = { ...anEvent('worker.pinned'), subject: 'w-1', data: { by: 'ada' } };

@@ -11,8 +11,8 @@ const TASKS = 1_000;
 const ANSWERS = 100;
 const ANSWERS_MS = 30_000;
 
-/** An admin's session that looks at the workers, and what it saw. */
-async function onlooker() {
+/** An admin's session subscribed to the workers, and the messages that it got. */
+async function subscriber() {
   const peer = await pool.admin();
   const seen: DownOf<'workers'>[] = [];
   peer.onMessage = (message) => {
@@ -32,7 +32,7 @@ it('gets what changed meanwhile as one change, once it reads again', { timeout: 
   const owner = await pool.client();
   owner.send({ type: 'submit', tasks: Array.from({ length: TASKS }, () => echoTask()) });
   await owner.waitFor('accepted');
-  const [slow, quick, admin] = [await onlooker(), await onlooker(), await pool.admin()];
+  const [slow, quick, admin] = [await subscriber(), await subscriber(), await pool.admin()];
   await shows(slow.peer, slow.seen, 'before');
   await shows(quick.peer, quick.seen, 'before');
 

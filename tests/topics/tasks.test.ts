@@ -30,7 +30,7 @@ const stored = (task: Task): StoredTask => ({
 
 const empty = { tasks: () => Promise.resolve<StoredTask[]>([]) };
 
-it('shows the newest of very many, and tells how many it left out', async () => {
+it('shows the newest of very many, and counts those left out', async () => {
   const topic = new TasksTopic({ limit: 10 }, undefined, empty);
   await topic.snapshot(state, 0);
   const many = Array.from({ length: 5_000 }, () => aTask());
@@ -41,7 +41,7 @@ it('shows the newest of very many, and tells how many it left out', async () => 
   expect(topic.takeChange(state, 0)).toBeUndefined();
 });
 
-it('tells of a task once however often it changed, as it is at last', async () => {
+it('sends a task once per change message, in its latest state', async () => {
   const topic = new TasksTopic({}, undefined, empty);
   await topic.snapshot(state, 0);
   const task = aTask();
@@ -55,22 +55,22 @@ it('tells of a task once however often it changed, as it is at last', async () =
   expect(change.omitted).toBe(0);
 });
 
-it('lets go of what no longer fits, and of nothing that was never told', async () => {
+it('removes tasks that no longer match, but none that was never sent', async () => {
   const topic = new TasksTopic({ states: ['queued'] }, undefined, empty);
   await topic.snapshot(state, 0);
-  const [told, untold] = [aTask(), aTask()];
-  see(topic, told);
+  const [sent, unsent] = [aTask(), aTask()];
+  see(topic, sent);
   topic.takeChange(state, 0);
-  see(topic, untold);
-  told.state = 'running';
-  untold.state = 'running';
-  see(topic, told, untold);
+  see(topic, unsent);
+  sent.state = 'running';
+  unsent.state = 'running';
+  see(topic, sent, unsent);
   const change = topic.takeChange(state, 0)!;
-  expect([...change.gone]).toEqual([told.id]);
+  expect([...change.gone]).toEqual([sent.id]);
   expect(change.tasks.size).toBe(0);
 });
 
-it("never shows a client somebody else's", async () => {
+it("never shows a client another owner's", async () => {
   const topic = new TasksTopic({ owner: 'other' }, 'me', empty);
   await topic.snapshot(state, 0);
   const mine = aTask({ owner: 'me' });

@@ -1,7 +1,7 @@
 /** `rma catalog …`: checks a catalogue's file, pins its images, and shows the one that is in force. */
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { faultLines, imagesOf, readCatalog, withDigests } from '@rma/protocol/catalog-text';
+import { imagesOf, problemLines, readCatalog, withDigests } from '@rma/protocol/catalog-text';
 import type { CatalogView } from '@rma/protocol/view';
 import type { Command } from 'commander';
 import { UsageError } from '../usage-error.js';
@@ -67,8 +67,8 @@ function textOf(file: string): string {
 async function check(file: string, { json }: GlobalOptions): Promise<number> {
   const reading = readCatalog(textOf(file));
   if (!reading.ok) {
-    if (json) await printJson({ ok: false, faults: reading.faults });
-    else complain(`mistakes in the catalogue:\n${faultLines(file, reading.faults)}`);
+    if (json) await printJson({ ok: false, faults: reading.problems });
+    else complain(`mistakes in the catalogue:\n${problemLines(file, reading.problems)}`);
     return 1;
   }
   const images = imagesOf(reading.entries);
@@ -85,7 +85,7 @@ async function pin(file: string, { json, only }: GlobalOptions & { only?: string
   const text = textOf(file);
   const reading = readCatalog(text);
   if (!reading.ok) {
-    complain(`mend the catalogue first:\n${faultLines(file, reading.faults)}`);
+    complain(`mend the catalogue first:\n${problemLines(file, reading.problems)}`);
     return 1;
   }
   const images = imagesOf(reading.entries).filter(({ workload }) => only === undefined || workload === only);

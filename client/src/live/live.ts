@@ -1,17 +1,17 @@
 /**
- * A live value: what a topic shows, kept right across reconnects. It subscribes when somebody looks and leaves when
- * nobody does any more. Its `subscribe` is that of a Svelte store.
+ * A live value: the state of a topic, kept up to date across reconnects. It subscribes with the first listener and
+ * unsubscribes with the last. Its `subscribe` is that of a Svelte store.
  */
 import { AsyncQueue } from '../async-queue.js';
 
 /**
- * idle: nobody looks. waiting: the first snapshot has not come. live: `value` is as of now. stale: the connection is
- * lost; `value` is what was, and mends itself. failed: `error` says why; look again to try again.
+ * idle: no listeners. waiting: the first snapshot has not come. live: `value` is current. stale: the connection is lost;
+ * `value` is the last known one until a reconnect renews it. failed: `error` says why; subscribe again to retry.
  */
 export type LiveStatus = 'idle' | 'waiting' | 'live' | 'stale' | 'failed';
 
 /**
- * What a topic shows, as it changes; at most about four times a second, however much happens.
+ * The state of a topic as it changes; updated about four times a second at most, whatever the rate of events.
  *
  * ```ts
  * const overview = client.liveOverview();
@@ -26,12 +26,12 @@ export interface Live<T> extends AsyncIterable<T> {
   readonly error: Error | undefined;
   /**
    * Calls `listener` now and with every change of `value` or `status`, until the returned function is called. The first
-   * listener subscribes at the coordinator, the last one to leave ends that.
+   * listener subscribes at the coordinator, the last one to leave unsubscribes.
    */
   subscribe(listener: (value: T | undefined, live: Live<T>) => void): () => void;
 }
 
-/** How a live value gets its messages. */
+/** Starts and stops the subscription behind a live value. */
 export interface LiveSource {
   start(): void;
   stop(): void;
@@ -49,7 +49,7 @@ export class LiveValue<T> implements Live<T> {
   }
 
   subscribe(listener: (value: T | undefined, live: Live<T>) => void): () => void {
-    // The same function may listen twice.
+    // A set holds a function once: the same one may be subscribed twice.
     const own = (value: T | undefined, live: Live<T>) => listener(value, live);
     this.#listeners.add(own);
     if (this.#listeners.size === 1 || this.status === 'failed') this.#begin();
@@ -62,7 +62,7 @@ export class LiveValue<T> implements Live<T> {
     };
   }
 
-  /** Each value at most once, the newest where the reader is slow. Throws where the topic fails. */
+  /** Each value at most once; a slow reader gets the newest alone. Throws where the topic fails. */
   [Symbol.asyncIterator](): AsyncIterator<T> {
     let leave: (() => void) | undefined;
     const queue = new AsyncQueue<T>({ onDone: () => leave?.() });
@@ -74,24 +74,24 @@ export class LiveValue<T> implements Live<T> {
     return queue;
   }
 
-  /** A snapshot or a change came. */
-  show(value: T): void {
+  /** After a snapshot or a change. */
+  set(value: T): void {
     this.value = value;
     this.status = 'live';
-    this.#tell();
+    this.#notify();
   }
 
-  /** The connection is lost: what is shown may no longer be so. */
-  age(): void {
+  /** The connection is lost: `value` may be out of date. */
+  markStale(): void {
     if (this.status !== 'live') return;
     this.status = 'stale';
-    this.#tell();
+    this.#notify();
   }
 
   fail(error: Error): void {
     this.status = 'failed';
     this.error = error;
-    this.#tell();
+    this.#notify();
   }
 
   #begin(): void {
@@ -100,7 +100,7 @@ export class LiveValue<T> implements Live<T> {
     this.#source.start();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of [...this.#listeners]) listener(this.value, this);
   }
 }

@@ -1,52 +1,56 @@
-/** The topics that one client looks at, each subscribed once, and again with every session. Does no I/O. */
+/**
+ * The topics that a client subscribes to: each once, however many listeners its live value has, and again with every
+ * session. Does no I/O.
+ */
 import type { Down } from '@rma/protocol/down';
-import type { TopicMessageOf } from '@rma/protocol/topic';
+import { type LiveTopicName, TOPIC_MESSAGES, type TopicMessageOf } from '@rma/protocol/topic';
 import type { Up, UpOf } from '@rma/protocol/up';
 import { LiveValue } from './live.js';
 
-type TopicType = 'overview' | 'workers' | 'worker' | 'tasks' | 'join' | 'recent';
-export type TopicMessage = { [T in TopicType]: TopicMessageOf<T> }[TopicType];
-type TopicRequest = Omit<UpOf<'subscribe'>, 'ref' | 'type' | 'since'> & { readonly topic: TopicType };
+export type TopicMessage = { [T in LiveTopicName]: TopicMessageOf<T> }[LiveTopicName];
+type SubscribeRequest = Omit<UpOf<'subscribe'>, 'ref'>;
+type TopicRequest = Omit<SubscribeRequest, 'type' | 'since'> & { readonly topic: LiveTopicName };
 
-/** Messages that may overtake the reply which tells their key. */
+/** Messages kept that overtook the reply which carries their key. */
 const MAX_EARLY = 64;
 
 interface Entry {
   readonly name: string;
   readonly request: TopicRequest;
   readonly live: LiveValue<unknown>;
-  show(message: TopicMessage): void;
+  apply(message: TopicMessage): void;
   key: string | undefined;
-  /** Asked, and not answered yet. */
-  asking: boolean;
+  /** `subscribe` was sent or queued, and not answered yet. */
+  subscribing: boolean;
+  /** Its live value has listeners. */
   wanted: boolean;
 }
 
 export class TopicFeed {
-  /** Looked at now, or asked for. */
+  /** Subscribed, or about to be. */
   readonly #entries = new Set<Entry>();
-  readonly #ask: (request: Omit<UpOf<'subscribe'>, 'ref'>) => Promise<{ key: string }>;
+  readonly #send: (request: SubscribeRequest) => Promise<{ key: string }>;
   readonly #changed: () => void;
   #early: TopicMessage[] = [];
   #control: Up[] = [];
 
-  /** @param changed there is something to be sent */
-  constructor(ask: (request: Omit<UpOf<'subscribe'>, 'ref'>) => Promise<{ key: string }>, changed: () => void) {
-    this.#ask = ask;
+  /** @param changed called when `take` has something to send */
+  constructor(send: (request: SubscribeRequest) => Promise<{ key: string }>, changed: () => void) {
+    this.#send = send;
     this.#changed = changed;
   }
 
-  /** Topics that are looked at now. */
+  /** Topics with listeners. */
   get size(): number {
     let size = 0;
     for (const entry of this.#entries) if (entry.wanted) size += 1;
     return size;
   }
 
-  /** The live value of a topic: the same one for the same question while it is looked at. */
+  /** The live value of a topic: one and the same for equal requests while it has listeners. */
   live<M extends TopicMessage, T>(
     request: TopicRequest & { readonly topic: M['type'] },
-    show: (before: T | undefined, message: M) => T | undefined,
+    reduce: (before: T | undefined, message: M) => T | undefined,
   ): LiveValue<T> {
     const name = JSON.stringify(request);
     for (const entry of this.#entries) if (entry.name === name) return entry.live as LiveValue<T>;
@@ -55,13 +59,12 @@ export class TopicFeed {
       name,
       request,
       live: live as LiveValue<unknown>,
-      show: (message) => {
-        // What was shown before a snapshot is replaced by it as a whole, by the reducer's own rule.
-        const value = show(live.value, message as M);
-        if (value !== undefined) live.show(value);
+      apply: (message) => {
+        const value = reduce(live.value, message as M);
+        if (value !== undefined) live.set(value);
       },
       key: undefined,
-      asking: false,
+      subscribing: false,
       wanted: false,
     };
     return live;
@@ -73,19 +76,19 @@ export class TopicFeed {
     for (const entry of this.#entries) {
       if (entry.key !== message.key) continue;
       known = true;
-      if (entry.wanted) entry.show(message);
+      if (entry.wanted) entry.apply(message);
     }
-    if (!known && this.#early.length < MAX_EARLY && this.#isAsking) this.#early.push(message);
+    if (!known && this.#early.length < MAX_EARLY && this.#isSubscribing) this.#early.push(message);
     return true;
   }
 
-  /** A new session: everything that is looked at is subscribed again. What was asked and not answered, `Requests` repeats. */
+  /** A new session: all topics are subscribed again. A `subscribe` without an answer yet is repeated by `Requests`. */
   resume(): void {
     this.#early = [];
     this.#control = [];
     for (const entry of this.#entries) {
       entry.key = undefined;
-      if (entry.wanted && !entry.asking) this.#subscribe(entry);
+      if (entry.wanted && !entry.subscribing) this.#subscribe(entry);
     }
   }
 
@@ -93,7 +96,7 @@ export class TopicFeed {
     this.#early = [];
     for (const entry of this.#entries) {
       entry.key = undefined;
-      if (entry.wanted) entry.live.age();
+      if (entry.wanted) entry.live.markStale();
     }
   }
 
@@ -113,29 +116,29 @@ export class TopicFeed {
     return control;
   }
 
-  get #isAsking(): boolean {
-    for (const entry of this.#entries) if (entry.asking) return true;
+  get #isSubscribing(): boolean {
+    for (const entry of this.#entries) if (entry.subscribing) return true;
     return false;
   }
 
   #start(entry: Entry): void {
     entry.wanted = true;
     this.#entries.add(entry);
-    if (!entry.asking) this.#subscribe(entry);
+    if (!entry.subscribing) this.#subscribe(entry);
   }
 
   #subscribe(entry: Entry): void {
-    entry.asking = true;
-    this.#ask({ type: 'subscribe', ...entry.request }).then(
+    entry.subscribing = true;
+    this.#send({ type: 'subscribe', ...entry.request }).then(
       ({ key }) => {
-        entry.asking = false;
+        entry.subscribing = false;
         entry.key = key;
         if (!entry.wanted) this.#end(entry);
-        for (const message of this.#early) if (message.key === key && entry.wanted) entry.show(message);
-        if (!this.#isAsking) this.#early = [];
+        for (const message of this.#early) if (message.key === key && entry.wanted) entry.apply(message);
+        if (!this.#isSubscribing) this.#early = [];
       },
       (error: Error) => {
-        entry.asking = false;
+        entry.subscribing = false;
         this.#entries.delete(entry);
         if (entry.wanted) {
           entry.wanted = false;
@@ -148,10 +151,10 @@ export class TopicFeed {
 
   #stop(entry: Entry): void {
     entry.wanted = false;
-    if (!entry.asking) this.#end(entry);
+    if (!entry.subscribing) this.#end(entry);
   }
 
-  /** Two questions may come to the same key: the last one ends the subscription. */
+  /** Two requests may have the same key (an owner's own filter, say): the last one ends the subscription. */
   #end(entry: Entry): void {
     this.#entries.delete(entry);
     const { key } = entry;
@@ -164,13 +167,5 @@ export class TopicFeed {
 }
 
 function isTopic(message: Down): message is TopicMessage {
-  const { type } = message;
-  return (
-    type === 'overview' ||
-    type === 'workers' ||
-    type === 'worker' ||
-    type === 'tasks' ||
-    type === 'join' ||
-    type === 'recent'
-  );
+  return Object.hasOwn(TOPIC_MESSAGES, message.type);
 }

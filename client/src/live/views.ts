@@ -1,4 +1,4 @@
-/** What each topic's messages add up to: pure functions from what is shown and a message to what is shown next. */
+/** The reducers of the live views: each a pure function from the value before and a message to the value after. */
 import type { PoolEvent } from '@rma/protocol/event';
 import type { TaskState } from '@rma/protocol/task';
 import type {
@@ -12,7 +12,7 @@ import type {
 } from '@rma/protocol/topic';
 import type { JoinInfo, TaskView, WorkerView } from '@rma/protocol/view';
 
-/** Which tasks a live list shows: the newest that fit every field. */
+/** The filter of a live task list: the newest tasks that match every field. */
 export interface LiveTaskFilter {
   readonly states?: readonly TaskState[] | undefined;
   readonly kind?: string | undefined;
@@ -30,7 +30,7 @@ export interface LiveOverview {
   readonly server: { readonly version: string; readonly transport: string; readonly startedAt: number };
 }
 
-/** Percent and degrees; -1 and -274 where unknown. */
+/** Percent and °C; -1 and -274 where unknown. */
 export interface LiveLoad {
   readonly running: number;
   readonly cpu: number;
@@ -40,13 +40,13 @@ export interface LiveLoad {
 }
 
 export interface LiveWorkers {
-  /** By id. The map is the same one all the time; what is in it changes. */
+  /** By id. The map object stays the same; its entries change. */
   readonly rows: ReadonlyMap<string, WorkerRow>;
-  /** By id; none for a worker that is away. The same map all the time. */
+  /** By id; no entry for an offline worker. The map object stays the same. */
   readonly loads: ReadonlyMap<string, LiveLoad>;
-  /** What this change was about; undefined: everything is new. */
+  /** Ids that this change touched; undefined: all of them. */
   readonly changed: readonly string[] | undefined;
-  /** False while the first pages come. */
+  /** False until the snapshot's last page. */
   readonly complete: boolean;
 }
 
@@ -61,28 +61,28 @@ export interface LiveWorker {
 export interface LiveTasks {
   /** The newest first. */
   readonly tasks: readonly TaskView[];
-  /** Changes since the value before of tasks that fit, but are not shown. */
+  /** Changes since the last value to tasks that match but are not in the list. */
   readonly omitted: number;
 }
 
-/** Which events to look at; all that is given must fit. */
+/** The filter of the recent events; an event matches all given fields. */
 export interface RecentFilter {
-  /** Types, or beginnings of types such as `worker.`. */
+  /** Types, or prefixes of types such as `worker.`. */
   readonly types?: readonly string[] | undefined;
   /** The id of a task, worker or token. */
   readonly subject?: string | undefined;
-  /** Events alone that somebody brought about; for admins. */
+  /** Only events that an actor caused; for admins. */
   readonly audit?: boolean | undefined;
 }
 
 export interface LiveRecent {
   /** The newest first, at most {@link KEPT_EVENTS}. */
   readonly events: readonly RecentEvent[];
-  /** What this change brought, the newest first; undefined: everything is new. */
+  /** The events that this change added, the newest first; undefined: all of them. */
   readonly fresh: readonly RecentEvent[] | undefined;
 }
 
-/** `omitted`: so many that fit came before it, after the event before, and were left out. */
+/** `omitted`: how many matching events between the previous one and this were left out. */
 export interface RecentEvent {
   readonly event: PoolEvent;
   readonly omitted: number;
@@ -108,7 +108,7 @@ const COLUMNS = [
   'p99',
 ] as const;
 
-export function showOverview(
+export function reduceOverview(
   before: LiveOverview | undefined,
   message: TopicMessageOf<'overview'>,
 ): LiveOverview | undefined {
@@ -119,7 +119,7 @@ export function showOverview(
   return { ...before, now: message.now, history: mergeHistory(before.history, message.history) };
 }
 
-/** Replaces the buckets that `change` holds, and lets go of those that are older than ten minutes. */
+/** Replaces the buckets that `change` holds and drops those older than ten minutes. */
 export function mergeHistory(history: History, change: History): History {
   const { bucketMs } = change;
   const at = Math.round((change.from - history.from) / bucketMs);
@@ -132,7 +132,7 @@ export function mergeHistory(history: History, change: History): History {
   return merged;
 }
 
-export function showWorkers(
+export function reduceWorkers(
   before: LiveWorkers | undefined,
   message: TopicMessageOf<'workers'>,
 ): LiveWorkers | undefined {
@@ -167,7 +167,10 @@ function putLoads(loads: Map<string, LiveLoad>, columns: WorkerLoads): readonly 
 
 const NO_SAMPLES: WorkerSamples = { at: [], cpu: [], memoryMiB: [], celsius: [], running: [], gpus: [] };
 
-export function showWorker(before: LiveWorker | undefined, message: TopicMessageOf<'worker'>): LiveWorker | undefined {
+export function reduceWorker(
+  before: LiveWorker | undefined,
+  message: TopicMessageOf<'worker'>,
+): LiveWorker | undefined {
   const base = message.snapshot ? undefined : before;
   const view = message.view ?? base?.view;
   if (!view) return undefined;
@@ -218,7 +221,7 @@ function addSamples(samples: WorkerSamples, more: WorkerSamples | undefined): Wo
   };
 }
 
-export function showTasks(before: LiveTasks | undefined, message: TopicMessageOf<'tasks'>): LiveTasks | undefined {
+export function reduceTasks(before: LiveTasks | undefined, message: TopicMessageOf<'tasks'>): LiveTasks | undefined {
   if (!message.snapshot && !before) return undefined;
   const tasks = new Map((message.snapshot ? [] : before!.tasks).map((task) => [task.id, task]));
   for (const id of message.gone ?? []) tasks.delete(id);
@@ -227,7 +230,10 @@ export function showTasks(before: LiveTasks | undefined, message: TopicMessageOf
   return { tasks: [...tasks.values()].sort(newestFirst), omitted: message.omitted ?? 0 };
 }
 
-export function showRecent(before: LiveRecent | undefined, message: TopicMessageOf<'recent'>): LiveRecent | undefined {
+export function reduceRecent(
+  before: LiveRecent | undefined,
+  message: TopicMessageOf<'recent'>,
+): LiveRecent | undefined {
   if (!message.snapshot && !before) return undefined;
   const known = message.snapshot ? [] : before!.events;
   const last = known[0]?.event.seq ?? 0;
@@ -241,7 +247,7 @@ export function showRecent(before: LiveRecent | undefined, message: TopicMessage
   return { events: [...fresh, ...known].slice(0, KEPT_EVENTS), fresh: message.snapshot ? undefined : fresh };
 }
 
-export function showJoin(before: LiveJoin | undefined, message: TopicMessageOf<'join'>): LiveJoin | undefined {
+export function reduceJoin(before: LiveJoin | undefined, message: TopicMessageOf<'join'>): LiveJoin | undefined {
   const info = message.info ?? before?.info;
   if (!info) return undefined;
   const workers = new Map((message.snapshot ? [] : (before?.workers ?? [])).map((worker) => [worker.id, worker]));

@@ -1,18 +1,18 @@
-/** Which file holds the catalogue, and what it says: entries, or what is wrong with it, a line each. */
+/** Locates and reads the catalogue file: its entries, or its problems, one per line. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CatalogEntry } from '@rma/protocol/catalog';
-import { faultLines, readCatalog } from '@rma/protocol/catalog-text';
+import { problemLines, readCatalog } from '@rma/protocol/catalog-text';
 
 export type CatalogContent =
   | { readonly ok: true; readonly entries: readonly CatalogEntry[]; readonly text: string }
   | { readonly ok: false; readonly message: string; readonly text: string | null };
 
-/** The one that comes with the coordinator. */
+/** The catalogue shipped with the coordinator. */
 const SHIPPED = fileURLToPath(new URL('../../../catalog.yaml', import.meta.url));
 
-/** The file named, else the data directory's, else the shipped one. Asked again each time: an admin may add one. */
+/** The file named, else the data directory's, else the shipped one. Evaluated on each poll: an admin may add one. */
 export function catalogPath(named: string | undefined, data: string): string {
   if (named !== undefined && named !== '') return named;
   const own = join(data, 'catalog.yaml');
@@ -32,13 +32,13 @@ export function readCatalogFile(path: string): CatalogContent {
   }
   const reading = readCatalog(text);
   if (reading.ok) return { ok: true, entries: reading.entries, text };
-  return { ok: false, message: faultLines(path, reading.faults), text };
+  return { ok: false, message: problemLines(path, reading.problems), text };
 }
 
-/** At a start there is no former catalogue to go on with: a mistake in it must be mended first. */
+/** Thrown at a start, where there is no previous catalogue to keep in force. */
 export class CatalogError extends Error {
   constructor(message: string) {
-    super(`the catalogue has mistakes; mend them, or name another file with --catalog:\n${message}`);
+    super(`the catalogue has mistakes; fix them, or name another file with --catalog:\n${message}`);
     this.name = 'CatalogError';
   }
 }

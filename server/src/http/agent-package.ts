@@ -1,6 +1,6 @@
 /**
- * Serves the agent that matches this coordinator as an npm tarball, for `npx https://HOST/agent.tgz`. npx keeps what it
- * ran by its address: hence also an address that names version and content, told in Content-Location.
+ * Serves the agent that matches this coordinator as an npm tarball, for `npx https://HOST/agent.tgz`. npx caches by URL:
+ * hence also a URL with version and content hash, named in Content-Location.
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 
 /** Where the build puts it. */
 export const AGENT_PACKAGE = fileURLToPath(new URL('../agent.tgz', import.meta.url));
-/** The unit of systemd that runs it, which holds nothing of this pool. */
+/** The systemd unit that runs it; contains nothing specific to this pool. */
 const AGENT_UNIT = new URL('../rma-worker.service', import.meta.url);
 
 interface Package {

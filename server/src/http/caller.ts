@@ -1,4 +1,4 @@
-/** Who calls over HTTP: the bearer token, checked like a socket's, or the cookie of a browser that signed in. */
+/** Authentication of an HTTP request: its bearer token, checked as on the socket, or the session cookie of a browser. */
 import { ProtocolError } from '@rma/protocol/error';
 import type { State } from '../core/state.js';
 import { sessionOf } from '../identity/session-cookie.js';

@@ -1,20 +1,18 @@
-/** The HTTP side: health, the admin's figures, tasks for curl users, and a word to agents of the first generation. */
-
+/** The HTTP routes: health, statistics, sign-in, tasks, the agent's package, the dashboard; 410 for first-generation agents. */
+import { defined } from '@rma/protocol/defined';
 import { ProtocolError } from '@rma/protocol/error';
 import { SOCKET_PATH } from '@rma/protocol/version';
 import type { WorkerView } from '@rma/protocol/view';
 import type { Logger } from 'pino';
-import type { State } from '../core/state.js';
 import { originAllowed } from '../identity/origin.js';
 import { sessionOf } from '../identity/session-cookie.js';
-import type { Tokens } from '../identity/tokens.js';
-import { type Asker, answerQuery, type QuerySource, statsOf } from '../query/query.js';
+import { answerQuery, type QuerySource, statsOf } from '../query/query.js';
+import type { Viewer } from '../query/visible.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
 import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
 import { callerOf } from './caller.js';
-import { joinInfo } from './join-route.js';
-import { asProblem, json, problem } from './respond.js';
-import { makeCode, type SessionRoutes, signIn, signOut, whoIsIt } from './session-routes.js';
+import { json, problem } from './json.js';
+import { joinInfo, makeCode, type SessionRoutes, signIn, signOut, whoAmI } from './session-routes.js';
 import type { StaticFiles } from './static-files.js';
 import { statusPage } from './status-page.js';
 import { getBlob, getTask, postTask, type TaskRoutes } from './task-routes.js';
@@ -22,90 +20,75 @@ import { getBlob, getTask, postTask, type TaskRoutes } from './task-routes.js';
 export interface HttpOptions extends TaskRoutes, SessionRoutes {
   /** The dashboard; undefined where it is not built. */
   readonly files: StaticFiles | undefined;
-  readonly pool: string;
-  readonly tokens: Tokens;
-  readonly state: () => State;
   readonly allowedOrigins: readonly string[];
   readonly maxBodyBytes: number;
-  /** Where people reach this pool, where the admin has said so. */
+  /** The pool's public address, where the admin configured one. */
   readonly publicUrl: string | undefined;
   readonly log: Logger;
 }
 
 type Route = (request: HttpRequest, match: RegExpExecArray) => HttpResponse | Promise<HttpResponse>;
 
-export function makeRequestHandler(options: HttpOptions): (request: HttpRequest) => Promise<HttpResponse> {
+type Routes = readonly (readonly [method: string, path: RegExp, route: Route])[];
+
+function routesOf(options: HttpOptions): Routes {
   const { query, tokens, state } = options;
-  const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[]) =>
+  const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[] = ['client', 'admin']) =>
     callerOf(request, tokens, state, query.wallMs(), roles);
   const agent = new AgentPackage(AGENT_PACKAGE, query.version);
-  const routes: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
+  const adminStats: Route = async (request) => {
+    await caller(request, ['admin']);
+    return json(200, statsOf(query));
+  };
+  const adminWorkers: Route = async (request) => {
+    const viewer = await caller(request, ['admin']);
+    return json(200, { workers: await allWorkers(query, viewer) });
+  };
+  return [
     ['POST', /^\/api\/session$/, (request) => signIn(options, request)],
-    ['GET', /^\/api\/session$/, (request) => whoIsIt(options, request)],
+    ['GET', /^\/api\/session$/, (request) => whoAmI(options, request)],
     ['DELETE', /^\/api\/session$/, (request) => signOut(options, request)],
     ['POST', /^\/api\/session\/code$/, (request) => makeCode(options, request)],
     ['POST', /^\/api\/join-info$/, (request) => joinInfo(options, request)],
     ['GET', /^\/health$/, () => json(200, healthOf(options))],
     ['GET', /^\/agent(-[\w.-]+)?\.tgz$/, (request) => agent.answer(request)],
     ['GET', /^\/rma-worker\.service$/, agentUnit],
-    [
-      'GET',
-      /^\/api\/admin\/stats$/,
-      async (request) => {
-        await caller(request, ['admin']);
-        return json(200, statsOf(query));
-      },
-    ],
-    [
-      'GET',
-      /^\/api\/admin\/workers$/,
-      async (request) => {
-        const who = await caller(request, ['admin']);
-        return json(200, { workers: await allWorkers(query, who) });
-      },
-    ],
-    [
-      'POST',
-      /^\/api\/tasks$/,
-      async (request) => postTask(options, await caller(request, ['client', 'admin']), request),
-    ],
+    ['GET', /^\/api\/admin\/stats$/, adminStats],
+    ['GET', /^\/api\/admin\/workers$/, adminWorkers],
+    ['POST', /^\/api\/tasks$/, async (request) => postTask(options, await caller(request), request)],
     [
       'GET',
       /^\/api\/tasks\/([^/]+)$/,
-      async (request, match) => getTask(options, await caller(request, ['client', 'admin']), request, match[1]!),
+      async (request, [, id]) => getTask(options, await caller(request), request, id!),
     ],
     [
       'GET',
       /^\/api\/blobs\/([0-9a-f]{64})$/,
-      async (request, match) => getBlob(options, await caller(request, ['client', 'admin']), match[1]!),
+      async (request, [, blob]) => getBlob(options, await caller(request), blob!),
     ],
   ];
+}
+
+/** Answers every request: errors of the routes become responses, except that of a peer that disconnected. */
+export function makeRequestHandler(options: HttpOptions): (request: HttpRequest) => Promise<HttpResponse> {
+  const routes = routesOf(options);
   return async (request) => {
     try {
       return await route(options, routes, request);
     } catch (error) {
       if (error instanceof RequestAborted) throw error;
+      if (error instanceof ProtocolError) return problem(error);
       if (error instanceof BodyTooLarge) {
-        return problem(
-          new ProtocolError(
-            'too_large',
-            `the body is above ${options.maxBodyBytes} bytes; send large inputs with the SDK or \`rma submit --file\``,
-          ),
-        );
+        const message = `the body is above ${options.maxBodyBytes} bytes; send large inputs with the SDK or \`rma submit --file\``;
+        return problem(new ProtocolError('too_large', message));
       }
-      const answer = asProblem(error);
-      if (answer) return answer;
       options.log.error({ err: error, path: request.path }, 'a request failed');
       return problem(new ProtocolError('internal', 'the coordinator could not answer; its log says why'));
     }
   };
 }
 
-async function route(
-  options: HttpOptions,
-  routes: readonly (readonly [string, RegExp, Route])[],
-  request: HttpRequest,
-): Promise<HttpResponse> {
+async function route(options: HttpOptions, routes: Routes, request: HttpRequest): Promise<HttpResponse> {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   if (request.path.startsWith('/api/worker/')) return gone();
   if (method !== 'GET' && !originAllowed(request.headers, options.allowedOrigins)) {
@@ -114,7 +97,7 @@ async function route(
       new ProtocolError('forbidden', `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`),
     );
   }
-  // A browser names its page's origin with every write; what does not has no business with a cookie.
+  // Browsers send Origin with every write: a cookie without one is a forged request (CSRF).
   if (method !== 'GET' && !request.headers.has('origin') && sessionOf(request.headers.get('cookie'))) {
     return problem(new ProtocolError('forbidden', 'a write with a cookie needs an Origin header'));
   }
@@ -155,13 +138,13 @@ function healthOf(options: HttpOptions): unknown {
   };
 }
 
-/** HTTP has no frame to outgrow: every page in one answer. */
-async function allWorkers(query: QuerySource, who: Asker): Promise<WorkerView[]> {
+/** All pages in one response: HTTP has no frame limit. */
+async function allWorkers(query: QuerySource, viewer: Viewer): Promise<WorkerView[]> {
   const all: WorkerView[] = [];
   for (;;) {
     const after = all.at(-1)?.id;
-    const page = await answerQuery(query, who, { what: 'workers', ...(after === undefined ? {} : { after }) });
-    if ((page as WorkerView[]).length === 0) return all;
-    all.push(...(page as WorkerView[]));
+    const page = await answerQuery(query, viewer, { what: 'workers', ...defined({ after }) });
+    if (page.length === 0) return all;
+    all.push(...page);
   }
 }

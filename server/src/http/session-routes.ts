@@ -1,6 +1,7 @@
 /**
- * Signing in with a browser: `POST /api/session` takes a token, or the code of a link that signs in once, and answers
- * with a cookie; `GET` tells who is signed in, and renews the cookie; `DELETE` signs out.
+ * Browser sign-in. `POST /api/session` takes a token, or the code of a one-time sign-in link, and sets the session
+ * cookie; `GET` returns the identity behind the cookie and renews it; `DELETE` signs out. `POST /api/join-info` returns
+ * what a join token is good for; it uses nothing up.
  */
 import { ProtocolError } from '@rma/protocol/error';
 import type { Input } from '../core/inputs.js';
@@ -10,15 +11,17 @@ import { sessionOf, setCookie } from '../identity/session-cookie.js';
 import type { SignInCodes } from '../identity/sign-in-codes.js';
 import type { Tokens } from '../identity/tokens.js';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
+import { joinInfoOf } from '../topics/join.js';
 import { callerOf } from './caller.js';
-import { jsonBody } from './json-body.js';
-import { json } from './respond.js';
+import { json, jsonBody } from './json.js';
 
 const DAY_MS = 86_400_000;
-/** A session ends this long after the last visit that renewed it. */
+/** Lifetime of a session cookie from its last renewal. */
 const SESSION_MS = 14 * DAY_MS;
 
 export interface SessionRoutes {
+  /** The pool's name. */
+  readonly pool: string;
   readonly tokens: Tokens;
   readonly codes: SignInCodes;
   readonly state: () => State;
@@ -30,7 +33,7 @@ export interface SessionRoutes {
 
 export async function signIn(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
   const body = await jsonBody(request);
-  const record = await namedBy(routes, body);
+  const record = await tokenNamedBy(routes, body);
   const { role } = record;
   if (role !== 'admin' && role !== 'client') {
     const hint = role === 'join' ? 'open the page /join to lend a machine with it' : 'it is a machine’s own';
@@ -40,7 +43,7 @@ export async function signIn(routes: SessionRoutes, request: HttpRequest): Promi
   return answer(routes, request, record, role);
 }
 
-export async function whoIsIt(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
+export async function whoAmI(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
   const session = sessionOf(request.headers.get('cookie'));
   if (!session) throw new ProtocolError('unauthenticated', 'nobody is signed in');
   const { role, token } = await callerOf(request, routes.tokens, routes.state, routes.wallMs(), ['admin', 'client']);
@@ -54,7 +57,7 @@ export async function signOut(routes: SessionRoutes, request: HttpRequest): Prom
       const { id } = await routes.tokens.verifySession(session);
       routes.push({ type: 'signed', in: false, token: id, address: request.remoteAddress });
     } catch (error) {
-      // Whose session is over already is signed out all the same.
+      // An expired session is signed out all the same.
       if (!(error instanceof ProtocolError)) throw error;
     }
   }
@@ -62,13 +65,31 @@ export async function signOut(routes: SessionRoutes, request: HttpRequest): Prom
   return { status: 204, headers };
 }
 
-/** A link that signs in once, for who has the admin's token at hand in a terminal. */
+/** The code of a one-time sign-in link, for a caller that has the token in a terminal. */
 export async function makeCode(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
   const { token } = await callerOf(request, routes.tokens, routes.state, routes.wallMs(), ['admin', 'client']);
   return json(201, routes.codes.issue(token.id, routes.nowMs()));
 }
 
-async function namedBy(routes: SessionRoutes, { token, code }: Record<string, unknown>): Promise<TokenRecord> {
+export async function joinInfo(
+  { tokens, state, wallMs, pool }: SessionRoutes,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { token } = await jsonBody(request);
+  if (typeof token !== 'string') throw new ProtocolError('invalid', 'send {"token": …}', '/token', 'a string');
+  const { id } = await tokens.verify(token.trim());
+  const record = state().tokens.get(id);
+  if (!record) {
+    throw new ProtocolError('unauthenticated', 'this pool does not know the token; ask its admin for a new one');
+  }
+  if (record.role !== 'join') {
+    const message = `a token of the role '${record.role}' is not for joining; keep it to yourself`;
+    throw new ProtocolError('forbidden', message);
+  }
+  return json(200, joinInfoOf(record, pool, wallMs()));
+}
+
+async function tokenNamedBy(routes: SessionRoutes, { token, code }: Record<string, unknown>): Promise<TokenRecord> {
   if (typeof code === 'string') {
     const id = routes.codes.redeem(code, routes.nowMs());
     if (id === undefined) {
@@ -76,15 +97,15 @@ async function namedBy(routes: SessionRoutes, { token, code }: Record<string, un
         'this link was used already, or is older than ten minutes; sign in with a token, or make a new link';
       throw new ProtocolError('unauthenticated', message);
     }
-    return standing(routes, id);
+    return validToken(routes, id);
   }
   if (typeof token !== 'string') {
     throw new ProtocolError('invalid', 'send {"token": …} or {"code": …}', '/token', 'a string');
   }
-  return standing(routes, (await routes.tokens.verify(token.trim())).id);
+  return validToken(routes, (await routes.tokens.verify(token.trim())).id);
 }
 
-function standing(routes: SessionRoutes, id: string): TokenRecord {
+function validToken(routes: SessionRoutes, id: string): TokenRecord {
   const record = routes.state().tokens.get(id);
   if (!record)
     throw new ProtocolError('unauthenticated', 'this coordinator does not know the token; ask for a new one');
@@ -112,7 +133,7 @@ async function answer(
   );
 }
 
-/** TLS ends at a proxy: its word counts where the proxy is trusted. */
+/** TLS ends at the proxy: its X-Forwarded-Proto counts where the proxy is trusted. */
 function isSecure({ trustProxy }: SessionRoutes, request: HttpRequest): boolean {
   return trustProxy && request.headers.get('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https';
 }

@@ -7,10 +7,10 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 
-/** No dashboard is larger; a directory that is was named by mistake. */
+/** Guards against a wrong --dashboard directory being read into memory. */
 const MAX_BYTES = 64 * 1_048_576;
 const INDEX = ['index.html', '200.html'] as const;
-/** SvelteKit names what lies here by its content. */
+/** File names below this path contain their content's hash. */
 const IMMUTABLE = '/_app/immutable/';
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -30,7 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** The one style attribute that SvelteKit writes: it hides the element that tells screen readers of a new page. */
+/** The one style attribute that SvelteKit writes: it hides the element that announces page changes to screen readers. */
 const ANNOUNCER_STYLE = 'sha256-S8qMpvofolR8Mpjy4kQvEm7m1q8clzU4dfDH0AmvZjo=';
 
 interface File {
@@ -64,7 +64,7 @@ export class StaticFiles {
   /** Undefined for a path that is neither a file nor a page. */
   serve(request: HttpRequest): HttpResponse | undefined {
     const path = decoded(request.path);
-    // Who wants a socket elsewhere than where it is must not be given a page.
+    // An upgrade request on another path than the socket's must fail rather than get a page.
     if (path === undefined || request.headers.get('upgrade')) return undefined;
     const file = this.#files.get(path);
     if (file && file !== this.#index) return this.#answer(request, file);
@@ -106,7 +106,7 @@ export class StaticFiles {
   }
 }
 
-/** Undefined for what is no path. Files are looked up by name in memory, so that no path leads out of the directory. */
+/** Undefined for an invalid encoding. Files are looked up by name in memory: no path can leave the directory. */
 function decoded(path: string): string | undefined {
   try {
     return decodeURIComponent(path);
@@ -145,7 +145,7 @@ function readOptional(path: string): Uint8Array | undefined {
   return existsSync(path) ? readFileSync(path) : undefined;
 }
 
-/** Scripts and styles of this host, and the very ones that stand in the page: nothing else runs, nothing else is asked. */
+/** Allows scripts and styles of this host, and inline ones by their hash; nothing else loads or connects. */
 function policyFor(html: string): string {
   const hashes = (tag: 'script' | 'style') =>
     [...html.matchAll(new RegExp(`<${tag}(?![^>]*\\ssrc=)[^>]*>([\\s\\S]*?)</${tag}>`, 'g'))]

@@ -1,4 +1,4 @@
-/** The page at `/`: what this is, how it is, how to go on. Plain HTML, nothing secret, no script. */
+/** The page at `/` where the dashboard is not built: status and first commands. Plain HTML, no secrets, no script. */
 
 import type { StatsView } from '@rma/protocol/view';
 import type { HttpResponse } from '../socket/transport.js';
@@ -21,7 +21,7 @@ function duration(seconds: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}\u00a0h` : `${Math.floor(seconds / 86_400)}\u00a0days`;
 }
 
-/** The address as the visitor typed it, where it is a plain one; TLS is taken for granted beyond loopback. */
+/** The request's Host as an address, if it is well-formed; https is assumed beyond loopback. */
 function addressOf(host: string | undefined): string {
   if (host === undefined || !/^[a-z0-9.:[\]-]{1,255}$/i.test(host)) return 'https://THIS-HOST';
   return /^(localhost|127\.|\[::1\])/.test(host) ? `http://${host}` : `https://${host}`;
@@ -39,7 +39,7 @@ ${cell('Tasks done', number(stats.tasks.byState.succeeded ?? 0))}</dl>
 <h2>Lend this pool a machine</h2><p>Ask the admin for a join command; or, with a join token in join.token and Node.js 20.19 or later:</p>
 <pre><code>npx --yes ${url}/agent.tgz --url ${url} --token-file join.token</code></pre>
 <h2>Send it work</h2><p>With a client token in RMA_TOKEN:</p><pre><code>npx rma submit ocr.read --file scan.png --wait --url ${url}</code></pre>
-<p>The numbers are of the moment at which this page was made.</p></main></body></html>`;
+<p>These figures are as of when this page was served.</p></main></body></html>`;
   return {
     status: 200,
     headers: {

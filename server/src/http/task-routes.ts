@@ -1,23 +1,22 @@
-/** Tasks for curl users: `POST /api/tasks`, `GET /api/tasks/:id`, `GET /api/blobs/:hash`. The socket protocol can more. */
+/** Tasks over plain HTTP: `POST /api/tasks`, `GET /api/tasks/:id`, `GET /api/blobs/:hash`: a subset of the socket protocol. */
 import { createHash } from 'node:crypto';
 import { checkUp } from '@rma/protocol/check';
 import { ProtocolError } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
 import { isBlobRef, type Payload, packPayload, unpackPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import { isTerminal, type TaskEnd, type TaskSpec } from '@rma/protocol/task';
-import type { TaskDetail } from '@rma/protocol/view';
 import { v7 } from 'uuid';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 import type { Caller } from './caller.js';
-import type { InnerSessions } from './inner-sessions.js';
-import { json } from './respond.js';
+import type { HttpSessions } from './http-sessions.js';
+import { json, jsonBody } from './json.js';
 
 const MAX_WAIT_S = 60;
 
 export interface TaskRoutes {
-  readonly inner: InnerSessions;
+  readonly sessions: HttpSessions;
   readonly blobs: BlobStore;
   readonly query: QuerySource;
 }
@@ -34,13 +33,13 @@ function waitMsOf(request: HttpRequest): number {
 
 export async function postTask(routes: TaskRoutes, caller: Caller, request: HttpRequest): Promise<HttpResponse> {
   const waitMs = waitMsOf(request);
-  const given = parseBody(await request.body());
+  const given = await jsonBody(request, 'an object such as {"kind": "echo", "input": {}}');
   const { payload, blobs } = await inputOf(routes, caller, given.input);
   const task = { ...given, id: given.id ?? v7(), input: payload, ...(blobs.length > 0 ? { blobs } : {}) };
   const message = checkUp({ type: 'submit', tasks: [task] });
   if (message.type !== 'submit') throw new Error('not a submit');
   const spec = message.tasks[0] as TaskSpec;
-  const end = await routes.inner.submit(caller.token, spec, waitMs, request.signal);
+  const end = await routes.sessions.submit(caller.token, spec, waitMs, request.signal);
   if (!end) return json(202, { id: spec.id, state: 'accepted' }, { location: `/api/tasks/${spec.id}` });
   return json(200, await endToJson(routes, end, spec.kind));
 }
@@ -52,9 +51,9 @@ export async function getTask(
   id: string,
 ): Promise<HttpResponse> {
   const waitMs = waitMsOf(request);
-  const detail = (await answerQuery(routes.query, caller, { what: 'task', task: id })) as TaskDetail;
+  const detail = await answerQuery(routes.query, caller, { what: 'task', task: id });
   if (waitMs > 0 && !isTerminal(detail.state)) {
-    const end = await routes.inner.watch(caller.token, id, waitMs, request.signal);
+    const end = await routes.sessions.watch(caller.token, id, waitMs, request.signal);
     if (end) return json(200, await endToJson(routes, end, detail.kind));
   }
   const output = detail.state === 'succeeded' ? await routes.query.reader.output(id) : null;
@@ -82,24 +81,6 @@ export async function getBlob(routes: TaskRoutes, caller: Caller, blob: string):
       stream.end();
     },
   };
-}
-
-function parseBody(body: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch (error) {
-    throw new ProtocolError('invalid', `the body is not JSON: ${error instanceof Error ? error.message : error}`);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ProtocolError(
-      'invalid',
-      'the body must be an object',
-      '',
-      'an object such as {"kind": "echo", "input": {}}',
-    );
-  }
-  return value as Record<string, unknown>;
 }
 
 /** The input as a payload; one above the inline limit goes into the blob store. */

@@ -1,4 +1,4 @@
-/** The tokens that a pool begins with: one file each for the admin, a client, joining workers, and the local worker. */
+/** The initial tokens of a pool: one file each for the admin, a client, joining workers, and the local worker. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeEffects } from '../core/effects.js';
@@ -7,14 +7,14 @@ import type { Store } from '../store/store.js';
 import { writeSecret } from './secret-file.js';
 import { shortId, type Tokens } from './tokens.js';
 
-interface First {
+interface InitialToken {
   readonly file: string;
   readonly role: 'admin' | 'client' | 'join';
   readonly trust: 'community' | 'trusted';
   readonly usesLeft: number;
 }
 
-const FIRST: readonly First[] = [
+const INITIAL: readonly InitialToken[] = [
   { file: 'admin', role: 'admin', trust: 'community', usesLeft: -1 },
   { file: 'client', role: 'client', trust: 'community', usesLeft: -1 },
   { file: 'join', role: 'join', trust: 'community', usesLeft: -1 },
@@ -22,7 +22,7 @@ const FIRST: readonly First[] = [
   { file: 'local', role: 'join', trust: 'trusted', usesLeft: 1 },
 ];
 
-/** Makes what is missing; answers the files that it wrote. The record is on disk before its file. */
+/** Creates the missing ones; returns the files written. A token's record is on disk before its file. */
 export async function ensureFirstTokens(
   directory: string,
   tokens: Tokens,
@@ -32,9 +32,9 @@ export async function ensureFirstTokens(
 ): Promise<string[]> {
   const ids = new Set(known.map(({ id }) => id));
   const written: string[] = [];
-  for (const first of FIRST) {
+  for (const first of INITIAL) {
     const file = join(directory, `${first.file}.token`);
-    if (await stands(file, tokens, ids)) continue;
+    if (await isKnown(file, tokens, ids)) continue;
     const record: TokenRecord = {
       id: shortId('t-', 12),
       role: first.role,
@@ -57,8 +57,8 @@ export async function ensureFirstTokens(
   return written;
 }
 
-/** A file stands when its token is ours and known; a revoked one stands too, or a restart would undo the revocation. */
-async function stands(file: string, tokens: Tokens, ids: ReadonlySet<string>): Promise<boolean> {
+/** Whether a file holds a token of this pool. A revoked one counts: replacing it at a restart would undo the revocation. */
+async function isKnown(file: string, tokens: Tokens, ids: ReadonlySet<string>): Promise<boolean> {
   if (!existsSync(file)) return false;
   try {
     return ids.has((await tokens.verify(readFileSync(file, 'utf8').trim())).id);

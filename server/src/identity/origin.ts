@@ -1,7 +1,7 @@
-/** Which browser pages may speak to this coordinator: its own, and those that the admin named. */
+/** The Origin check: pages of this coordinator itself, and origins that the admin allowed. */
 
 /**
- * @param headers of the request; a page of the coordinator itself has an origin whose host is the one that it asked for
+ * @param headers of the request; a page of the coordinator itself has an Origin whose host equals Host
  * @param allowed further origins, as `--allowed-origin` names them
  */
 export function originAllowed(headers: ReadonlyMap<string, string>, allowed: readonly string[]): boolean {

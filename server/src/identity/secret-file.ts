@@ -1,7 +1,7 @@
-/** Files that only their owner may read. */
+/** Secret files: mode 0600, written atomically. */
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 
-/** Writes the whole file or nothing, with mode 0600. */
+/** Writes the whole file or nothing: temporary file, fsync, rename. */
 export function writeSecret(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.tmp`;
   const descriptor = openSync(temporary, 'w', 0o600);
@@ -15,7 +15,7 @@ export function writeSecret(file: string, text: string): void {
   renameSync(temporary, file);
 }
 
-/** Brings a copy elsewhere up to date. @throws Error that names the place where it cannot be written */
+/** Updates a copy of a secret file. @throws Error that names the target where it cannot be written */
 export function copySecret(from: string, to: string): void {
   try {
     writeSecret(to, readFileSync(from, 'utf8').trim());

@@ -1,4 +1,4 @@
-/** The cookie of a browser that signed in: no script can read it, no other site's page makes a browser send it. */
+/** The session cookie: HttpOnly (no script reads it), SameSite=Strict (no other site's page makes a browser send it). */
 
 export const SESSION_COOKIE = 'rma_session';
 

@@ -1,4 +1,4 @@
-/** Codes of links that sign in once: short-lived, in memory only, gone with their first use. */
+/** One-time sign-in codes for links: in memory only, valid for LIFE_MS and one use. */
 import { randomBytes } from 'node:crypto';
 
 const LIFE_MS = 600_000;
@@ -7,7 +7,7 @@ const MAX_CODES = 32;
 export class SignInCodes {
   readonly #codes = new Map<string, { readonly token: string; readonly untilMs: number }>();
 
-  /** @param token the id of the token that the link stands for @param nowMs monotonic */
+  /** @param token the id of the token that the link signs in with @param nowMs monotonic */
   issue(token: string, nowMs: number): { code: string; expiresInSeconds: number } {
     const oldest = this.#codes.keys().next().value;
     if (this.#codes.size >= MAX_CODES && oldest !== undefined) this.#codes.delete(oldest);

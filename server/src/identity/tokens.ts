@@ -1,4 +1,4 @@
-/** Signs and verifies tokens: JWTs with HS256 under a key that lies in the data directory. */
+/** Signs and verifies tokens: JWTs, HS256, with a key in the data directory. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ export class Tokens {
     this.#key = key;
   }
 
-  /** Opens the signing key of a data directory; the first start makes it. */
+  /** Reads the signing key of a data directory, which the first start creates. */
   static open(directory: string): Tokens {
     const file = join(directory, 'signing.key');
     if (!existsSync(file)) writeSecret(file, randomBytes(KEY_BYTES).toString('base64url'));
@@ -43,7 +43,7 @@ export class Tokens {
     return this.#sign(claims, {});
   }
 
-  /** What a browser's cookie holds: it stands for a token, for a time, and is good for nothing but a cookie. */
+  /** The value of a session cookie: names a token, expires, and is valid as a cookie only (claim `use`). */
   signSession(claims: Claims): Promise<string> {
     return this.#sign(claims, { use: SESSION });
   }
@@ -92,7 +92,7 @@ export class Tokens {
   }
 }
 
-/** A short id for tokens and workers: letters and digits that cannot be mistaken for one another. */
+/** A random id for tokens and workers, without letters that look like digits. */
 export function shortId(prefix: string, length: number): string {
   const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
   return prefix + Array.from(randomBytes(length), (byte) => alphabet[byte & 31]).join('');

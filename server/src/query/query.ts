@@ -1,25 +1,24 @@
-/** Answers queries: from the live state where it knows, from the read-only thread where the past is asked for. */
+/** Answers queries: from the live state where it is held in memory, from the reader thread where the store is asked. */
+import { defined } from '@rma/protocol/defined';
 import { ProtocolError } from '@rma/protocol/error';
 import { unpackPayload } from '@rma/protocol/payload';
-import { DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_MS, isTerminal, type TaskState } from '@rma/protocol/task';
-import type { Query } from '@rma/protocol/up';
-import type {
-  AuditPage,
-  EventPage,
-  PlacementView,
-  StatsView,
-  TaskDetail,
-  TaskInput,
-  TaskView,
-} from '@rma/protocol/view';
+import type { QueryName, QueryOf, QueryReply } from '@rma/protocol/query';
+import { DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_MS, isTerminal } from '@rma/protocol/task';
+import type { PlacementView, StatsView, TaskDetail, TaskInput, TaskView } from '@rma/protocol/view';
+import type { LogLine } from '@rma/protocol/worker';
 import { explainWaiting } from '../core/explain.js';
 import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/view.js';
 import type { State } from '../core/state.js';
 import { viewToken } from '../core/token.js';
 import { countTasks, countWorkers, viewWorker } from '../core/view.js';
 import type { Reader, StoredTask } from '../store/reader.js';
-import { pageOf } from './page.js';
-import { auditEntry, visibleEvent } from './visible.js';
+import { auditEntry, type Viewer, visibleEvent } from './visible.js';
+
+const PAGE = 1_000;
+/** Well within a frame of either encoding: JSON is the larger one. */
+const PAGE_BYTES = 524_288;
+const DEFAULT_TASKS = 50;
+const DEFAULT_EVENTS = 200;
 
 export interface QuerySource {
   readonly state: () => State;
@@ -29,84 +28,87 @@ export interface QuerySource {
   readonly transport: string;
   readonly uptimeSeconds: () => number;
   readonly storageBytes: () => number;
+  /** Requests the log lines from the worker itself. */
+  readonly workerLog: (query: QueryOf<'log'>) => Promise<LogLine[]>;
 }
 
-export interface Asker {
-  readonly role: string;
-  readonly subject: string;
-}
-
-/** @throws ProtocolError of kind `not_found` or `unavailable` */
-export async function answerQuery(
+type Answer<W extends QueryName> = (
   source: QuerySource,
-  asker: Asker,
-  query: Exclude<Query, { what: 'log' }>,
-): Promise<unknown> {
-  const admin = asker.role === 'admin';
-  switch (query.what) {
-    case 'stats':
-      return statsOf(source);
-    case 'workers':
-      return pageOf(
-        source.state().workers.values(),
-        ({ record }) => record.id,
-        (worker) => viewWorker(worker, admin, source.wallMs()),
-        query,
-      );
-    case 'tokens': {
-      const tokens = [...source.state().tokens.values()].filter(({ role }) => role !== 'worker');
-      return pageOf(tokens, ({ id }) => id, viewToken, query);
-    }
-    case 'placement':
-      return placementOf(source, query);
-    case 'catalog':
-      return viewCatalog(source.state());
-    case 'tasks': {
-      const rows = await source.reader.tasks({
-        limit: query.limit ?? 50,
-        ...(admin ? (query.owner === undefined ? {} : { owner: query.owner }) : { owner: asker.subject }),
-        ...(query.state === undefined ? {} : { state: query.state }),
-        ...(query.states === undefined ? {} : { states: query.states }),
-        ...(query.worker === undefined ? {} : { worker: query.worker }),
-        ...(query.kind === undefined ? {} : { kind: query.kind }),
-        ...(query.before === undefined ? {} : { before: query.before }),
-      });
-      return rows.map(viewOf);
-    }
-    case 'task':
-      return taskDetail(source, asker, query.task);
-    case 'history': {
-      const { events, before } = await source.reader.history({
-        limit: query.limit ?? 200,
-        ...(query.before === undefined ? {} : { before: query.before }),
-        ...(query.types === undefined ? {} : { types: query.types }),
-        ...(query.subject === undefined ? {} : { subject: query.subject }),
-        ...(admin ? {} : { owner: asker.subject }),
-      });
-      return {
-        events: events.flatMap((event) => visibleEvent(event, asker) ?? []),
-        ...(before === undefined ? {} : { before }),
-      } satisfies EventPage;
-    }
-    case 'audit': {
-      const { events, before } = await source.reader.history({
-        audit: true,
-        limit: query.limit ?? 200,
-        ...(query.before === undefined ? {} : { before: query.before }),
-      });
-      return { entries: events.map(auditEntry), ...(before === undefined ? {} : { before }) } satisfies AuditPage;
-    }
-    case 'input':
-      return taskInput(source, asker, query.task);
-    case 'events': {
-      const page = await source.reader.events(query.since, query.limit ?? 200);
-      const events = page.events.flatMap((event) => visibleEvent(event, asker) ?? []);
-      return { events, last: page.last };
-    }
-  }
+  viewer: Viewer,
+  query: QueryOf<W>,
+) => QueryReply<W> | Promise<QueryReply<W>>;
+
+const ANSWERS: { readonly [W in QueryName]: Answer<W> } = {
+  stats: statsOf,
+  workers: (source, { role }, query) =>
+    pageOf(
+      source.state().workers.values(),
+      ({ record }) => record.id,
+      (worker) => viewWorker(worker, role === 'admin', source.wallMs()),
+      query,
+    ),
+  tokens: (source, _viewer, query) => {
+    const tokens = [...source.state().tokens.values()].filter(({ role }) => role !== 'worker');
+    return pageOf(tokens, ({ id }) => id, viewToken, query);
+  },
+  placement: placementOf,
+  catalog: (source) => viewCatalog(source.state()),
+  log: (source, _viewer, query) => source.workerLog(query),
+  // Fields are named one by one: what else a peer put into its query must not reach the reader.
+  tasks: async (source, viewer, { state, states, kind, owner: asked, worker, before, limit = DEFAULT_TASKS }) => {
+    const owner = viewer.role === 'admin' ? asked : viewer.subject;
+    const tasks = await source.reader.tasks({ limit, ...defined({ owner, state, states, kind, worker, before }) });
+    return tasks.map(viewOf);
+  },
+  task: taskDetail,
+  input: taskInput,
+  events: async (source, viewer, { since, limit = DEFAULT_EVENTS }) => {
+    const { events, last } = await source.reader.events(since, limit);
+    return { events: events.flatMap((event) => visibleEvent(event, viewer) ?? []), last };
+  },
+  history: async (source, viewer, { before: from, types, subject, limit = DEFAULT_EVENTS }) => {
+    const owner = viewer.role === 'admin' ? undefined : viewer.subject;
+    const filter = defined({ before: from, types, subject, owner });
+    const { events, before } = await source.reader.history({ limit, ...filter });
+    return { events: events.flatMap((event) => visibleEvent(event, viewer) ?? []), ...defined({ before }) };
+  },
+  audit: async (source, _viewer, { limit = DEFAULT_EVENTS, before: from }) => {
+    const { events, before } = await source.reader.history({ audit: true, limit, ...defined({ before: from }) });
+    return { entries: events.map(auditEntry), ...defined({ before }) };
+  },
+};
+
+/** @throws ProtocolError of kind `not_found`, `unavailable` or `rate_limited` */
+export async function answerQuery<W extends QueryName>(
+  source: QuerySource,
+  viewer: Viewer,
+  query: QueryOf<W>,
+): Promise<QueryReply<W>> {
+  const answer: Answer<W> = ANSWERS[query.what];
+  return answer(source, viewer, query);
 }
 
-function placementOf(source: QuerySource, query: Extract<Query, { what: 'placement' }>): PlacementView {
+/** The views behind `after`, in the order of their ids, until the page is full. An empty page is the end. */
+function pageOf<T, V>(
+  items: Iterable<T>,
+  idOf: (item: T) => string,
+  view: (item: T) => V,
+  { after = '', limit = PAGE }: { after?: string; limit?: number },
+): V[] {
+  const rest = [...items].filter((item) => idOf(item) > after).sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+  const page: V[] = [];
+  let bytes = 0;
+  for (const item of rest) {
+    if (page.length >= limit) break;
+    const one = view(item);
+    bytes += Buffer.byteLength(JSON.stringify(one));
+    if (page.length > 0 && bytes > PAGE_BYTES) break;
+    page.push(one);
+  }
+  return page;
+}
+
+function placementOf(source: QuerySource, _viewer: Viewer, query: QueryOf<'placement'>): PlacementView {
   const state = source.state();
   const workers = [...state.workers.values()].filter(({ record }) => record.revokedAt === 0);
   return {
@@ -120,19 +122,22 @@ function placementOf(source: QuerySource, query: Extract<Query, { what: 'placeme
   };
 }
 
-async function taskInput(source: QuerySource, asker: Asker, id: string): Promise<TaskInput> {
-  const found = await source.reader.input(id);
-  if (!found || (found.owner !== asker.subject && asker.role !== 'admin')) {
-    throw new ProtocolError('not_found', `there is no task ${id}`);
-  }
-  const { kind, priority, input, blobs, options } = found;
+/** Another owner's task is answered like one that does not exist. */
+function ownedBy<T>(found: T | null, owner: string | undefined, viewer: Viewer, id: string): T {
+  if (found !== null && (owner === viewer.subject || viewer.role === 'admin')) return found;
+  throw new ProtocolError('not_found', `there is no task ${id}`);
+}
+
+async function taskInput(source: QuerySource, viewer: Viewer, { task: id }: QueryOf<'input'>): Promise<TaskInput> {
+  const stored = await source.reader.input(id);
+  const { kind, priority, input, blobs, options } = ownedBy(stored, stored?.owner, viewer, id);
   return {
     kind,
     input: unpackPayload(input),
     priority,
     timeoutMs: options?.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxAttempts: options?.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-    ...(options?.constraints ? { constraints: options.constraints } : {}),
+    ...defined({ constraints: options?.constraints }),
     ...(blobs ? { blobs: [...blobs] } : {}),
   };
 }
@@ -142,48 +147,45 @@ function viewOf(task: StoredTask): TaskView {
   return view;
 }
 
-async function taskDetail(source: QuerySource, asker: Asker, id: string): Promise<TaskDetail> {
-  const found = await source.reader.task(id);
-  if (!found || (found.task.owner !== asker.subject && asker.role !== 'admin')) {
-    throw new ProtocolError('not_found', `there is no task ${id}`);
+async function taskDetail(source: QuerySource, viewer: Viewer, { task: id }: QueryOf<'task'>): Promise<TaskDetail> {
+  const stored = await source.reader.task(id);
+  const { task, attempts } = ownedBy(stored, stored?.task.owner, viewer, id);
+  const detail: TaskDetail = {
+    ...viewOf(task),
+    attempts,
+    inputBytes: task.inputBytes,
+    ...defined({ constraints: task.constraints, outputBytes: task.outputBytes }),
+  };
+  // The latest attempt has no row of its own before the task is requeued or the attempt superseded.
+  const lastStored = attempts.at(-1)?.attempt ?? 0;
+  const { state, attempt, startedAt } = task;
+  if (attempt > lastStored && startedAt !== undefined && (state === 'running' || isTerminal(state))) {
+    const { worker, endedAt, error } = task;
+    detail.attempts.push({ attempt, startedAt, ...defined({ worker, endedAt, error }) });
   }
-  const { task, attempts } = found;
-  const detail: TaskDetail = { ...viewOf(task), attempts, inputBytes: task.inputBytes };
-  if (task.constraints) detail.constraints = task.constraints;
-  if (task.outputBytes !== undefined) detail.outputBytes = task.outputBytes;
-  const last = attempts[attempts.length - 1]?.attempt ?? 0;
-  if (task.attempt > last && task.startedAt !== undefined && (task.state === 'running' || isTerminal(task.state))) {
-    detail.attempts.push({
-      attempt: task.attempt,
-      startedAt: task.startedAt,
-      ...(task.worker === undefined ? {} : { worker: task.worker }),
-      ...(task.endedAt === undefined ? {} : { endedAt: task.endedAt }),
-      ...(task.error === undefined ? {} : { error: task.error }),
-    });
-  }
-  const waits = (state: TaskState): state is 'queued' | 'scheduled' => state === 'queued' || state === 'scheduled';
-  if (waits(task.state)) {
-    detail.waiting = explainWaiting(
-      source.state(),
-      { ...task, state: task.state, dueAt: task.dueAt ?? 0 },
-      source.wallMs(),
-    );
+  if (state === 'queued' || state === 'scheduled') {
+    detail.waiting = explainWaiting(source.state(), { ...task, state, dueAt: task.dueAt ?? 0 }, source.wallMs());
   }
   return detail;
 }
 
 export function statsOf(source: QuerySource): StatsView {
   const state = source.state();
-  const sessions: Record<string, number> = {};
-  for (const { role } of state.sessions.values()) sessions[role] = (sessions[role] ?? 0) + 1;
   return {
     version: source.version,
     transport: source.transport,
     uptimeSeconds: source.uptimeSeconds(),
     workers: countWorkers(state),
     tasks: countTasks(state),
-    sessions,
+    sessions: countSessions(state),
     storage: { state: state.storageFull ? 'full' : 'ok', bytes: source.storageBytes() },
     lastEvent: state.lastEvent,
   };
+}
+
+/** Sessions by role. */
+export function countSessions(state: State): Record<string, number> {
+  const sessions: Record<string, number> = {};
+  for (const { role } of state.sessions.values()) sessions[role] = (sessions[role] ?? 0) + 1;
+  return sessions;
 }

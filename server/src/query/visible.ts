@@ -1,8 +1,9 @@
-/** Who sees what of an event: an admin all of it, a client those of its own tasks and the workers' coming and going. */
+/** Which events a viewer may see: an admin every one in full, a client those of its own tasks and the public ones. */
 import type { PoolEvent } from '@rma/protocol/event';
 import type { AuditEntry } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
 
+/** Types that every client sees, whoever owns the task or worker. */
 const PUBLIC = new Set([
   'worker.online',
   'worker.offline',
@@ -11,8 +12,14 @@ const PUBLIC = new Set([
   'storage.full',
   'storage.recovered',
 ]);
-/** What an event tells of the person behind an action is for admins. */
+/** Fields that identify who performed an action; for admins only. */
 const PERSONAL = new Set(['by', 'token', 'address']);
+
+/** Whom an answer is for. */
+export interface Viewer {
+  readonly role: string;
+  readonly subject: string;
+}
 
 export function fullEvent(event: EventRecord): PoolEvent {
   return {
@@ -24,10 +31,10 @@ export function fullEvent(event: EventRecord): PoolEvent {
   };
 }
 
-/** The event as this role and subject may see it; undefined for not at all. */
-export function visibleEvent(event: EventRecord, asker: { role: string; subject: string }): PoolEvent | undefined {
-  if (asker.role === 'admin') return fullEvent(event);
-  if (event.owner !== asker.subject && !PUBLIC.has(event.type)) return undefined;
+/** The event as the viewer may see it; undefined for not at all. */
+export function visibleEvent(event: EventRecord, viewer: Viewer): PoolEvent | undefined {
+  if (viewer.role === 'admin') return fullEvent(event);
+  if (event.owner !== viewer.subject && !PUBLIC.has(event.type)) return undefined;
   const { data } = event;
   if (data === null || data.by === undefined) return fullEvent(event);
   return fullEvent({
@@ -36,7 +43,7 @@ export function visibleEvent(event: EventRecord, asker: { role: string; subject:
   });
 }
 
-/** An event that somebody brought about, as an entry of the audit log. */
+/** An event that an actor caused (its data has `by`), as an entry of the audit log. */
 export function auditEntry(event: EventRecord): AuditEntry {
   const { by, token, address, ...data } = event.data ?? {};
   return {

@@ -1,4 +1,4 @@
-/** Which role may send what: the tables of the protocol, and what to say to who may not. */
+/** Authorization of a message by the session's role, by the protocol's tables. */
 import { ProtocolError } from '@rma/protocol/error';
 import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import type { Up } from '@rma/protocol/up';

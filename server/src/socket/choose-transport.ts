@@ -1,6 +1,4 @@
-/**
- * Chooses the transport: uWebSockets.js where its binary loads, else ws, and says why.
- */
+/** Chooses the transport: uWebSockets.js where its binary loads, else ws with a note for the log. */
 import type { TransportFactory } from './transport.js';
 import { loadUws } from './uws.js';
 import { createWsTransport } from './ws.js';
@@ -12,11 +10,11 @@ export type TransportChoice = (typeof TRANSPORT_CHOICES)[number];
 export interface ChosenTransport {
   readonly name: 'uws' | 'ws';
   readonly factory: TransportFactory;
-  /** For the log: why the choice fell on the fallback. */
+  /** Why the fallback was chosen, for the log. */
   readonly note?: string;
 }
 
-/** Thrown where `uws` was asked for by name and does not load; the message says what to do. */
+/** Thrown where `--transport uws` is given and the library does not load; the message says what to do. */
 export class TransportUnavailable extends Error {
   constructor(reason: string) {
     super(
@@ -27,7 +25,7 @@ export class TransportUnavailable extends Error {
   }
 }
 
-/** Resolves a choice. `load` is a parameter so that a test can play a machine without the binary. */
+/** Resolves a choice. `load` is a parameter so that a test can simulate a machine without the binary. */
 export function chooseTransport(choice: TransportChoice, load: typeof loadUws = loadUws): ChosenTransport {
   if (choice === 'ws') return { name: 'ws', factory: createWsTransport };
   const uws = load();

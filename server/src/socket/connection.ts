@@ -1,13 +1,14 @@
-/** One connection: its phase, its encoding, its liveness and its limits. */
+/** The state of one connection: phase, encoding, liveness, and the limits on what it sends. */
 import { encodeDown } from '@rma/protocol/codec';
 import type { Down, Role } from '@rma/protocol/down';
 import { CLOSE, type CloseName, type WireError } from '@rma/protocol/error';
 import { type Liveness, livenessAt } from '@rma/protocol/liveness';
 import { encodeStreamData } from '@rma/protocol/stream';
 import type { Subprotocol } from '@rma/protocol/version';
+import type { Viewer } from '../query/visible.js';
 import type { Socket } from './transport.js';
 
-/** greeting: no hello yet. checking: its token is being verified. waiting: the core decides. open: welcome has left. */
+/** greeting: no hello yet. checking: its token is being verified. waiting: the core decides. open: `welcome` was sent. */
 export type Phase = 'greeting' | 'checking' | 'waiting' | 'open' | 'closing';
 
 const VIOLATION_WINDOW_MS = 10_000;
@@ -18,9 +19,9 @@ export class Connection {
   role: Role | null = null;
   subject = '';
   readonly liveness: Liveness;
-  /** Messages that may still come now; refilled with time. */
-  tokens: number;
-  refilledAtMs: number;
+  /** A token bucket of messages. */
+  #tokens: number;
+  #refilledAtMs: number;
   #violations = 0;
   #violationsSinceMs = 0;
 
@@ -31,12 +32,17 @@ export class Connection {
     burst: number,
   ) {
     this.liveness = livenessAt(openedAtMs);
-    this.tokens = burst;
-    this.refilledAtMs = openedAtMs;
+    this.#tokens = burst;
+    this.#refilledAtMs = openedAtMs;
   }
 
   get id(): number {
     return this.socket.id;
+  }
+
+  /** Whom its queries and events are filtered for. */
+  get viewer(): Viewer {
+    return { role: this.role ?? '', subject: this.subject };
   }
 
   get bufferedBytes(): number {
@@ -66,7 +72,7 @@ export class Connection {
     );
   }
 
-  /** Says why, then closes. */
+  /** Sends `goodbye` with the reason, then closes. */
   goodbye(reason: CloseName, message: string, nowMs: number, reconnectAfterMs?: number): void {
     if (this.phase === 'closing') return;
     this.phase = 'closing';
@@ -77,7 +83,7 @@ export class Connection {
     this.socket.close(CLOSE[reason].code, reason);
   }
 
-  /** Counts a message at fault; true when there were too many. */
+  /** Counts an invalid or forbidden message; true at MAX_VIOLATIONS within the window. */
   violate(nowMs: number): boolean {
     if (nowMs - this.#violationsSinceMs > VIOLATION_WINDOW_MS) {
       this.#violationsSinceMs = nowMs;
@@ -86,12 +92,12 @@ export class Connection {
     return ++this.#violations >= MAX_VIOLATIONS;
   }
 
-  /** Takes one message from its allowance of so many a second; false when it is used up. */
+  /** Takes one message from the token bucket; false when it is empty. */
   allow(nowMs: number, perSecond: number, burst: number): boolean {
-    this.tokens = Math.min(burst, this.tokens + ((nowMs - this.refilledAtMs) / 1_000) * perSecond);
-    this.refilledAtMs = nowMs;
-    if (this.tokens < 1) return false;
-    this.tokens--;
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#refilledAtMs) / 1_000) * perSecond);
+    this.#refilledAtMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
     return true;
   }
 }

@@ -1,14 +1,16 @@
 /**
- * All connections: who may open one, what each may say, and who is dead. The transport's handlers end here; the core's
- * effects leave from here.
+ * All connections: admission of upgrades, decoding and authorization of messages, liveness. The transport's handlers for
+ * WebSockets end here; the core's effects leave from here.
  */
 import { checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
+import type { QueryOf } from '@rma/protocol/query';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Up } from '@rma/protocol/up';
 import { SOCKET_PATH, SUBPROTOCOL_JSON, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
+import type { LogLine } from '@rma/protocol/worker';
 import type { Logger } from 'pino';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Effects, Outgoing } from '../core/effects.js';
@@ -18,18 +20,18 @@ import { originAllowed } from '../identity/origin.js';
 import type { Tokens } from '../identity/tokens.js';
 import type { QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
-import type { LiveViews } from '../topics/live-views.js';
+import type { TopicPublisher } from '../topics/topic-publisher.js';
 import { authorize } from './authorize.js';
 import { Connection } from './connection.js';
 import { deliver, isUrgent, type ReadChunks } from './deliver.js';
-import { asWire, nameOf } from './fault.js';
+import { referenceTo, wireErrorOf } from './error-reply.js';
+import { EventStream } from './event-stream.js';
 import { greet } from './greeting.js';
 import { Incoming } from './incoming.js';
 import { LogRequests } from './log-requests.js';
 import { Receipts } from './receipts.js';
 import { Streams } from './streams.js';
-import { Subscriptions } from './subscriptions.js';
-import type { RequestHead, Socket, Transport, UpgradeVerdict } from './transport.js';
+import type { RequestHead, Socket, SocketHandlers, Transport, UpgradeVerdict } from './transport.js';
 
 export interface SocketSettings {
   readonly allowedOrigins: readonly string[];
@@ -54,8 +56,7 @@ export interface ConnectionsOptions {
   readonly tokens: Tokens;
   readonly blobs: BlobStore;
   readonly query: QuerySource;
-  readonly views: LiveViews;
-  readonly transport: () => Transport;
+  readonly topics: TopicPublisher;
   readonly push: (input: Input) => void;
   readonly state: () => State;
   readonly readChunks: ReadChunks;
@@ -67,28 +68,29 @@ interface Entry {
   readonly streams: Streams;
 }
 
-export class Connections {
+export class Connections implements SocketHandlers {
   readonly #options: ConnectionsOptions;
   readonly #entries = new Map<number, Entry>();
   readonly #greetings = new Map<string, number>();
-  readonly subscriptions: Subscriptions;
+  readonly #events: EventStream;
   readonly #logs: LogRequests;
   readonly #incoming: Incoming;
   readonly #timer: NodeJS.Timeout;
-  #lookedAtMs: number;
+  #tickedAtMs: number;
+  #transport: Transport | undefined;
   readonly #receipts: Receipts;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     const { clock } = options;
-    this.#lookedAtMs = clock.nowMs();
-    this.subscriptions = new Subscriptions(
-      options.transport,
-      options.query.reader,
-      () => options.state().lastEvent,
-      () => clock.nowMs(),
-    );
+    this.#tickedAtMs = clock.nowMs();
+    this.#events = new EventStream({
+      reader: options.query.reader,
+      lastEvent: () => options.state().lastEvent,
+      nowMs: () => clock.nowMs(),
+      publish: (channel, frame) => this.#transport?.publish(channel, frame),
+    });
     this.#logs = new LogRequests({
       state: options.state,
       nowMs: () => clock.nowMs(),
@@ -96,12 +98,17 @@ export class Connections {
     });
     this.#incoming = new Incoming({
       ...options,
-      subscriptions: this.subscriptions,
+      events: this.#events,
       logs: this.#logs,
-      fault: (connection, error, message) => this.#fault(connection, error, clock.nowMs(), message),
+      failed: (connection, error, message) => this.#failed(connection, error, clock.nowMs(), message),
     });
     this.#receipts = new Receipts((session, outgoing) => this.#deliver(session, outgoing));
-    this.#timer = setInterval(() => this.#look(), LIVENESS_TICK_MS);
+    this.#timer = setInterval(() => this.#tick(), LIVENESS_TICK_MS);
+  }
+
+  /** Publishes events over the transport that calls these handlers. */
+  attach(transport: Transport): void {
+    this.#transport = transport;
   }
 
   get size(): number {
@@ -112,6 +119,11 @@ export class Connections {
     let streams = 0;
     for (const entry of this.#entries.values()) streams += entry.streams.size;
     return streams;
+  }
+
+  /** @throws ProtocolError of kind `not_found`, `unavailable` or `rate_limited` */
+  workerLog(query: QueryOf<'log'>): Promise<LogLine[]> {
+    return this.#logs.request(query);
   }
 
   upgrade(head: RequestHead, protocols: readonly string[]): UpgradeVerdict {
@@ -126,7 +138,7 @@ export class Connections {
     if ((this.#greetings.get(head.remoteAddress) ?? 0) >= settings.maxGreetingsPerAddress) {
       return refuse(429, 'too many connections of this address wait for their hello (maxGreetingsPerAddress)');
     }
-    // wscat and first steps offer none: text is what they can read.
+    // Manual tools such as wscat offer none; they get JSON.
     if (protocols.length === 0) return { accept: true, protocol: '' };
     const protocol = SUBPROTOCOLS.find((name) => protocols.includes(name));
     if (!protocol) return refuse(400, `the subprotocols spoken here are ${SUBPROTOCOLS.join(' and ')}`);
@@ -171,9 +183,9 @@ export class Connections {
     let decoded: unknown;
     try {
       decoded = decodeUp(data);
-      this.#take(entry, checkUp(decoded));
+      this.#accept(entry, checkUp(decoded));
     } catch (error) {
-      this.#fault(connection, error, nowMs, decoded);
+      this.#failed(connection, error, nowMs, decoded);
     }
   }
 
@@ -187,25 +199,25 @@ export class Connections {
     const { connection, streams } = entry;
     this.#entries.delete(socket.id);
     this.#receipts.closed(socket.id);
-    if (connection.role === null) this.#greeted(connection);
+    if (connection.role === null) this.#endGreeting(connection);
     connection.phase = 'closing';
     streams.close();
-    this.subscriptions.unsubscribe(connection);
+    this.#events.unsubscribe(connection);
     this.#logs.closed(socket.id);
-    this.#options.views.unsubscribe(connection.id);
+    this.#options.topics.unsubscribe(connection.id);
     this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
   }
 
-  /** After the commit: everything that the step sends, what somebody waits for first, then the events. */
+  /** After the commit: sends everything that the step asks for, urgent messages first, then the events. */
   perform(effects: Effects): void {
     const { outgoing } = effects;
-    if (outgoing.size > 1) for (const [id, its] of outgoing) if (isUrgent(its)) this.#tell(id, its);
-    for (const [id, its] of outgoing) if (outgoing.size === 1 || !isUrgent(its)) this.#tell(id, its);
-    this.subscriptions.publish(effects.persist.events);
-    this.#options.views.observe(effects);
+    if (outgoing.size > 1) for (const [id, its] of outgoing) if (isUrgent(its)) this.#send(id, its);
+    for (const [id, its] of outgoing) if (outgoing.size === 1 || !isUrgent(its)) this.#send(id, its);
+    this.#events.publish(effects.persist.events);
+    this.#options.topics.observe(effects);
   }
 
-  #tell(id: number, outgoing: Outgoing): void {
+  #send(id: number, outgoing: Outgoing): void {
     const now = this.#entries.has(id) ? this.#receipts.pass(id, outgoing) : undefined;
     if (now) this.#deliver(id, now);
   }
@@ -219,19 +231,19 @@ export class Connections {
       connection.role = outgoing.welcome.role;
       connection.subject = outgoing.welcome.subject;
       outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
-      this.#greeted(connection);
+      this.#endGreeting(connection);
     }
     const nowMs = clock.nowMs();
     try {
       deliver(connection, outgoing, nowMs, readChunks);
     } catch (error) {
-      // What one peer cannot be told must not keep all others from hearing anything.
+      // One peer's unencodable message must not keep the others from getting theirs.
       log.error({ err: error, connection: connection.id }, 'a message could not be sent; its connection ends');
       connection.goodbye('restart', 'a message to this peer could not be made; dial again', nowMs, 1_000);
     }
   }
 
-  /** Ends every connection, each told why and when to come back; at most `spreadMs` later, so that not all come at once. */
+  /** Ends every connection with `goodbye`; reconnects are spread at random over `spreadMs`. */
   closeAll(reason: CloseName, message: string, spreadMs: number): void {
     this.#receipts.flush();
     const nowMs = this.#options.clock.nowMs();
@@ -246,15 +258,15 @@ export class Connections {
     clearInterval(this.#timer);
   }
 
-  #greeted(connection: Connection): void {
+  #endGreeting(connection: Connection): void {
     const address = connection.socket.remoteAddress;
     const left = (this.#greetings.get(address) ?? 1) - 1;
     if (left > 0) this.#greetings.set(address, left);
     else this.#greetings.delete(address);
   }
 
-  /** @throws ProtocolError for what may not be said, or not now */
-  #take(entry: Entry, message: Up): void {
+  /** @throws ProtocolError for a message that this role may not send, or not in this phase */
+  #accept(entry: Entry, message: Up): void {
     const { connection, streams } = entry;
     if (message.type === 'hello') {
       greet(this.#options, connection, message);
@@ -263,20 +275,20 @@ export class Connections {
     if (connection.phase !== 'open' || connection.role === null) {
       throw new ProtocolError(
         'unauthenticated',
-        `'${message.type}' came before the welcome; say hello and wait for it`,
+        `'${message.type}' came before the welcome; send hello and wait for it`,
       );
     }
     authorize(connection, message);
-    this.#incoming.take(connection, streams, message);
+    this.#incoming.route(connection, streams, message);
   }
 
-  /** Answers a message at fault; a peer that goes on like that is closed. */
-  #fault(connection: Connection, error: unknown, nowMs: number, message: unknown): void {
-    const wire = asWire(error);
+  /** Answers a failed message with its error; closes a peer that keeps sending invalid ones. */
+  #failed(connection: Connection, error: unknown, nowMs: number, message: unknown): void {
+    const wire = wireErrorOf(error);
     if (wire.kind === 'internal')
       this.#options.log.error({ err: error, connection: connection.id }, 'a message failed');
     if (connection.phase === 'closing') return;
-    const { about, ref } = nameOf(message);
+    const { about, ref } = referenceTo(message);
     connection.sendError(wire, nowMs, about, ref);
     if (connection.phase === 'greeting') {
       connection.goodbye('bad_frame', `a connection begins with a valid hello: ${wire.message}`, nowMs);
@@ -286,16 +298,16 @@ export class Connections {
     if (!harmless && connection.violate(nowMs)) {
       const name =
         wire.kind === 'forbidden' ? 'forbidden' : wire.kind === 'unauthenticated' ? 'unauthenticated' : 'bad_frame';
-      connection.goodbye(name, `too many messages at fault, the last: ${wire.message}`, nowMs);
+      connection.goodbye(name, `too many invalid messages, the last: ${wire.message}`, nowMs);
     }
   }
 
-  /** Once a second: who is dead, who needs a heartbeat, who never said hello. */
-  #look(): void {
+  /** Once a second: closes silent connections and those without a hello in time, sends heartbeats. */
+  #tick(): void {
     const { clock, settings } = this.#options;
     const nowMs = clock.nowMs();
-    const lagMs = Math.max(0, nowMs - this.#lookedAtMs - LIVENESS_TICK_MS);
-    this.#lookedAtMs = nowMs;
+    const lagMs = Math.max(0, nowMs - this.#tickedAtMs - LIVENESS_TICK_MS);
+    this.#tickedAtMs = nowMs;
     for (const { connection } of this.#entries.values()) {
       if (connection.phase === 'closing') continue;
       const verdict = judgeLiveness(connection.liveness, nowMs, lagMs);

@@ -1,6 +1,6 @@
 /**
- * Makes the handlers safe to call from a library's callback: what they throw, or reject with, goes to `error`.
- * A request's failure is HttpExchange's business, because it must also be answered.
+ * Makes handlers safe to call from a library's callback: exceptions and rejections go to `error`. Those of `request` are
+ * left to HttpExchange, which must also answer the request.
  */
 import type { TransportHandlers } from './transport.js';
 
@@ -8,7 +8,7 @@ import type { TransportHandlers } from './transport.js';
 export function containHandlers(handlers: TransportHandlers): TransportHandlers {
   const contain = (call: () => unknown): void => {
     try {
-      // A handler may be an async function: TypeScript lets those pass for functions that return nothing.
+      // TypeScript accepts an async function where a handler returns void.
       const result = call();
       if (result instanceof Promise) result.catch((error: unknown) => handlers.error(error));
     } catch (error) {

@@ -1,4 +1,7 @@
-/** A connection's hello: who it is by its token or cookie, and what a worker's first join may need, before the core decides. */
+/**
+ * A connection's hello, before the core decides: verifies its token or cookie, and signs the credential that a worker's
+ * first join may need (signing is asynchronous, the core is not).
+ */
 import { ProtocolError } from '@rma/protocol/error';
 import type { UpOf } from '@rma/protocol/up';
 import { PROTOCOL_VERSION } from '@rma/protocol/version';
@@ -9,7 +12,7 @@ import { sessionOf } from '../identity/session-cookie.js';
 import { shortId, type Tokens } from '../identity/tokens.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Connection } from './connection.js';
-import { asWire } from './fault.js';
+import { wireErrorOf } from './error-reply.js';
 
 export interface GreetingOptions {
   readonly clock: Clock;
@@ -19,10 +22,10 @@ export interface GreetingOptions {
   readonly log: Logger;
 }
 
-/** @throws ProtocolError of kind `conflict` for a second one */
+/** @throws ProtocolError of kind `conflict` for a second hello */
 export function greet(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): void {
   const nowMs = options.clock.nowMs();
-  if (connection.phase !== 'greeting') throw new ProtocolError('conflict', 'hello was said already');
+  if (connection.phase !== 'greeting') throw new ProtocolError('conflict', 'this connection sent its hello already');
   if (message.protocol !== PROTOCOL_VERSION) {
     const text = `protocol ${message.protocol} is not spoken here, ${PROTOCOL_VERSION} is; update the ${message.agent.name}`;
     connection.sendError({ kind: 'unsupported_version', message: text }, nowMs, 'hello');
@@ -54,13 +57,13 @@ async function verify(options: GreetingOptions, connection: Connection, message:
   } catch (error) {
     if (!(error instanceof ProtocolError)) log.error({ err: error }, 'a token could not be checked');
     if (connection.phase !== 'checking') return;
-    const wire = asWire(error);
+    const wire = wireErrorOf(error);
     connection.sendError(wire, clock.nowMs(), 'hello');
     connection.goodbye('unauthenticated', wire.message, clock.nowMs());
   }
 }
 
-/** The token of the hello, or the cookie of a browser that signed in. */
+/** Verifies the token of the hello, or else the session cookie of the upgrade. */
 function credential(tokens: Tokens, connection: Connection, message: UpOf<'hello'>): Promise<HelloInput['token']> {
   if (message.token !== undefined) return tokens.verify(message.token);
   const session = sessionOf(connection.socket.cookie);
@@ -68,7 +71,7 @@ function credential(tokens: Tokens, connection: Connection, message: UpOf<'hello
   throw new ProtocolError('unauthenticated', 'nobody is signed in here, and the hello carries no token; sign in again');
 }
 
-/** The worker that this key joined as before, so that its new credential names it. */
+/** The worker that joined with this token and key before: a repeated first join gets the same id. */
 function joinedBefore(state: State, tokenId: string, key: string): string | undefined {
   return state.joins.get(`${tokenId} ${key}`)?.record.id;
 }

@@ -1,6 +1,6 @@
 /**
  * One HTTP request and its response, alike for both adapters: collects the body up to its limit, calls the handler,
- * answers 413 and 500, streams with backpressure, tells an abort. The adapter feeds it what arrives and lends it a sink.
+ * answers 413 and 500, streams with backpressure, signals an abort. The adapter feeds it the body and gives it a sink.
  */
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { HttpRequest, HttpResponse, RequestHead, ResponseStream, TransportHandlers } from './transport.js';
@@ -9,7 +9,7 @@ import { BodyTooLarge, RequestAborted } from './transport.js';
 /** Checked header lines, without those that frame the response. */
 export type HeaderLines = readonly (readonly [name: string, value: string])[];
 
-/** What an adapter offers for one response. It is never called after an abort or an end. */
+/** How one response is written; implemented by each adapter. Never called after an abort or an end. */
 export interface ResponseSink {
   /** Sends a whole response. Without a body only the head goes, with the length where one is given. */
   respond(status: number, headers: HeaderLines, body: string | Uint8Array | undefined, length?: number): void;
@@ -64,7 +64,7 @@ export class HttpExchange implements HttpRequest {
     this.#bodyTooLarge = Number(head.headers.get('content-length') ?? 0) > maxBodyBytes;
   }
 
-  // What the handler uses.
+  // For the handler.
 
   get signal(): AbortSignal {
     if (this.#abortController === undefined) {
@@ -79,7 +79,7 @@ export class HttpExchange implements HttpRequest {
       this.#body = new Promise((resolve, reject) => {
         this.#bodyWaiter = { resolve, reject };
       });
-      // A handler may fail before it awaits this: its rejection must not count as unhandled.
+      // A handler may fail before it awaits this: the rejection must not count as unhandled.
       this.#body.catch(() => undefined);
       if (this.collecting) this.readBody();
       this.#settleBody();
@@ -87,14 +87,14 @@ export class HttpExchange implements HttpRequest {
     return this.#body;
   }
 
-  // What the adapter calls.
+  // For the adapter.
 
-  /** Whether the next bytes of the body are of any use; otherwise the adapter need not copy them. */
+  /** Whether further bytes of the body are needed; otherwise the adapter need not copy them. */
   get collecting(): boolean {
     return !this.#bodyComplete && !this.#bodyTooLarge && (this.#state === 'waiting' || this.#state === 'streaming');
   }
 
-  /** Takes bytes of the body, which from now on belong to the exchange. */
+  /** Takes ownership of bytes of the body. */
   receive(chunk: Uint8Array): void {
     if (!this.collecting) return;
     this.#receivedBytes += chunk.byteLength;
@@ -107,14 +107,14 @@ export class HttpExchange implements HttpRequest {
     this.#settleBody();
   }
 
-  /** The body has come to its end. */
+  /** The body is complete. */
   receivedAll(): void {
     if (!this.collecting) return;
     this.#bodyComplete = true;
     this.#settleBody();
   }
 
-  /** The sink takes more. */
+  /** The sink's buffer has room again. */
   writable(): void {
     this.#full = false;
     for (const waiter of this.#drainWaiters.splice(0)) waiter.resolve();
@@ -205,7 +205,7 @@ export class HttpExchange implements HttpRequest {
       const message = 'internal error\n';
       this.#respond(500, PLAIN_TEXT, message, message.length);
     } else if (this.#state === 'streaming') {
-      // The status has left already: only a broken connection still tells the peer that the rest is missing.
+      // The status was sent already: only a broken connection signals that the body is incomplete.
       this.#finish();
       this.sink.destroy();
     }

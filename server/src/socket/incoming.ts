@@ -1,6 +1,6 @@
 /**
- * Where it goes what an open connection says and its role may say: to the core, a query, a topic, a stream, or the asker
- * of a log. What is answered later reports its fault then.
+ * Routes the authorized messages of an open connection: to the core, to queries, subscriptions, streams, or the pending
+ * request for a log. Errors of what is answered asynchronously are reported when they happen.
  */
 import { ProtocolError } from '@rma/protocol/error';
 import type { Up, UpOf } from '@rma/protocol/up';
@@ -11,23 +11,23 @@ import type { Tokens } from '../identity/tokens.js';
 import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
-import type { LiveViews } from '../topics/live-views.js';
+import type { TopicPublisher } from '../topics/topic-publisher.js';
 import type { Connection } from './connection.js';
+import type { EventStream } from './event-stream.js';
 import type { LogRequests } from './log-requests.js';
 import type { Streams } from './streams.js';
-import type { Subscriptions } from './subscriptions.js';
 
 export interface IncomingOptions {
   readonly clock: Clock;
   readonly tokens: Tokens;
   readonly query: QuerySource;
-  readonly views: LiveViews;
-  readonly subscriptions: Subscriptions;
+  readonly topics: TopicPublisher;
+  readonly events: EventStream;
   readonly logs: LogRequests;
   readonly push: (input: Input) => void;
   readonly state: () => State;
-  /** An answer that was to come later came to nothing. */
-  readonly fault: (connection: Connection, error: unknown, message: Up) => void;
+  /** Reports the error of an asynchronous answer. */
+  readonly failed: (connection: Connection, error: unknown, message: Up) => void;
 }
 
 export class Incoming {
@@ -38,8 +38,8 @@ export class Incoming {
   }
 
   /** @throws ProtocolError for what can be refused at once */
-  take(connection: Connection, streams: Streams, message: Exclude<Up, UpOf<'hello'>>): void {
-    const { push, subscriptions, views, logs, fault } = this.#options;
+  route(connection: Connection, streams: Streams, message: Exclude<Up, UpOf<'hello'>>): void {
+    const { push, events, topics, logs, failed } = this.#options;
     switch (message.type) {
       case 'heartbeat':
         return;
@@ -47,17 +47,17 @@ export class Incoming {
         void this.#query(connection, message);
         return;
       case 'subscribe':
-        this.#subscribe(connection, message).catch((error: unknown) => fault(connection, error, message));
+        this.#subscribe(connection, message).catch((error: unknown) => failed(connection, error, message));
         return;
       case 'unsubscribe':
-        if (message.topic === 'events') subscriptions.unsubscribe(connection);
-        else views.unsubscribe(connection.id, message.topic, message.key);
+        if (message.topic === 'events') events.unsubscribe(connection);
+        else topics.unsubscribe(connection.id, message.topic, message.key);
         return;
       case 'blob.put':
         void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
         return;
       case 'blob.get':
-        void streams.get(message, this.#reachOf(connection, message));
+        void streams.get(message, this.#readableOwner(connection, message));
         return;
       case 'stream.credit':
         streams.credit(message.stream, message.bytes);
@@ -83,49 +83,47 @@ export class Incoming {
   }
 
   async #subscribe(connection: Connection, message: UpOf<'subscribe'>): Promise<void> {
-    const { subscriptions, views, state, clock } = this.#options;
+    const { events, topics, state, clock } = this.#options;
     if (message.topic === 'events') {
-      await subscriptions.subscribe(connection, message.ref, message.since);
+      await events.subscribe(connection, message.ref, message.since);
       return;
     }
     const token = state().sessions.get(connection.id)?.token ?? '';
-    await views.subscribe(connection, message, token, (key) => {
+    await topics.subscribe(connection, message, token, (key) => {
       connection.send({ type: 'reply', ref: message.ref, result: { key } }, clock.nowMs());
     });
   }
 
-  /** A client's own blobs; for a worker, those of the task whose attempt it runs. */
+  /** Whose blobs a message may name: a client's own; for a worker, the owner's of the attempt that it runs. */
   #blobOwner(connection: Connection, message: UpOf<'blob.put'> | UpOf<'blob.get'>): string | undefined {
     if (connection.role !== 'worker') return connection.subject;
     const state = this.#options.state();
     const worker = state.sessions.get(connection.id)?.worker;
     const task = message.attempt && state.tasks.get(message.attempt.task);
-    const its = task && worker && task.worker === worker && task.attempt === message.attempt?.attempt;
-    if (its && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
+    const runsIt = task && worker && task.worker === worker && task.attempt === message.attempt?.attempt;
+    if (runsIt && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
     if (message.type === 'blob.get') return undefined;
     throw new ProtocolError('not_found', 'a worker names an attempt that it runs: `attempt` is missing or not its own');
   }
 
-  /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task that it names. */
-  #reachOf(connection: Connection, message: UpOf<'blob.get'>): string | undefined | Promise<string | undefined> {
+  /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task named. */
+  #readableOwner(connection: Connection, message: UpOf<'blob.get'>): string | undefined | Promise<string | undefined> {
     if (connection.role !== 'admin' || message.task === undefined) return this.#blobOwner(connection, message);
     return this.#options.query.reader.task(message.task).then((found) => found?.task.owner);
   }
 
   async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {
-    const { query, logs, clock, fault } = this.#options;
+    const { query, clock, failed } = this.#options;
     try {
-      const asker = { role: connection.role ?? '', subject: connection.subject };
-      const result =
-        message.query.what === 'log' ? await logs.ask(message.query) : await answerQuery(query, asker, message.query);
+      const result = await answerQuery(query, connection.viewer, message.query);
       if (connection.phase === 'open') connection.send({ type: 'reply', ref: message.ref, result }, clock.nowMs());
     } catch (error) {
-      fault(connection, error, message);
+      failed(connection, error, message);
     }
   }
 
   async #mint(connection: Connection, message: UpOf<'act'>): Promise<void> {
-    const { tokens, push, clock, fault } = this.#options;
+    const { tokens, push, clock, failed } = this.#options;
     const { action } = message;
     if (action.do !== 'token.create') return;
     try {
@@ -135,7 +133,7 @@ export class Incoming {
       const token = await tokens.sign({ id, role: action.role, subject, expiresAt });
       push({ type: 'message', session: connection.id, message, minted: { id, token } });
     } catch (error) {
-      fault(connection, error, message);
+      failed(connection, error, message);
     }
   }
 }

@@ -1,24 +1,24 @@
 /**
- * Reads a request's head in one way for both adapters: joined headers, plain addresses, and whether a WebSocket
- * handshake is sound. Pure.
+ * Parses a request's head alike for both adapters: joined headers, normalized addresses, validation of the WebSocket
+ * handshake. Pure.
  */
 import { isIP, isIPv4, SocketAddress } from 'node:net';
 import type { RequestHead } from './transport.js';
 
-/** The only path on which an upgrade is taken. */
+/** The only path that accepts an upgrade. */
 export const UPGRADE_PATH = '/ws';
 
-/** The largest request head that is taken, in bytes: Node's own default, given to both adapters. */
+/** Limit of a request's head in bytes, in both adapters: Node's own default. */
 export const MAX_HEAD_BYTES = 16 * 1024;
 
-/** Adds one header line; a name that is there already has its values joined. */
+/** Adds one header line; values of a repeated name are joined. */
 export function addHeader(headers: Map<string, string>, name: string, value: string): void {
   const key = name.toLowerCase();
   const before = headers.get(key);
   headers.set(key, before === undefined ? value : `${before}${key === 'cookie' ? '; ' : ', '}${value}`);
 }
 
-/** The peer's address, or the proxy's word for it (the last entry of its header) where the proxy is trusted. */
+/** The peer's address, or the last entry of the proxy's header where the proxy is trusted. */
 export function clientAddress(
   peer: string,
   headers: ReadonlyMap<string, string>,
@@ -46,12 +46,12 @@ export function announcesBody(headers: ReadonlyMap<string, string>): boolean {
   return headers.has('transfer-encoding') || (length !== undefined && length !== '0');
 }
 
-/** Whether the request wants a WebSocket here; if so `handshakeProblem` tells whether it may have one. */
+/** Whether the request asks for a WebSocket; `handshakeProblem` then validates its handshake. */
 export function wantsWebSocket(head: RequestHead): boolean {
   return head.method === 'GET' && head.path === UPGRADE_PATH && tokens(head, 'upgrade').includes('websocket');
 }
 
-/** What is wrong with a WebSocket handshake (RFC 6455 section 4.2.1), if anything. */
+/** Why a WebSocket handshake is invalid (RFC 6455 section 4.2.1); undefined for a valid one. */
 export function handshakeProblem(head: RequestHead): { status: number; message: string } | undefined {
   if (!tokens(head, 'connection').includes('upgrade')) {
     return { status: 400, message: 'a WebSocket handshake needs the header Connection: Upgrade\n' };

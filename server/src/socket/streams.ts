@@ -1,10 +1,11 @@
 /** Blob transfers on the streams of one connection, each within its credit. */
 import type { FileHandle } from 'node:fs/promises';
-import { ProtocolError, type WireError } from '@rma/protocol/error';
+import { ProtocolError } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
 import type { UpOf } from '@rma/protocol/up';
 import type { BlobStore, Upload } from '../blobs/blob-store.js';
 import type { Connection } from './connection.js';
+import { wireErrorOf } from './error-reply.js';
 
 interface Inbound {
   readonly upload: Upload;
@@ -22,13 +23,10 @@ interface Outbound {
   closed: boolean;
 }
 
-/** Who owns a blob that a connection names; undefined when it may not. */
-export type BlobOwner = (blob: string) => string | undefined;
-
 export class Streams {
   readonly #inbound = new Map<number, Inbound>();
   readonly #outbound = new Map<number, Outbound>();
-  /** Being opened; one that is given up meanwhile is not opened. */
+  /** Opening; one that is aborted meanwhile is removed and not opened. */
   readonly #opening = new Set<number>();
   #highest = 0;
   #closed = false;
@@ -64,11 +62,12 @@ export class Streams {
     }
   }
 
-  async get(message: UpOf<'blob.get'>, whose: string | undefined | Promise<string | undefined>): Promise<void> {
+  /** @param ownerOf whose blobs may be read; undefined: none */
+  async get(message: UpOf<'blob.get'>, ownerOf: string | undefined | Promise<string | undefined>): Promise<void> {
     const { stream, blob, offset, credit } = message;
     if (!this.#admit(stream)) return;
     try {
-      const owner = await whose;
+      const owner = await ownerOf;
       const found = owner === undefined ? undefined : await this.blobs.find(owner, blob);
       if (!found) throw new ProtocolError('not_found', `there is no blob ${blob}`);
       if (offset > found.size) throw new ProtocolError('invalid', `the blob has ${found.size} bytes`, '/offset');
@@ -87,7 +86,7 @@ export class Streams {
 
   data(stream: number, bytes: Uint8Array): void {
     const inbound = this.#inbound.get(stream);
-    // What is still on its way after an abort is dropped.
+    // Frames still in flight after an abort are dropped.
     if (!inbound || bytes.length === 0) return;
     if (bytes.length > LIMITS.streamFrameBytes || bytes.length > inbound.credit) {
       const limit =
@@ -125,7 +124,7 @@ export class Streams {
     }
   }
 
-  /** The peer gave a stream up. */
+  /** The peer aborted a stream. */
   drop(stream: number): void {
     this.#opening.delete(stream);
     this.#release(stream);
@@ -143,7 +142,10 @@ export class Streams {
 
   #admit(stream: number): boolean {
     if (stream <= this.#highest) {
-      this.#abort(stream, new ProtocolError('invalid', `the stream ${stream} was used; numbers only grow`, '/stream'));
+      this.#abort(
+        stream,
+        new ProtocolError('invalid', `the stream ${stream} was used; numbers must increase`, '/stream'),
+      );
       return false;
     }
     this.#highest = stream;
@@ -160,8 +162,8 @@ export class Streams {
     outbound.sending = true;
     const buffer = Buffer.allocUnsafe(LIMITS.streamFrameBytes);
     while (!outbound.closed && outbound.offset < outbound.size && outbound.credit > 0) {
-      const want = Math.min(buffer.length, outbound.credit, outbound.size - outbound.offset);
-      const { bytesRead } = await outbound.file.read(buffer, 0, want, outbound.offset);
+      const length = Math.min(buffer.length, outbound.credit, outbound.size - outbound.offset);
+      const { bytesRead } = await outbound.file.read(buffer, 0, length, outbound.offset);
       if (bytesRead === 0) throw new ProtocolError('internal', 'the blob is shorter than it was');
       if (outbound.closed) break;
       outbound.offset += bytesRead;
@@ -181,13 +183,9 @@ export class Streams {
 
   #abort(stream: number, error: unknown): void {
     this.#release(stream);
-    this.#send({ type: 'stream.abort', stream, error: this.#asWire(error) });
-  }
-
-  #asWire(error: unknown): WireError {
-    if (error instanceof ProtocolError) return error.toWire();
-    this.report(error);
-    return { kind: 'internal', message: 'the coordinator could not go on with this stream; its log says why' };
+    const wire = wireErrorOf(error);
+    if (wire.kind === 'internal') this.report(error);
+    this.#send({ type: 'stream.abort', stream, error: wire });
   }
 
   #release(stream: number): void {

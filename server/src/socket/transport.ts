@@ -23,13 +23,14 @@ export interface Socket {
   readonly bufferedBytes: number;
   /**
    * A string goes as a text frame, bytes as a binary frame. An adapter may hold the bytes until they have left: don't
-   * reuse their memory. Inside `cork` the result tells only whether something was buffered before.
+   * reuse their memory. Inside `cork` the result only reflects what was buffered before.
    */
   send(data: string | Uint8Array): SendResult;
   /** Runs `fn`; what it sends to this socket leaves in one write (in a few, past 16 KiB). */
   cork(fn: () => void): void;
-  subscribe(topic: string): void;
-  unsubscribe(topic: string): void;
+  /** From now on `Transport.publish` of this channel sends to this socket, too. */
+  subscribe(channel: string): void;
+  unsubscribe(channel: string): void;
   /**
    * Closes with a code and reason (cut to 123 bytes) after what is buffered. From here on no message and no drain is
    * handed on; the close handler fires once with this code, after this call. A peer that does not finish is cut off in
@@ -37,11 +38,11 @@ export interface Socket {
    * Throws a RangeError for a code that may not be sent.
    */
   close(code: number, reason: string): void;
-  /** Drops the connection at once; the close handler is told 1006. */
+  /** Drops the connection at once; the close handler gets 1006. */
   terminate(): void;
 }
 
-/** All that is known of a request when its head arrived. Header names are lower case. */
+/** The head of a request. Header names are lower case. */
 export interface RequestHead {
   readonly method: string;
   /** As sent, not decoded. */
@@ -85,8 +86,8 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array | ((stream: ResponseStream, signal: AbortSignal) => Promise<void>);
 }
 
-/** What the transport calls. Whatever a handler throws or rejects with goes to `error`; the process goes on. */
-export interface TransportHandlers {
+/** What the transport calls for WebSockets. */
+export interface SocketHandlers {
   /**
    * Decides synchronously over an upgrade of `GET /ws`; `protocols` are what the peer offered, in order. A peer may go
    * away before an accepted one opens: count sockets in `open`, not here.
@@ -98,14 +99,18 @@ export interface TransportHandlers {
   /** The socket's buffer, in which something waited, is empty again. */
   drain(socket: Socket): void;
   /**
-   * Fires exactly once for each opened socket, whoever closed: the code and reason given to `close`, those that the
+   * Fires exactly once for each opened socket, whichever side closed: the code and reason given to `close`, those that the
    * peer sent (1005: none), or why the transport cut it: 1002 broken framing, 1007 text that is not UTF-8, 1009 too
    * large a frame, 1013 more than `maxBufferedBytes` waited, 1006 for anything else.
    */
   close(socket: Socket, code: number, reason: string): void;
+}
+
+/** All that the transport calls. Exceptions and rejections of a handler go to `error`; the process continues. */
+export interface TransportHandlers extends SocketHandlers {
   /** A rejected promise is answered with 500 and given to `error`. */
   request(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
-  /** What went wrong inside a handler; the process goes on. */
+  /** An exception or rejection of a handler. */
   error(error: unknown): void;
 }
 
@@ -128,8 +133,8 @@ export interface Transport {
   readonly name: 'uws' | 'ws';
   /** Resolves with the bound port (0 picks a free one); rejects with an error that carries `code: 'EADDRINUSE'` for a taken one. */
   listen(host: string, port: number): Promise<{ port: number }>;
-  /** Sends one frame to all sockets that subscribed to the topic, in order with what is sent to each; one that cannot take it is cut. */
-  publish(topic: string, data: string | Uint8Array): void;
+  /** Sends one frame to all sockets of a channel, in order with what is sent to each; one that cannot take it is cut. */
+  publish(channel: string, data: string | Uint8Array): void;
   /** Stops accepting connections; open sockets go on. */
   stopListening(): void;
   /** Cuts everything that is still open, and resolves when all close handlers have run. */
@@ -147,10 +152,10 @@ export class BodyTooLarge extends Error {
   }
 }
 
-/** What `HttpRequest.signal`, `HttpRequest.body()` and `ResponseStream.drained()` give when the peer has gone away; not an error of the handler. */
+/** The reason of `HttpRequest.signal`, `HttpRequest.body()` and `ResponseStream.drained()` when the peer disconnected; not an error of the handler. */
 export class RequestAborted extends Error {
   constructor() {
-    super('the peer went away before the response had ended');
+    super('the peer disconnected before the response had ended');
     this.name = 'RequestAborted';
   }
 }

@@ -24,8 +24,8 @@ export interface NativeSocket {
   send(data: string | Uint8Array, isBinary: boolean, compress: boolean): number;
   getBufferedAmount(): number;
   cork(fn: () => void): unknown;
-  subscribe(topic: string): boolean;
-  unsubscribe(topic: string): boolean;
+  subscribe(channel: string): boolean;
+  unsubscribe(channel: string): boolean;
   end(code: number, reason: string): void;
   close(): void;
 }
@@ -79,12 +79,12 @@ export class UwsSocket implements Socket {
     if (failure !== undefined) throw failure.error;
   }
 
-  subscribe(topic: string): void {
-    this.#native?.subscribe(topic);
+  subscribe(channel: string): void {
+    this.#native?.subscribe(channel);
   }
 
-  unsubscribe(topic: string): void {
-    this.#native?.unsubscribe(topic);
+  unsubscribe(channel: string): void {
+    this.#native?.unsubscribe(channel);
   }
 
   close(code: number, reason: string): void {

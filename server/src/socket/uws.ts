@@ -1,6 +1,6 @@
 /**
  * The transport on uWebSockets.js, and the only file that imports it. The binary is loaded on demand, because it exists
- * for some platforms only: `loadUws` says why where it does not load.
+ * for some platforms only: `loadUws` returns the reason where it does not load.
  */
 
 import type * as Uws from 'uWebSockets.js';
@@ -16,7 +16,7 @@ import { UwsSocket } from './uws-socket.js';
 
 // Loading
 
-/** What the package's own types leave out. */
+/** Members that the package's types lack. */
 type UwsModule = typeof Uws & {
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
   readonly _cfg?: (setting: string) => void;
@@ -28,13 +28,13 @@ interface SocketData {
   readonly socket: UwsSocket;
 }
 
-/** The factory, or in a line why uWebSockets.js does not load here. */
+/** The factory, or the reason, in one line, why uWebSockets.js does not load. */
 export function loadUws(): { ok: true; factory: TransportFactory } | { ok: false; reason: string } {
-  // Read by the binary when it loads; its own default of 4 KiB is little for a browser's cookies on localhost.
+  // Read by the binary when it loads; its default of 4 KiB is too little for a browser's cookies on localhost.
   process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= String(requestHead.MAX_HEAD_BYTES);
   try {
     const uws: UwsModule = createRequire(import.meta.url)('uWebSockets.js');
-    uws._cfg?.('silent'); // leaves out the header that tells the server's name and version
+    uws._cfg?.('silent'); // omits the header with the server's name and version
     return { ok: true, factory: (options, handlers) => new UwsTransport(uws, options, containHandlers(handlers)) };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -115,7 +115,7 @@ class UwsTransport implements Transport {
       compression: this.uws.DISABLED,
       maxPayloadLength: Math.min(this.options.maxFrameBytes * OVERSIZE_FACTOR, 2 ** 31 - 1),
       maxBackpressure: this.options.maxBufferedBytes,
-      // Liveness is the sessions' business. A socket that was closed here is reaped within seconds all the same.
+      // Liveness is checked by the sessions. A socket closed by this side is still reaped within seconds.
       idleTimeout: 0,
       sendPingsAutomatically: false,
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
@@ -127,8 +127,8 @@ class UwsTransport implements Transport {
     };
   }
 
-  publish(topic: string, data: string | Uint8Array): void {
-    if (!this.#closed) this.#app.publish(topic, data, typeof data !== 'string', false);
+  publish(channel: string, data: string | Uint8Array): void {
+    if (!this.#closed) this.#app.publish(channel, data, typeof data !== 'string', false);
   }
 
   // HTTP
@@ -240,7 +240,7 @@ function refuseUpgrade(res: Uws.HttpResponse, refusal: { status: number; message
   res.end(refusal.message, true);
 }
 
-/** uWebSockets.js does not say why it cannot listen: ask Node. */
+/** uWebSockets.js gives no reason when it cannot listen: the error is Node's, from listening on the same address. */
 function listenError(host: string, port: number): Promise<Error> {
   return new Promise((resolve) => {
     const probe = createServer();

@@ -12,7 +12,6 @@ import {
   overflowReason,
   tooLargeReason,
 } from './close-code.js';
-import type { Topics } from './topics.js';
 import {
   nextSocketId,
   type SendResult,
@@ -37,6 +36,27 @@ export interface NativeSocket {
 /** A cork that holds more is emptied in between. */
 const CORK_BYTES = 16 * 1024;
 
+/** The sockets of each channel: ws has no publish of its own. */
+export class Channels {
+  readonly #sockets = new Map<string, Set<WsSocket>>();
+
+  /** A copy: sending to one socket may remove another. */
+  socketsOf(channel: string): WsSocket[] {
+    return [...(this.#sockets.get(channel) ?? [])];
+  }
+
+  add(channel: string, socket: WsSocket): void {
+    const sockets = this.#sockets.get(channel);
+    if (sockets === undefined) this.#sockets.set(channel, new Set([socket]));
+    else sockets.add(socket);
+  }
+
+  remove(channel: string, socket: WsSocket): void {
+    const sockets = this.#sockets.get(channel);
+    if (sockets?.delete(socket) && sockets.size === 0) this.#sockets.delete(channel);
+  }
+}
+
 export class WsSocket implements Socket {
   readonly id = nextSocketId();
   readonly #subscriptions = new Set<string>();
@@ -54,7 +74,7 @@ export class WsSocket implements Socket {
     readonly cookie: string,
     private readonly options: TransportOptions,
     private readonly handlers: TransportHandlers,
-    private readonly topics: Topics<WsSocket>,
+    private readonly channels: Channels,
   ) {
     native.on('message', (data: Buffer, isBinary) => this.#received(data, isBinary));
     native.on('close', (code, reason) => this.#gone(code, reason.toString()));
@@ -85,15 +105,15 @@ export class WsSocket implements Socket {
     }
   }
 
-  subscribe(topic: string): void {
+  subscribe(channel: string): void {
     if (this.#closed) return;
-    this.#subscriptions.add(topic);
-    this.topics.add(topic, this);
+    this.#subscriptions.add(channel);
+    this.channels.add(channel, this);
   }
 
-  unsubscribe(topic: string): void {
-    this.#subscriptions.delete(topic);
-    this.topics.remove(topic, this);
+  unsubscribe(channel: string): void {
+    this.#subscriptions.delete(channel);
+    this.channels.remove(channel, this);
   }
 
   close(code: number, reason: string): void {
@@ -166,7 +186,7 @@ export class WsSocket implements Socket {
   #markClosed(): boolean {
     if (this.#closed) return false;
     this.#closed = true;
-    for (const topic of this.#subscriptions) this.topics.remove(topic, this);
+    for (const channel of this.#subscriptions) this.channels.remove(channel, this);
     return true;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The transport on ws and node:http, and the server's only file that imports ws: pure JavaScript, for where
- * uWebSockets.js does not load. It does what uws.ts does, section by section.
+ * The transport on ws and node:http, and the server's only file that imports ws: pure JavaScript, the fallback where
+ * uWebSockets.js does not load. Same sections as uws.ts, in the same order.
  */
 import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket as NetSocket } from 'node:net';
@@ -9,9 +9,8 @@ import { OVERSIZE_FACTOR } from './close-code.js';
 import { containHandlers } from './contained-handlers.js';
 import { type HeaderLines, HttpExchange, type ResponseSink } from './http-exchange.js';
 import * as requestHead from './request-head.js';
-import { Topics } from './topics.js';
 import type { RequestHead, Transport, TransportFactory, TransportHandlers, TransportOptions } from './transport.js';
-import { WsSocket } from './ws-socket.js';
+import { Channels, WsSocket } from './ws-socket.js';
 
 // Loading
 
@@ -32,7 +31,7 @@ class WsTransport implements Transport {
   readonly name = 'ws';
   readonly #server: Server;
   readonly #webSockets: WebSocketServer;
-  readonly #topics = new Topics<WsSocket>();
+  readonly #channels = new Channels();
   readonly #open = new Set<WsSocket>();
   readonly #detached = new Set<NetSocket>();
   readonly #protocols = new WeakMap<IncomingMessage, string>();
@@ -91,7 +90,7 @@ class WsTransport implements Transport {
         head.headers.get('cookie') ?? '',
         this.options,
         this.handlers,
-        this.#topics,
+        this.#channels,
       );
       this.#open.add(socket);
       native.on('close', () => this.#open.delete(socket));
@@ -113,10 +112,10 @@ class WsTransport implements Transport {
     return behavior;
   }
 
-  publish(topic: string, data: string | Uint8Array): void {
+  publish(channel: string, data: string | Uint8Array): void {
     const binary = typeof data !== 'string';
     const payload = binary ? data : Buffer.from(data); // encoded once, shared by all receivers
-    for (const socket of this.#topics.subscribers(topic)) socket.transmit(payload, binary);
+    for (const socket of this.#channels.socketsOf(channel)) socket.transmit(payload, binary);
   }
 
   // HTTP

@@ -1,4 +1,5 @@
 /** The event log read backwards, for pages of history: a few rows at a time, until enough was found or time is up. */
+import { matchesEventTypes } from '@rma/protocol/event';
 import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
 import type { ReadRequest } from './reader.js';
@@ -23,8 +24,7 @@ export function readHistory(
   const lookUp = (seq: number): EventTask | undefined =>
     audit || (subject !== undefined && seq !== wanted) ? undefined : (taskOf.get(seq) as EventTask | undefined);
   const fits = (event: EventRecord): boolean =>
-    (types === undefined ||
-      types.some((type) => event.type === type || (type.endsWith('.') && event.type.startsWith(type)))) &&
+    matchesEventTypes(event.type, types) &&
     (subject === undefined || event.subject === subject) &&
     (owner === undefined || event.owner === owner || event.task === 0) &&
     (!audit || event.data?.by !== undefined);

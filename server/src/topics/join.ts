@@ -1,11 +1,11 @@
-/** The topic `join`: what a join token is good for, and who came with it. Whoever holds the token may look. */
+/** The topic `join`: whether a join token is valid, and which workers joined with it. For admins and the token's holder. */
 import type { JoinInfo, WorkerView } from '@rma/protocol/view';
 import type { State } from '../core/state.js';
 import type { TokenRecord } from '../core/token.js';
 import { viewWorker } from '../core/view.js';
-import type { Seen, Topic, TopicMessage } from './topic.js';
+import type { Commit, Topic, TopicMessage } from './topic.js';
 
-/** Workers of one token that are shown, the newest. */
+/** The newest workers of a token. */
 const MAX_WORKERS = 100;
 
 export interface JoinChange {
@@ -13,7 +13,7 @@ export interface JoinChange {
   readonly workers: Map<string, WorkerView>;
 }
 
-/** In plain words, for people without an account. */
+/** The token's state in words for people without an account. */
 export function joinInfoOf(token: TokenRecord, pool: string, wallMs: number): JoinInfo {
   const reason = token.revokedAt
     ? 'the token was revoked; ask the admin of the pool for a new one'
@@ -40,7 +40,7 @@ export class JoinTopic implements Topic<JoinChange> {
   readonly #token: string;
   readonly #pool: string;
   #changed = new Set<string>();
-  #told: boolean | undefined;
+  #sentValid: boolean | undefined;
   #tokenChanged = false;
 
   constructor(token: string, pool: string) {
@@ -49,7 +49,7 @@ export class JoinTopic implements Topic<JoinChange> {
     this.#pool = pool;
   }
 
-  observe({ effects }: Seen): void {
+  observe({ effects }: Commit): void {
     for (const { record } of effects.workers) if (record.joinToken === this.#token) this.#changed.add(record.id);
     for (const { id } of effects.persist.tokens) if (id === this.#token) this.#tokenChanged = true;
   }
@@ -58,7 +58,7 @@ export class JoinTopic implements Topic<JoinChange> {
     const token = state.tokens.get(this.#token);
     if (!token) return [];
     const info = joinInfoOf(token, this.#pool, wallMs);
-    this.#told ??= info.valid;
+    this.#sentValid ??= info.valid;
     const workers = [...state.workers.values()]
       .filter(({ record }) => record.joinToken === this.#token)
       .sort((a, b) => b.record.joinedAt - a.record.joinedAt)
@@ -71,8 +71,8 @@ export class JoinTopic implements Topic<JoinChange> {
     const token = state.tokens.get(this.#token);
     if (!token) return undefined;
     const info = joinInfoOf(token, this.#pool, wallMs);
-    // It may expire while somebody looks.
-    if (this.#changed.size === 0 && !this.#tokenChanged && info.valid === this.#told) return undefined;
+    // A token may also expire between commits.
+    if (this.#changed.size === 0 && !this.#tokenChanged && info.valid === this.#sentValid) return undefined;
     const workers = new Map<string, WorkerView>();
     for (const id of this.#changed) {
       const worker = state.workers.get(id);
@@ -80,7 +80,7 @@ export class JoinTopic implements Topic<JoinChange> {
     }
     this.#changed = new Set();
     this.#tokenChanged = false;
-    this.#told = info.valid;
+    this.#sentValid = info.valid;
     return { info, workers };
   }
 

@@ -1,9 +1,9 @@
 /**
- * A histogram of durations in logarithmic buckets, eight an octave: any quantile within 5 % of the true value, in a
- * kilobyte, whatever the number of durations.
+ * A histogram of durations in logarithmic buckets, eight per octave: every quantile within 5 % of the true value
+ * (2^(1/16) - 1), in a kilobyte, whatever the number of durations.
  */
 const PER_OCTAVE = 8;
-/** Up to 2^27 ms, a day and a half; longer ones count as that. */
+/** Up to 2^27 ms, a day and a half; longer durations count in the last bucket. */
 const SIZE = PER_OCTAVE * 27 + 1;
 
 export class Latency {
@@ -15,8 +15,8 @@ export class Latency {
   }
 
   add(ms: number): void {
-    const place = ms <= 1 ? 0 : Math.min(SIZE - 1, Math.floor(Math.log2(ms) * PER_OCTAVE) + 1);
-    this.#counts[place]!++;
+    const bucket = ms <= 1 ? 0 : Math.min(SIZE - 1, Math.floor(Math.log2(ms) * PER_OCTAVE) + 1);
+    this.#counts[bucket]!++;
     this.#total++;
   }
 
@@ -30,7 +30,7 @@ export class Latency {
     this.#total = 0;
   }
 
-  /** The middle of the bucket in which the quantile lies, in ms; -1 of nothing. */
+  /** The geometric middle of the bucket that holds the quantile, in ms; -1 for an empty histogram. */
   quantile(q: number): number {
     if (this.#total === 0) return -1;
     let left = Math.max(1, Math.ceil(this.#total * q));

@@ -1,10 +1,11 @@
-/** The topic `overview`: the pool as a whole. Counted once, whoever looks; every role sees the same. */
+/** The topic `overview`: the pool as a whole. One view for all subscribers, whatever their role. */
 import type { History, OverviewNow } from '@rma/protocol/topic';
 import { queuedIn } from '../core/lane.js';
 import type { State } from '../core/state.js';
 import { countTasks, countWorkers } from '../core/view.js';
-import type { Facts, Signs } from './facts.js';
-import { BUCKET_MS, KEPT_BUCKETS, mergeHistories, type PoolHistory } from './history.js';
+import { countSessions } from '../query/query.js';
+import type { Notices, Signals } from './notices.js';
+import { BUCKET_MS, KEPT_BUCKETS, mergeHistories, type PoolHistory } from './pool-history.js';
 import type { Topic, TopicMessage } from './topic.js';
 
 /** Kinds in one message. */
@@ -12,8 +13,8 @@ const MAX_KINDS = 200;
 
 export interface OverviewSource {
   readonly history: PoolHistory;
-  readonly facts: Facts;
-  readonly signs: (wallMs: number) => Signs;
+  readonly notices: Notices;
+  readonly signals: (wallMs: number) => Signals;
   readonly server: { readonly version: string; readonly transport: string; readonly startedAt: number };
   readonly storageBytes: () => number;
 }
@@ -26,7 +27,8 @@ export interface OverviewChange {
 export class OverviewTopic implements Topic<OverviewChange> {
   readonly key = 'overview';
   readonly #source: OverviewSource;
-  #busy = true;
+  /** Something was committed since the last change. */
+  #dirty = true;
   #takenAtMs = 0;
   #bytes = 0;
   #bytesAtMs = 0;
@@ -36,7 +38,7 @@ export class OverviewTopic implements Topic<OverviewChange> {
   }
 
   observe(): void {
-    this.#busy = true;
+    this.#dirty = true;
   }
 
   snapshot(state: State, wallMs: number): TopicMessage[] {
@@ -53,11 +55,11 @@ export class OverviewTopic implements Topic<OverviewChange> {
     ];
   }
 
-  /** Where nothing happens, once a bucket. */
+  /** Once a bucket where nothing was committed: its levels and rates move on all the same. */
   takeChange(state: State, wallMs: number): OverviewChange | undefined {
     const passedMs = wallMs - this.#takenAtMs;
-    if (!this.#busy && passedMs >= 0 && passedMs < BUCKET_MS) return undefined;
-    this.#busy = false;
+    if (!this.#dirty && passedMs >= 0 && passedMs < BUCKET_MS) return undefined;
+    this.#dirty = false;
     this.#takenAtMs = wallMs;
     const buckets = passedMs < 0 ? KEPT_BUCKETS : Math.min(KEPT_BUCKETS, Math.ceil(passedMs / BUCKET_MS) + 1);
     return { now: this.#now(state, wallMs), history: this.#source.history.read(buckets) };
@@ -76,11 +78,9 @@ export class OverviewTopic implements Topic<OverviewChange> {
   }
 
   #now(state: State, wallMs: number): OverviewNow {
-    const { history, facts, signs } = this.#source;
+    const { history, notices, signals } = this.#source;
     const { queued, running, byState } = countTasks(state);
     const latencyMs = history.latency();
-    const sessions: Record<string, number> = {};
-    for (const { role } of state.sessions.values()) sessions[role] = (sessions[role] ?? 0) + 1;
     return {
       at: wallMs,
       workers: countWorkers(state),
@@ -88,14 +88,14 @@ export class OverviewTopic implements Topic<OverviewChange> {
       perSecond: history.perSecond(wallMs),
       ...(latencyMs ? { latencyMs } : {}),
       kinds: kindsOf(state),
-      facts: facts.judge(state, signs(wallMs), wallMs),
+      facts: notices.evaluate(state, signals(wallMs), wallMs),
       storage: { state: state.storageFull ? 'full' : 'ok', bytes: this.#storage(wallMs) },
-      sessions,
+      sessions: countSessions(state),
       lastEvent: state.lastEvent,
     };
   }
 
-  /** Asking the file system four times a second would be a lot. */
+  /** Cached for a bucket: four `stat` calls a second would cost more than they tell. */
   #storage(wallMs: number): number {
     if (Math.abs(wallMs - this.#bytesAtMs) >= BUCKET_MS) {
       this.#bytes = this.#source.storageBytes();

@@ -1,17 +1,18 @@
 /**
- * The topic `recent`: what happens, as much of it as a person can read. However many events there are, a change holds
- * the newest few and the number of the others; what is rare is not pushed out by what is not.
+ * The topic `recent`: a readable sample of the events. A change holds the newest few and the number of those left out;
+ * task events and all others are limited apart, so that frequent types never displace rare ones.
  */
-import type { PoolEvent } from '@rma/protocol/event';
+import { defined } from '@rma/protocol/defined';
+import { matchesEventTypes, type PoolEvent } from '@rma/protocol/event';
 import type { EventRecord } from '../core/effects.js';
 import type { State } from '../core/state.js';
-import { visibleEvent } from '../query/visible.js';
+import { type Viewer, visibleEvent } from '../query/visible.js';
 import type { Reader } from '../store/reader.js';
-import type { Seen, Topic, TopicMessage } from './topic.js';
+import type { Commit, Topic, TopicMessage } from './topic.js';
 
-/** In a snapshot. */
+/** Events in a snapshot, and in merged changes. */
 const SHOWN = 60;
-/** In a change, of events about tasks and of all others. */
+/** Events in a change: about tasks, and all others. */
 const NEWEST_OF_TASKS = 12;
 const NEWEST_OF_OTHERS = 24;
 
@@ -20,61 +21,52 @@ export interface RecentChange {
   readonly omitted: number;
 }
 
-/** What to look at; all that is given must fit. */
+/** An event matches all given fields. */
 export interface RecentFilter {
-  /** Types, or beginnings of types that end with a dot. */
+  /** Types, or prefixes of types that end with a dot. */
   readonly types?: readonly string[];
   readonly subject?: string;
-  /** Events alone that somebody brought about. */
+  /** Only events that an actor caused. */
   readonly audit?: boolean;
 }
 
 export class RecentTopic implements Topic<RecentChange> {
   readonly key: string;
   readonly #filter: RecentFilter;
-  readonly #asker: { readonly role: string; readonly subject: string };
+  readonly #viewer: Viewer;
   readonly #reader: Pick<Reader, 'history'>;
   #ofTasks: EventRecord[] = [];
   #ofOthers: EventRecord[] = [];
   #omitted = 0;
 
-  /** @param asker who looks: a client sees less, see visible.ts */
-  constructor(
-    filter: RecentFilter,
-    asker: { readonly role: string; readonly subject: string },
-    reader: Pick<Reader, 'history'>,
-  ) {
-    const { types, subject, audit = false } = filter;
-    this.#filter = {
-      ...(types === undefined ? {} : { types: [...new Set(types)].sort() }),
-      ...(subject === undefined ? {} : { subject }),
-      ...(audit ? { audit } : {}),
-    };
-    this.#asker = asker;
+  /** @param viewer decides which events and fields are visible, see query/visible.ts */
+  constructor({ types, subject, audit }: RecentFilter, viewer: Viewer, reader: Pick<Reader, 'history'>) {
+    this.#filter = defined({ types: types && [...new Set(types)].sort(), subject, audit: audit || undefined });
+    this.#viewer = viewer;
     this.#reader = reader;
-    this.key = `recent ${JSON.stringify([asker.role === 'admin' ? 0 : asker.subject, this.#filter])}`;
+    this.key = `recent ${JSON.stringify([viewer.role === 'admin' ? 0 : viewer.subject, this.#filter])}`;
   }
 
-  observe({ effects }: Seen): void {
+  observe({ effects }: Commit): void {
     for (const event of effects.persist.events) {
-      if (!this.#fits(event)) continue;
+      if (!this.#matches(event)) continue;
       const isOfTask = event.task !== 0;
       const kept = isOfTask ? this.#ofTasks : this.#ofOthers;
       kept.push(event);
-      // Cut now and then rather than at every event.
+      // Trimmed at eight times the limit: the cost per event stays constant.
       const newest = isOfTask ? NEWEST_OF_TASKS : NEWEST_OF_OTHERS;
       if (kept.length >= newest * 8) this.#omitted += kept.splice(0, kept.length - newest).length;
     }
   }
 
   async snapshot(_state: State, _wallMs: number): Promise<TopicMessage[]> {
-    const { role, subject } = this.#asker;
+    const { role, subject } = this.#viewer;
     const { events } = await this.#reader.history({
       limit: SHOWN,
       ...this.#filter,
       ...(role === 'admin' ? {} : { owner: subject }),
     });
-    const seen = events.flatMap((event) => visibleEvent(event, this.#asker) ?? []).reverse();
+    const seen = events.flatMap((event) => visibleEvent(event, this.#viewer) ?? []).reverse();
     return [{ type: 'recent', key: this.key, snapshot: true, events: seen }];
   }
 
@@ -87,7 +79,7 @@ export class RecentTopic implements Topic<RecentChange> {
     this.#ofOthers = [];
     this.#omitted = 0;
     const events = [...tasks, ...others].sort((a, b) => a.seq - b.seq);
-    return { events: events.flatMap((event) => visibleEvent(event, this.#asker) ?? []), omitted };
+    return { events: events.flatMap((event) => visibleEvent(event, this.#viewer) ?? []), omitted };
   }
 
   merge(earlier: RecentChange, later: RecentChange): RecentChange {
@@ -104,14 +96,13 @@ export class RecentTopic implements Topic<RecentChange> {
     return events.length;
   }
 
-  #fits(event: EventRecord): boolean {
+  #matches(event: EventRecord): boolean {
     const { type } = event;
     const { types, subject, audit } = this.#filter;
-    const isAsked =
-      (types === undefined ||
-        types.some((asked) => type === asked || (asked.endsWith('.') && type.startsWith(asked)))) &&
+    const isWanted =
+      matchesEventTypes(type, types) &&
       (subject === undefined || event.subject === subject) &&
       (audit === undefined || event.data?.by !== undefined);
-    return isAsked && (this.#asker.role === 'admin' || visibleEvent(event, this.#asker) !== undefined);
+    return isWanted && (this.#viewer.role === 'admin' || visibleEvent(event, this.#viewer) !== undefined);
   }
 }

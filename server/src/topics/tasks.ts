@@ -1,13 +1,14 @@
-/** The topic `tasks`: the newest tasks that fit a filter. What many changes come to is told, not the changes. */
+/** The topic `tasks`: the newest tasks that match a filter. A change holds each task's latest view, not its steps. */
+import { defined } from '@rma/protocol/defined';
 import type { TaskTopicFilter } from '@rma/protocol/topic';
 import type { TaskView } from '@rma/protocol/view';
 import type { State } from '../core/state.js';
 import type { Task } from '../core/task.js';
 import type { Reader, StoredTask } from '../store/reader.js';
-import type { Seen, Topic, TopicMessage } from './topic.js';
+import type { Commit, Topic, TopicMessage } from './topic.js';
 
 export const DEFAULT_LIMIT = 100;
-/** Tasks that left make room for older ones, which only the store knows: it is asked no more often than this. */
+/** Tasks that left make room for older ones in the store, which is read at most this often. */
 const REFILL_MS = 2_000;
 
 export interface TasksChange {
@@ -18,7 +19,7 @@ export interface TasksChange {
 
 interface Shown {
   readonly seq: number;
-  /** The live task while its view is out of date. */
+  /** Set while the view is out of date. */
   task: Task | undefined;
   view: TaskView | undefined;
 }
@@ -30,17 +31,17 @@ export class TasksTopic implements Topic<TasksChange> {
   readonly #limit: number;
   readonly #reader: Pick<Reader, 'tasks'>;
   readonly #shown = new Map<string, Shown>();
-  /** The numbers of what is shown, ascending. */
+  /** The sequence numbers of the tasks in `#shown`, ascending. */
   #seqs: number[] = [];
   #dirty = new Set<string>();
   #gone = new Set<string>();
   #omitted = 0;
-  /** The store may hold older ones that fit. */
+  /** The store may hold older tasks that match. */
   #hasMore = true;
   #loading: Promise<void> | undefined;
   #loadedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param owner whose tasks alone; undefined: everybody's that the filter admits */
+  /** @param owner restricts the view to one owner's tasks, whatever the filter says */
   constructor(filter: TaskTopicFilter, owner: string | undefined, reader: Pick<Reader, 'tasks'>) {
     this.#filter = filter;
     this.#owner = owner ?? filter.owner;
@@ -54,10 +55,10 @@ export class TasksTopic implements Topic<TasksChange> {
     return `tasks ${JSON.stringify(which)}`;
   }
 
-  observe({ effects }: Seen): void {
+  observe({ effects }: Commit): void {
     for (const task of effects.persist.tasks) {
       const shown = this.#shown.get(task.id);
-      if (!this.#fits(task)) {
+      if (!this.#matches(task)) {
         if (shown) this.#drop(task.id, shown);
         continue;
       }
@@ -77,7 +78,7 @@ export class TasksTopic implements Topic<TasksChange> {
   takeChange(_state: State, wallMs: number): TasksChange | undefined {
     const isShort = this.#hasMore && this.#shown.size <= this.#limit / 2;
     if (isShort && wallMs - this.#loadedAtMs >= REFILL_MS) {
-      // A store that does not answer now is asked again later.
+      // A failed read is repeated after the next REFILL_MS.
       this.#load(wallMs).catch(() => {
         this.#hasMore = true;
       });
@@ -100,7 +101,7 @@ export class TasksTopic implements Topic<TasksChange> {
     const gone = new Set([...earlier.gone, ...later.gone]);
     for (const id of later.gone) tasks.delete(id);
     for (const id of later.tasks.keys()) gone.delete(id);
-    // Whatever came and went in between was never told.
+    // The oldest beyond the limit were superseded before they were sent.
     let over = tasks.size - this.#limit;
     for (const id of tasks.keys()) if (over-- > 0) tasks.delete(id);
     let forgotten = gone.size - this.#limit * 2;
@@ -124,7 +125,7 @@ export class TasksTopic implements Topic<TasksChange> {
     return tasks.size;
   }
 
-  #fits(task: { state: TaskView['state']; kind: string; owner: string; worker?: string | null }): boolean {
+  #matches(task: { state: TaskView['state']; kind: string; owner: string; worker?: string | null }): boolean {
     const { states, kind, worker } = this.#filter;
     return (
       (this.#owner === undefined || task.owner === this.#owner) &&
@@ -148,7 +149,7 @@ export class TasksTopic implements Topic<TasksChange> {
     if (isFull) this.#evict();
   }
 
-  /** The oldest makes room. One that came since the last change and was never told is a change left out. */
+  /** The oldest makes room; counted as omitted where it was never sent. */
   #evict(): void {
     const first = this.#shown.entries().next().value;
     if (!first) return;
@@ -158,15 +159,15 @@ export class TasksTopic implements Topic<TasksChange> {
     this.#drop(id, shown);
   }
 
-  #drop(id: string, { seq, view: told }: Shown): void {
+  #drop(id: string, { seq, view: sent }: Shown): void {
     this.#shown.delete(id);
     this.#dirty.delete(id);
     const at = this.#seqs.indexOf(seq);
     if (at >= 0) this.#seqs.splice(at, 1);
-    if (told) this.#gone.add(id);
+    if (sent) this.#gone.add(id);
   }
 
-  /** Keeps `#shown` in the order of arrival: nearly always the new one is the last. */
+  /** Keeps `#shown` in the order of `seq`: nearly always the new task is the last. */
   #insert(id: string, shown: Shown): void {
     const last = this.#seqs.at(-1);
     this.#shown.set(id, shown);
@@ -191,15 +192,12 @@ export class TasksTopic implements Topic<TasksChange> {
     const { states, kind, worker } = this.#filter;
     const rows: StoredTask[] = await this.#reader.tasks({
       limit: this.#limit,
-      ...(this.#owner === undefined ? {} : { owner: this.#owner }),
-      ...(states === undefined ? {} : { states: [...states] }),
-      ...(kind === undefined ? {} : { kind }),
-      ...(worker === undefined ? {} : { worker }),
+      ...defined({ owner: this.#owner, states, kind, worker }),
     });
     this.#loadedAtMs = wallMs;
     this.#hasMore = rows.length >= this.#limit;
     for (const { seq, lane, inputBytes, outputBytes, constraints, ...row } of rows) {
-      // What changed while the store was read is known better already.
+      // What was committed while the store was read is newer than its row.
       if (this.#shown.has(row.id) || this.#gone.has(row.id) || this.#seqs.length >= this.#limit) continue;
       this.#insert(row.id, { seq, task: undefined, view: row });
       this.#dirty.add(row.id);
@@ -207,7 +205,7 @@ export class TasksTopic implements Topic<TasksChange> {
   }
 }
 
-/** Of what is shown; made anew where the task changed since. */
+/** The view of a shown task, rebuilt if the task changed. */
 function view(shown: Shown): TaskView {
   if (shown.task) {
     shown.view = viewOf(shown.task);

@@ -3,7 +3,7 @@ import type { WorkerLoads, WorkerRow } from '@rma/protocol/topic';
 import { stateOf } from '../core/view.js';
 import { tierOf, type Worker } from '../core/worker.js';
 
-/** Percent and degrees; -1 and -274 where unknown. */
+/** Percent and °C; -1 and -274 where unknown. */
 export interface Load {
   readonly running: number;
   readonly cpu: number;
@@ -34,7 +34,7 @@ export function loadOf(worker: Worker): Load {
   };
 }
 
-/** `full`: with what only an admin sees. */
+/** @param full with the fields for admins */
 export function rowOf(worker: Worker, full: boolean, wallMs: number): WorkerRow {
   const { record } = worker;
   let slots = 0;
@@ -74,7 +74,7 @@ export function rowOf(worker: Worker, full: boolean, wallMs: number): WorkerRow 
   };
 }
 
-/** Loads as columns. */
+/** Loads as columns of equal length. */
 export function columnsOf(loads: Iterable<readonly [string, Load]>): WorkerLoads {
   const columns: WorkerLoads = { ids: [], running: [], cpu: [], memory: [], gpu: [], celsius: [] };
   for (const [id, { running, cpu, memory, gpu, celsius }] of loads) {

@@ -4,41 +4,41 @@ import type { WorkerView } from '@rma/protocol/view';
 import type { State } from '../core/state.js';
 import { viewWorker } from '../core/view.js';
 import type { Worker } from '../core/worker.js';
-import type { Seen, Topic, TopicMessage } from './topic.js';
-import type { Coming, WorkerPasts } from './worker-past.js';
+import type { Commit, Topic, TopicMessage } from './topic.js';
+import type { TimelineEntry, WorkerHistories } from './worker-history.js';
 
 const MAX_RUNNING = 200;
 
 export interface WorkerChange {
   readonly view?: WorkerView;
-  /** From when on the samples are new: they are read when they are sent. */
+  /** Samples after this time are new; they are read from the ring only when the change is sent. */
   readonly samplesAfter?: number;
   readonly running?: WorkerTask[];
   readonly recent?: WorkerTask[];
-  readonly sessions?: Coming[];
+  readonly sessions?: TimelineEntry[];
 }
 
 export class WorkerTopic implements Topic<WorkerChange> {
   readonly key: string;
   readonly #id: string;
   readonly #full: boolean;
-  readonly #pasts: WorkerPasts;
-  #changed = false;
-  #load = false;
+  readonly #histories: WorkerHistories;
+  #viewDirty = false;
+  #loadDirty = false;
   #sampledAt = 0;
 
-  /** @param full with what only an admin sees */
-  constructor(id: string, full: boolean, pasts: WorkerPasts) {
+  /** @param full with the fields for admins */
+  constructor(id: string, full: boolean, histories: WorkerHistories) {
     this.#id = id;
     this.#full = full;
-    this.#pasts = pasts;
+    this.#histories = histories;
     this.key = full ? `worker ${id}` : `worker ${id} public`;
-    this.#sampledAt = pasts.samples(id).at.at(-1) ?? 0;
+    this.#sampledAt = histories.samples(id).at.at(-1) ?? 0;
   }
 
-  observe({ effects }: Seen): void {
-    for (const worker of effects.workers) if (worker.record.id === this.#id) this.#changed = true;
-    if (!this.#load) for (const worker of effects.loads) if (worker.record.id === this.#id) this.#load = true;
+  observe({ effects }: Commit): void {
+    for (const worker of effects.workers) if (worker.record.id === this.#id) this.#viewDirty = true;
+    if (!this.#loadDirty) for (const worker of effects.loads) if (worker.record.id === this.#id) this.#loadDirty = true;
   }
 
   snapshot(state: State, wallMs: number): TopicMessage[] {
@@ -50,26 +50,26 @@ export class WorkerTopic implements Topic<WorkerChange> {
         key: this.key,
         snapshot: true,
         view: viewWorker(worker, this.#full, wallMs),
-        samples: this.#pasts.samples(this.#id),
+        samples: this.#histories.samples(this.#id),
         ...(this.#full ? this.#tasks(worker) : {}),
-        sessions: [...this.#pasts.comings(this.#id)],
+        sessions: [...this.#histories.timeline(this.#id)],
       },
     ];
   }
 
   takeChange(state: State, wallMs: number): WorkerChange | undefined {
     const worker = state.workers.get(this.#id);
-    if (!worker || (!this.#changed && !this.#load)) return undefined;
+    if (!worker || (!this.#viewDirty && !this.#loadDirty)) return undefined;
     const samplesAfter = this.#sampledAt;
-    this.#sampledAt = this.#pasts.samples(this.#id, samplesAfter).at.at(-1) ?? samplesAfter;
+    this.#sampledAt = this.#histories.samples(this.#id, samplesAfter).at.at(-1) ?? samplesAfter;
     const change: WorkerChange = {
       view: viewWorker(worker, this.#full, wallMs),
       ...(this.#sampledAt > samplesAfter ? { samplesAfter } : {}),
       ...(this.#full ? this.#tasks(worker) : {}),
-      ...(this.#changed ? { sessions: [...this.#pasts.comings(this.#id)] } : {}),
+      ...(this.#viewDirty ? { sessions: [...this.#histories.timeline(this.#id)] } : {}),
     };
-    this.#changed = false;
-    this.#load = false;
+    this.#viewDirty = false;
+    this.#loadDirty = false;
     return change;
   }
 
@@ -80,7 +80,7 @@ export class WorkerTopic implements Topic<WorkerChange> {
 
   messages({ samplesAfter, ...change }: WorkerChange): TopicMessage[] {
     const samples: { samples?: WorkerSamples } =
-      samplesAfter === undefined ? {} : { samples: this.#pasts.samples(this.#id, samplesAfter) };
+      samplesAfter === undefined ? {} : { samples: this.#histories.samples(this.#id, samplesAfter) };
     return [{ type: 'worker', key: this.key, ...change, ...samples }];
   }
 
@@ -92,7 +92,7 @@ export class WorkerTopic implements Topic<WorkerChange> {
     const running = [...worker.running.values()].slice(-MAX_RUNNING).reverse();
     return {
       running: running.map(({ id, kind, attempt, startedAt }) => ({ task: id, kind, attempt, startedAt })),
-      recent: [...this.#pasts.recent(this.#id)],
+      recent: [...this.#histories.recent(this.#id)],
     };
   }
 }

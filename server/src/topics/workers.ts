@@ -1,8 +1,8 @@
-/** The topic `workers`: all of them, as rows that seldom change and loads that change all the time. */
+/** The topic `workers`: all workers, as rows that seldom change and loads that change every few seconds. */
 import type { WorkerRow } from '@rma/protocol/topic';
 import type { State } from '../core/state.js';
 import type { Worker } from '../core/worker.js';
-import type { Seen, Topic, TopicMessage } from './topic.js';
+import type { Commit, Topic, TopicMessage } from './topic.js';
 import { columnsOf, type Load, loadOf, rowOf } from './worker-rows.js';
 
 const PAGE = 500;
@@ -18,13 +18,13 @@ export class WorkersTopic implements Topic<WorkersChange> {
   #rows = new Set<Worker>();
   #loads = new Set<Worker>();
 
-  /** @param full with what only an admin sees */
+  /** @param full with the fields for admins */
   constructor(full: boolean) {
     this.#full = full;
     this.key = full ? 'workers' : 'workers public';
   }
 
-  observe({ effects }: Seen): void {
+  observe({ effects }: Commit): void {
     for (const worker of effects.workers) this.#rows.add(worker);
     for (const worker of effects.loads) this.#loads.add(worker);
   }
@@ -40,7 +40,7 @@ export class WorkersTopic implements Topic<WorkersChange> {
         ...(from === 0 ? { snapshot: true } : {}),
         ...(from + PAGE < workers.length ? { more: true } : {}),
         rows: page.map((worker) => rowOf(worker, this.#full, wallMs)),
-        loads: columnsOf(page.filter(isHere).map((worker) => [worker.record.id, loadOf(worker)])),
+        loads: columnsOf(page.filter(isOnline).map((worker) => [worker.record.id, loadOf(worker)])),
       });
     }
     return messages;
@@ -53,7 +53,7 @@ export class WorkersTopic implements Topic<WorkersChange> {
       change.rows.set(worker.record.id, rowOf(worker, this.#full, wallMs));
       this.#loads.add(worker);
     }
-    for (const worker of this.#loads) if (isHere(worker)) change.loads.set(worker.record.id, loadOf(worker));
+    for (const worker of this.#loads) if (isOnline(worker)) change.loads.set(worker.record.id, loadOf(worker));
     this.#rows = new Set();
     this.#loads = new Set();
     return change.rows.size === 0 && change.loads.size === 0 ? undefined : change;
@@ -67,7 +67,7 @@ export class WorkersTopic implements Topic<WorkersChange> {
     const allRows = [...rows.values()];
     const allLoads = [...loads];
     const messages: TopicMessage[] = [];
-    // Rows first: whoever has none for a load would not know whose it is.
+    // Rows before loads: a load whose row is unknown has no name.
     for (let from = 0; from < allRows.length; from += PAGE) {
       messages.push({ type: 'workers', key: this.key, rows: allRows.slice(from, from + PAGE) });
     }
@@ -87,4 +87,4 @@ export class WorkersTopic implements Topic<WorkersChange> {
   }
 }
 
-const isHere = (worker: Worker): boolean => worker.session !== 0;
+const isOnline = (worker: Worker): boolean => worker.session !== 0;

@@ -1,5 +1,6 @@
 /** Which events the page shows, as its address says it, and which fit. Pure. */
 import type { HistoryOptions, PoolEvent } from '@rma/client';
+import { matchesEventTypes } from '@rma/protocol/event';
 import { EVENT_GROUPS, type EventGroup, GROUP_TYPES, type Names, plainSentence } from '../events/sentence.js';
 
 export interface EventFilter {
@@ -50,11 +51,7 @@ export function historyOf({ group, type, subject }: EventFilter): Pick<HistoryOp
 /** As `history` would choose. */
 export function isOfFilter(event: PoolEvent, filter: EventFilter): boolean {
   const { types, subject } = historyOf(filter);
-  return (
-    (types === undefined ||
-      types.some((type) => event.type === type || (type.endsWith('.') && event.type.startsWith(type)))) &&
-    (subject === undefined || event.subject === subject)
-  );
+  return matchesEventTypes(event.type, types) && (subject === undefined || event.subject === subject);
 }
 
 /** Whether the sentence, the number, the type, the subject or anything in the data holds the text. */

@@ -1,7 +1,7 @@
 /** Where to look for what a fact is about. Pure. */
-import type { Fact } from '@rma/client';
+import type { Notice } from '@rma/client';
 
-export function factHref({ fact, subject }: Fact): string | undefined {
+export function factHref({ fact, subject }: Notice): string | undefined {
   switch (fact) {
     case 'tier.unserved':
       return subject === undefined ? '/workers' : `/workers?tier=${encodeURIComponent(subject)}`;
@@ -25,6 +25,6 @@ const LINK_NAMES: Readonly<Record<string, string>> = {
   'worker.flapping': 'See the worker',
 };
 
-export function factLinkName({ fact }: Fact): string {
+export function factLinkName({ fact }: Notice): string {
   return LINK_NAMES[fact] ?? 'See more';
 }

@@ -1,4 +1,4 @@
-/** Sessions of the core without a socket: an HTTP request speaks to the core through one and ends it. */
+/** Core sessions of HTTP requests: each request opens one without a socket, submits or watches a task, and closes it. */
 import { ProtocolError } from '@rma/protocol/error';
 import type { Refusal, TaskEnd, TaskSpec } from '@rma/protocol/task';
 import type { Effects, Outgoing } from '../core/effects.js';
@@ -6,10 +6,10 @@ import type { Input } from '../core/inputs.js';
 
 type Listener = (outgoing: Outgoing | ProtocolError) => void;
 
-export class InnerSessions {
+export class HttpSessions {
   readonly #listeners = new Map<number, Listener>();
-  /** Below zero: never the number of a socket. */
-  #next = -1;
+  /** Negative: never a socket's id. */
+  #nextId = -1;
 
   constructor(private readonly push: (input: Input) => void) {}
 
@@ -17,47 +17,47 @@ export class InnerSessions {
     return this.#listeners.size;
   }
 
-  /** Submits one task; answers its end when that comes within `waitMs`. @throws ProtocolError for a refusal */
+  /** Submits one task; resolves with its end if that comes within `waitMs`, else null. @throws ProtocolError for a refusal */
   submit(
     token: { id: string; role: 'admin' | 'client' },
     spec: TaskSpec,
     waitMs: number,
     signal: AbortSignal,
   ): Promise<TaskEnd | null> {
-    return this.#converse(token, { type: 'submit', tasks: [spec], watch: waitMs > 0 }, spec.id, waitMs, signal, true);
+    return this.#request(token, { type: 'submit', tasks: [spec], watch: waitMs > 0 }, spec.id, waitMs, signal, true);
   }
 
-  /** Waits for a task's end. @throws ProtocolError when the task is not the token's */
+  /** Waits for a task's end, as `submit` does. @throws ProtocolError where the task is not the token's */
   watch(
     token: { id: string; role: 'admin' | 'client' },
     task: string,
     waitMs: number,
     signal: AbortSignal,
   ): Promise<TaskEnd | null> {
-    return this.#converse(token, { type: 'watch', tasks: [{ task }] }, task, waitMs, signal, false);
+    return this.#request(token, { type: 'watch', tasks: [{ task }] }, task, waitMs, signal, false);
   }
 
   perform(effects: Effects): void {
     for (const [id, outgoing] of effects.outgoing) if (id < 0) this.#listeners.get(id)?.(outgoing);
   }
 
-  /** Memory was rebuilt, or the coordinator stops: nobody gets an answer any more. */
+  /** Ends all waiting requests with `unavailable`: the state was rebuilt, or the coordinator stops. */
   closeAll(message: string): void {
     for (const listener of [...this.#listeners.values()]) listener(new ProtocolError('unavailable', message));
   }
 
-  #converse(
+  #request(
     token: { id: string; role: 'admin' | 'client' },
     message: Extract<Input, { type: 'message' }>['message'],
     task: string,
     waitMs: number,
     signal: AbortSignal,
-    acceptedCounts: boolean,
+    untilAccepted: boolean,
   ): Promise<TaskEnd | null> {
-    const session = this.#next--;
+    const session = this.#nextId--;
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
-      let accepted = !acceptedCounts;
+      let accepted = !untilAccepted;
       const settle = (act: () => void) => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abandon);
@@ -67,9 +67,9 @@ export class InnerSessions {
       };
       const abandon = () => settle(() => resolve(null));
       this.#listeners.set(session, (outgoing) => {
-        const fault = outgoing instanceof ProtocolError ? outgoing : faultOf(outgoing, task);
-        if (fault || outgoing instanceof ProtocolError) {
-          settle(() => reject(fault));
+        const error = outgoing instanceof ProtocolError ? outgoing : errorOf(outgoing, task);
+        if (error || outgoing instanceof ProtocolError) {
+          settle(() => reject(error));
           return;
         }
         accepted ||= outgoing.accepted.includes(task);
@@ -86,7 +86,7 @@ export class InnerSessions {
   }
 }
 
-function faultOf(outgoing: Outgoing, task: string): ProtocolError | undefined {
+function errorOf(outgoing: Outgoing, task: string): ProtocolError | undefined {
   const refused = outgoing.refused.find((refusal: Refusal) => refusal.task === task)?.error;
   if (refused) return new ProtocolError(refused.kind, refused.message, refused.path, refused.expected);
   if (outgoing.close) return new ProtocolError('unauthenticated', outgoing.close.message);

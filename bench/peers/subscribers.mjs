@@ -1,6 +1,6 @@
 /**
- * Dashboards without a screen: `onlookers.mjs PORT DATA-DIRECTORY`, then `{attach: N}`: each a connection of its own,
- * through the SDK, that looks at what the overview looks at. Answered by `{attached: N, updates}`, the changes since.
+ * Headless dashboards: `subscribers.mjs PORT DATA-DIRECTORY`, then `{attach: N}`: each has its own SDK connection with
+ * the overview page's subscriptions. Answered by `{attached: N, updates}`, the changes received since the last answer.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,10 +14,10 @@ let updates = 0;
 async function attach() {
   const client = connect({ url: `http://127.0.0.1:${port}`, token });
   await client.ready();
-  const heard = () => {
+  const count = () => {
     updates++;
   };
-  for (const live of [client.liveOverview(), client.liveWorkers(), client.liveRecent()]) live.subscribe(heard);
+  for (const live of [client.liveOverview(), client.liveWorkers(), client.liveRecent()]) live.subscribe(count);
   attached.push(client);
 }
 

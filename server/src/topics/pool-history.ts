@@ -1,15 +1,19 @@
-/** Ten minutes of the pool in buckets of two seconds: counted in the perform step, kept in memory, bounded. */
+/**
+ * Ten minutes of the pool in buckets of two seconds, as columns: counted after each commit, in memory, bounded by
+ * KEPT_BUCKETS. The last bucket is the open one.
+ */
 import type { History } from '@rma/protocol/topic';
 import type { Effects } from '../core/effects.js';
 import { Latency } from './latency.js';
 
 export const BUCKET_MS = 2_000;
 export const KEPT_BUCKETS = 300;
-/** Buckets whose latencies make those of the last minute. */
+/** The last minute. */
 const MINUTE_BUCKETS = 30;
+/** Over which rates are averaged. */
 const RATE_BUCKETS = 3;
 
-/** What is so at the end of a bucket. */
+/** Gauges, recorded as of the end of a bucket. */
 export interface Levels {
   readonly queued: number;
   readonly running: number;
@@ -47,15 +51,15 @@ const emptyHistory = (from: number): History => ({
 export class PoolHistory {
   readonly #columns: History;
   readonly #latency = new Latency();
-  /** Of the last minute, the oldest first, without the growing one. */
-  #past: Latency[] = [];
+  /** Histograms of the closed buckets of the last minute, the oldest first. */
+  #closed: Latency[] = [];
 
   constructor(wallMs: number) {
     this.#columns = emptyHistory(Math.floor(wallMs / BUCKET_MS) * BUCKET_MS);
     this.#open();
   }
 
-  /** Counts what a step did. */
+  /** Counts what a commit changed. */
   count({ persist }: Effects): void {
     const columns = this.#columns;
     const last = columns.submitted.length - 1;
@@ -70,32 +74,30 @@ export class PoolHistory {
     }
   }
 
-  /** Brings the buckets up to now; true where a new one began. Called at least every bucket's length. */
-  advance(levels: Levels, wallMs: number): boolean {
+  /** Opens buckets up to now. Called at least once per bucket. */
+  advance(levels: Levels, wallMs: number): void {
     const columns = this.#columns;
-    this.#settle(levels);
+    this.#record(levels);
     const end = () => columns.from + columns.submitted.length * BUCKET_MS;
-    // A clock that was set: what came before has no place on it.
+    // The wall clock was set: older buckets have no place on it.
     if (wallMs < end() - 2 * BUCKET_MS || wallMs > end() + KEPT_BUCKETS * BUCKET_MS) {
       for (const column of COLUMNS) columns[column].length = 0;
       columns.from = Math.floor(wallMs / BUCKET_MS) * BUCKET_MS;
       this.#open();
-      this.#settle(levels);
-      return true;
+      this.#record(levels);
+      return;
     }
-    if (wallMs < end()) return false;
     while (wallMs >= end()) {
       const closed = new Latency();
       closed.addAll(this.#latency);
-      this.#past = [...this.#past, closed].slice(1 - MINUTE_BUCKETS);
+      this.#closed = [...this.#closed, closed].slice(1 - MINUTE_BUCKETS);
       this.#latency.clear();
       this.#open();
-      this.#settle(levels);
+      this.#record(levels);
     }
-    return true;
   }
 
-  /** All of it, or the last `buckets`. */
+  /** The last `buckets`, by default all. */
   read(buckets = KEPT_BUCKETS): History {
     const columns = this.#columns;
     const from = Math.max(0, columns.submitted.length - buckets);
@@ -104,28 +106,28 @@ export class PoolHistory {
     return read;
   }
 
-  /** Of the last minute; undefined: nothing succeeded. */
+  /** Quantiles of the last minute, in ms; undefined where nothing succeeded. */
   latency(): { p50: number; p95: number; p99: number } | undefined {
     const minute = new Latency();
-    for (const past of this.#past) minute.addAll(past);
+    for (const latency of this.#closed) minute.addAll(latency);
     minute.addAll(this.#latency);
     if (minute.total === 0) return undefined;
     return { p50: minute.quantile(0.5), p95: minute.quantile(0.95), p99: minute.quantile(0.99) };
   }
 
-  /** Means of the last few seconds. */
+  /** Means over the last RATE_BUCKETS, the open one counted by its age. */
   perSecond(wallMs: number): { submitted: number; succeeded: number; failed: number } {
     const columns = this.#columns;
     const { length } = columns.submitted;
     const buckets = Math.min(length, RATE_BUCKETS);
-    const begun = wallMs - (columns.from + (length - 1) * BUCKET_MS);
-    const seconds = Math.max(0.5, ((buckets - 1) * BUCKET_MS + Math.min(BUCKET_MS, Math.max(0, begun))) / 1_000);
+    const openMs = wallMs - (columns.from + (length - 1) * BUCKET_MS);
+    const seconds = Math.max(0.5, ((buckets - 1) * BUCKET_MS + Math.min(BUCKET_MS, Math.max(0, openMs))) / 1_000);
     const mean = (column: readonly number[]) =>
       Math.round((column.slice(-buckets).reduce((sum, value) => sum + value, 0) / seconds) * 10) / 10;
     return { submitted: mean(columns.submitted), succeeded: mean(columns.succeeded), failed: mean(columns.failed) };
   }
 
-  /** Over the last minute. */
+  /** Tasks that ended in the last minute. */
   outcomes(): { succeeded: number; failed: number } {
     const sum = (column: readonly number[]) => column.slice(-MINUTE_BUCKETS).reduce((a, b) => a + b, 0);
     return { succeeded: sum(this.#columns.succeeded), failed: sum(this.#columns.failed) };
@@ -139,7 +141,7 @@ export class PoolHistory {
     columns.from += BUCKET_MS;
   }
 
-  #settle({ queued, running, online }: Levels): void {
+  #record({ queued, running, online }: Levels): void {
     const columns = this.#columns;
     const last = columns.submitted.length - 1;
     columns.queued[last] = queued;
@@ -151,7 +153,7 @@ export class PoolHistory {
   }
 }
 
-/** The buckets of both, the later ones where they overlap. */
+/** The buckets of both; where they overlap, those of `later`. */
 export function mergeHistories(earlier: History, later: History): History {
   const at = Math.round((later.from - earlier.from) / BUCKET_MS);
   if (at < 0 || at > earlier.submitted.length) return later;

@@ -1,13 +1,13 @@
-/** One subscription alone: what happens in the moment in which the past ends and the present begins. */
+/** Catching up with the event stream: where the stored pages end and the published events begin. */
 import { decodeDown } from '@rma/protocol/codec';
 import { SUBPROTOCOL_JSON } from '@rma/protocol/version';
 import { Connection } from '@rma/server/socket/connection';
-import { Subscriptions } from '@rma/server/socket/subscriptions';
-import type { Socket, Transport } from '@rma/server/socket/transport';
+import { EventStream } from '@rma/server/socket/event-stream';
+import type { Socket } from '@rma/server/socket/transport';
 import type { Reader } from '@rma/server/store/reader';
 import { expect, it } from 'vitest';
 
-it('skips what was pruned, but nothing that happened while it looked', async () => {
+it('skips what was pruned, but no event that came while a page was read', async () => {
   let last = 10;
   const event = (seq: number) => ({ seq, at: 1, type: 'task.ended' as const, subject: '', owner: '', data: null });
   // Events 1 to 10 are pruned; 11 and 12 happen while the first page is on its way.
@@ -19,25 +19,20 @@ it('skips what was pruned, but nothing that happened while it looked', async () 
       return { events, last: events.at(-1)?.seq ?? since };
     },
   } as unknown as Reader;
-  const told: number[] = [];
+  const received: number[] = [];
   const socket = {
     id: 1,
     bufferedBytes: 0,
     send(data: string) {
       const message = decodeDown(data);
-      if (message.type === 'events') told.push(...message.events.map(({ seq }) => seq));
+      if (message.type === 'events') received.push(...message.events.map(({ seq }) => seq));
       return 'sent';
     },
     subscribe: () => undefined,
   } as unknown as Socket;
   const connection = new Connection(socket, SUBPROTOCOL_JSON, 0, 1);
   connection.role = 'admin';
-  const subscriptions = new Subscriptions(
-    () => ({}) as Transport,
-    reader,
-    () => last,
-    () => 0,
-  );
-  await subscriptions.subscribe(connection, 1, 0);
-  expect(told).toEqual([11, 12]);
+  const stream = new EventStream({ reader, lastEvent: () => last, nowMs: () => 0, publish: () => undefined });
+  await stream.subscribe(connection, 1, 0);
+  expect(received).toEqual([11, 12]);
 });

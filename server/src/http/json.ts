@@ -1,6 +1,6 @@
-/** JSON answers of the HTTP side, and the status that each kind of error has there. */
+/** JSON over HTTP: request bodies, responses, and the status of each error kind. */
 import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
-import type { HttpResponse } from '../socket/transport.js';
+import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   unauthenticated: 401,
@@ -30,12 +30,24 @@ export function json(status: number, value: unknown, headers: Record<string, str
   return { status, headers: { ...HEADERS, ...headers }, body: `${JSON.stringify(value)}\n` };
 }
 
+/** An error as a response. */
 export function problem(error: ProtocolError, status = STATUS[error.kind]): HttpResponse {
   const retry = status === 503 || status === 507 || status === 429 ? { 'retry-after': '5' } : undefined;
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : undefined;
   return json(status, { error: error.toWire() }, { ...retry, ...challenge });
 }
 
-export function asProblem(error: unknown): HttpResponse | undefined {
-  return error instanceof ProtocolError ? problem(error) : undefined;
+/** The request's body as a JSON object. @throws ProtocolError of kind `invalid` */
+export async function jsonBody(request: HttpRequest, expected = 'an object'): Promise<Record<string, unknown>> {
+  const body = await request.body();
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (error) {
+    throw new ProtocolError('invalid', `the body is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ProtocolError('invalid', 'the body must be an object', '', expected);
+  }
+  return value as Record<string, unknown>;
 }

@@ -1,29 +1,30 @@
-/** The last ten minutes of every worker, in memory, in rings of fixed size: samples, tasks that ended, comings and goings. */
+/** The recent history of every worker, in memory and bounded: load samples, tasks that ended, the timeline of its sessions. */
 import type { LoadSample } from '@rma/protocol/hardware';
 import type { WorkerSamples, WorkerTask } from '@rma/protocol/topic';
 import type { Task } from '../core/task.js';
 import type { Worker } from '../core/worker.js';
-import type { Seen } from './topic.js';
+import type { Commit } from './topic.js';
 
-/** A sample comes every 5 s. */
+/** Ten minutes, at a sample every 5 s. */
 const SAMPLES = 120;
 const RECENT_TASKS = 20;
-const SESSIONS = 50;
-export const PAST_MS = 600_000;
+const TIMELINE = 50;
+const DEPARTURES_MS = 600_000;
 const UNKNOWN_C = -274;
-/** cpu, memory, degrees, running; then load, memory and degrees of each GPU. */
+/** Values of a sample: cpu, memory, °C, running; then load, memory and °C of each GPU. */
 const FIELDS = 4;
 const GPU_FIELDS = 3;
-/** A ring has room for so many GPUs of a worker; the samples of further ones are not kept. */
+/** GPUs of a worker whose samples are kept. */
 const MAX_GPUS = 8;
 
-export interface Coming {
+/** An entry of a worker's timeline. */
+export interface TimelineEntry {
   readonly at: number;
   readonly event: string;
   readonly reason?: string;
 }
 
-/** A ring of samples: one array of numbers, so that ten thousand workers' fit into some tens of megabytes. */
+/** A ring of samples in one typed array: ten thousand workers take some tens of megabytes. */
 class SampleRing {
   readonly #gpus: readonly number[];
   readonly #width: number;
@@ -60,7 +61,7 @@ class SampleRing {
     this.#length = Math.min(SAMPLES, this.#length + 1);
   }
 
-  /** Those after a moment, the oldest first. */
+  /** The samples after a time, the oldest first. */
   read(after: number): WorkerSamples {
     const samples: WorkerSamples = { at: [], cpu: [], memoryMiB: [], celsius: [], running: [], gpus: [] };
     for (const index of this.#gpus) samples.gpus.push({ index, load: [], vramUsedMiB: [], celsius: [] });
@@ -85,21 +86,21 @@ class SampleRing {
   }
 }
 
-/** Single precision makes 0.1 a long number. */
+/** Float32 turns 0.1 into 0.10000000149. */
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 
-interface Past {
+interface History {
   samples: SampleRing | undefined;
   load: LoadSample | null;
   readonly recent: WorkerTask[];
-  readonly comings: Coming[];
+  readonly timeline: TimelineEntry[];
 }
 
-export class WorkerPasts {
-  readonly #pasts = new Map<string, Past>();
+export class WorkerHistories {
+  readonly #histories = new Map<string, History>();
 
   /** After every commit. */
-  observe({ effects, wallMs }: Seen): void {
+  observe({ effects, wallMs }: Commit): void {
     for (const worker of effects.loads) this.#sample(worker, wallMs);
     const { persist } = effects;
     for (const task of persist.tasks) if (task.endedAt > 0 && task.worker !== null) this.#ended(task);
@@ -107,41 +108,42 @@ export class WorkerPasts {
       const bySeq = new Map([...persist.tasks].map((task) => [task.seq, task]));
       for (const { seq, attempt, worker, startedAt, endedAt } of persist.attempts) {
         const task = bySeq.get(seq);
-        // Its last attempt is told with the task's end.
+        // The last attempt is recorded with the task's end.
         if (!task || worker === '' || task.endedAt > 0) continue;
         this.#keep(worker, { task: task.id, kind: task.kind, attempt, startedAt, endedAt, outcome: 'requeued' });
       }
     }
     for (const { type, subject, at, data } of persist.events) {
       if (!type.startsWith('worker.') || type === 'worker.assigned') continue;
-      const { comings } = this.#of(subject);
+      const { timeline } = this.#of(subject);
       const reason = data?.reason;
-      comings.unshift({ at, event: type, ...(typeof reason === 'string' ? { reason } : {}) });
-      if (comings.length > SESSIONS) comings.pop();
-      if (type === 'worker.revoked') this.#pasts.get(subject)!.samples = undefined;
+      timeline.unshift({ at, event: type, ...(typeof reason === 'string' ? { reason } : {}) });
+      if (timeline.length > TIMELINE) timeline.pop();
+      if (type === 'worker.revoked') this.#histories.get(subject)!.samples = undefined;
     }
   }
 
   samples(worker: string, after = 0): WorkerSamples {
     const none: WorkerSamples = { at: [], cpu: [], memoryMiB: [], celsius: [], running: [], gpus: [] };
-    return this.#pasts.get(worker)?.samples?.read(after) ?? none;
+    return this.#histories.get(worker)?.samples?.read(after) ?? none;
   }
 
   recent(worker: string): readonly WorkerTask[] {
-    return this.#pasts.get(worker)?.recent ?? [];
+    return this.#histories.get(worker)?.recent ?? [];
   }
 
-  comings(worker: string): readonly Coming[] {
-    return this.#pasts.get(worker)?.comings ?? [];
+  /** Its joins, sessions and admin actions since the coordinator started, the newest first. */
+  timeline(worker: string): readonly TimelineEntry[] {
+    return this.#histories.get(worker)?.timeline ?? [];
   }
 
-  /** How often each worker went away in the last ten minutes, of those that did. */
+  /** Disconnects of the last ten minutes by worker, without workers that had none. */
   departures(wallMs: number): Map<string, number> {
     const departures = new Map<string, number>();
-    for (const [worker, { comings }] of this.#pasts) {
+    for (const [worker, { timeline }] of this.#histories) {
       let times = 0;
-      for (const { at, event } of comings) {
-        if (at < wallMs - PAST_MS) break;
+      for (const { at, event } of timeline) {
+        if (at < wallMs - DEPARTURES_MS) break;
         if (event === 'worker.offline') times++;
       }
       if (times > 0) departures.set(worker, times);
@@ -149,24 +151,25 @@ export class WorkerPasts {
     return departures;
   }
 
-  #of(worker: string): Past {
-    let past = this.#pasts.get(worker);
-    if (!past) {
-      past = { samples: undefined, load: null, recent: [], comings: [] };
-      this.#pasts.set(worker, past);
+  #of(worker: string): History {
+    let history = this.#histories.get(worker);
+    if (!history) {
+      history = { samples: undefined, load: null, recent: [], timeline: [] };
+      this.#histories.set(worker, history);
     }
-    return past;
+    return history;
   }
 
   #sample(worker: Worker, wallMs: number): void {
     const { load } = worker;
     if (load === null) return;
-    const past = this.#of(worker.record.id);
-    if (past.load === load) return;
-    past.load = load;
-    if (!past.samples?.fits(load))
-      past.samples = new SampleRing(load.gpus.slice(0, MAX_GPUS).map(({ index }) => index));
-    past.samples.push(load, worker.running.size, wallMs);
+    const history = this.#of(worker.record.id);
+    if (history.load === load) return;
+    history.load = load;
+    if (!history.samples?.fits(load)) {
+      history.samples = new SampleRing(load.gpus.slice(0, MAX_GPUS).map(({ index }) => index));
+    }
+    history.samples.push(load, worker.running.size, wallMs);
   }
 
   #ended(task: Task): void {

@@ -1,7 +1,7 @@
 /**
- * A crowd of workers and a steady stream of tasks for them, on the protocol itself, in one process:
- * `crowd.mjs PORT DATA-DIRECTORY`, then by messages `{join: N}`, answered by `{joined: N}`, and `{tasksPerSecond: N}`.
- * `{count: true}` is answered by how many tasks were submitted and ended since the last such question.
+ * Load: many workers and a steady stream of tasks for them, as bare protocol frames, in one process:
+ * `load.mjs PORT DATA-DIRECTORY`, then by messages `{join: N}`, answered by `{joined: N}`, and `{tasksPerSecond: N}`.
+ * `{count: true}` is answered by how many tasks were submitted and ended since the last such request.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -35,7 +35,7 @@ function dial(hello, onMessage) {
     const send = (message) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(encodeUp(message, SUBPROTOCOL_MSGPACK));
     };
-    socket.on('open', () => send({ type: 'hello', protocol: 1, agent: { name: 'crowd', version: '0' }, ...hello }));
+    socket.on('open', () => send({ type: 'hello', protocol: 1, agent: { name: 'load', version: '0' }, ...hello }));
     socket.on('message', (raw) => {
       const message = decodeDown(raw);
       if (message.type === 'welcome') {
@@ -61,8 +61,8 @@ async function joinWorker(i, all) {
   const { kinds, cores, memoryMiB, vramMiB } = tierOf(i, all);
   const gpus = vramMiB ? [{ index: 0, vendor: 'NVIDIA', name: 'bench GPU', vramMiB }] : [];
   const worker = {
-    key: `crowd-${String(i).padStart(6, '0')}-0123456789`,
-    instance: `crowd-${process.pid}-${i}`,
+    key: `load-${String(i).padStart(6, '0')}-0123456789`,
+    instance: `load-${process.pid}-${i}`,
     name: `bench-${String(i).padStart(4, '0')}`,
     hardware: {
       os: 'linux',
