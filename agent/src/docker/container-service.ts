@@ -3,13 +3,13 @@
  * that looks at what the engine has and makes it what was asked for, so that a restart of the agent, a death of the
  * container and an absence of the engine all end in the same place.
  */
+import { imageRef } from '@rma/protocol/image-pattern';
 import type { ContainerSpec } from '@rma/protocol/workload';
 import type { LogLine, ServiceState } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import type { ContainerSummary } from './engine/engine-containers.js';
 import { EngineError } from './engine/engine-error.js';
 import { type Address, checkHealth } from './health.js';
-import { imageRef } from './image-ref.js';
 import { PullError } from './images.js';
 import { containerName, ofService, specHash, volumeName } from './labels.js';
 import { lastLine, linesOf } from './log-lines.js';

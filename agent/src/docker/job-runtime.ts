@@ -1,4 +1,5 @@
 /** The service `containers`: runs `container.run` tasks, in images of the donor's list and within the donor's limits. */
+import { imageMatches } from '@rma/protocol/image-pattern';
 import { stoppedFailure } from '../embedded/failure.js';
 import {
   type Execution,
@@ -9,7 +10,6 @@ import {
   TaskError,
 } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
-import { isAllowed } from './image-ref.js';
 import { ContainerJob } from './job.js';
 import { readInput } from './job-input.js';
 import { pauseMs, wait } from './pause.js';
@@ -93,7 +93,7 @@ export class JobRuntime implements Runtime {
     const { host, lent } = this.#options;
     const { images } = lent();
     const input = readInput(job.input);
-    if (!isAllowed(input.image, images)) {
+    if (!images.some((pattern) => imageMatches(pattern, input.image))) {
       throw new TaskError(
         'image.not_allowed',
         `this worker does not run the image ${input.image}; it runs ${images.join(', ') || 'none'} (its donor adds it to jobs.images in worker.yaml, or with --allow-image)`,

@@ -3,11 +3,11 @@
  * outcome is told; what a killed agent leaves is found by its labels.
  */
 import { randomBytes } from 'node:crypto';
+import { imageRef } from '@rma/protocol/image-pattern';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
 import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import { EngineError } from './engine/engine-error.js';
-import { imageRef } from './image-ref.js';
 import { PullError } from './images.js';
 import { type ContainerRunInput, globMatcher } from './job-input.js';
 import { JobLog } from './job-log.js';

@@ -1,4 +1,5 @@
 /** What a donor's lists allow. Pure; a list that is not given allows everything. */
+import { imageMatches } from '@rma/protocol/image-pattern';
 import type { Service } from '@rma/protocol/worker';
 import type { ContainerSpec } from '@rma/protocol/workload';
 import type { ServiceStatus } from '../runtime/runtime.js';
@@ -13,7 +14,7 @@ export function refusal(
   if (workloads !== undefined && !workloads.includes(workload)) {
     return `this machine's owner does not lend it to ${workload} (allow.workloads in worker.yaml)`;
   }
-  if (image !== undefined && images !== undefined && !images.some((pattern) => matches(pattern, image))) {
+  if (image !== undefined && images !== undefined && !images.some((pattern) => imageMatches(pattern, image))) {
     return `this machine's owner does not allow the image ${image} (allow.images in worker.yaml)`;
   }
   return undefined;
@@ -40,9 +41,4 @@ export function admitted<S extends ServiceStatus | Service>(service: S, { kinds 
 
 export function allowedKinds(kinds: readonly string[], { kinds: allowed }: AllowLists): string[] {
   return kinds.filter((kind) => allowed === undefined || allowed.includes(kind));
-}
-
-function matches(pattern: string, image: string): boolean {
-  const source = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  return new RegExp(`^${source}$`).test(image);
 }
