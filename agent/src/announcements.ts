@@ -1,4 +1,5 @@
 /** What the agent tells people of its life in the pool, each thing once: joined, lost, back, services, why it ended. */
+import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
 import { HANDLERS_SERVICE } from './embedded/workloads.js';
 import { EXIT, type ExitStatus } from './fault.js';
@@ -80,7 +81,7 @@ export class Announcements {
   }
 
   diskFailed(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     this.#log.error(
       { error: why },
       `cannot write an output to ${this.#teller.statePath} (${why}): it is kept in memory only. Make room on that disk.`,

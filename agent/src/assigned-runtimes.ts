@@ -2,6 +2,7 @@
  * The runtimes of the workloads that the coordinator assigned, one each, so that another assignment touches only what it
  * changes. What is withdrawn gets no more tasks at once and is stopped when its last one ended.
  */
+import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
 import type { AgentLog } from './log.js';
 import type { PurgeOptions, Runtime } from './runtime/runtime.js';
@@ -73,7 +74,7 @@ export class AssignedRuntimes {
         this.#start(runtime, workload);
         changed = true;
       } catch (error) {
-        this.#options.log.warn({ workload }, `cannot run the assigned workload ${workload}: ${textOf(error)}`);
+        this.#options.log.warn({ workload }, `cannot run the assigned workload ${workload}: ${errorMessage(error)}`);
       }
     }
     if (changed) this.#options.changed();
@@ -91,7 +92,7 @@ export class AssignedRuntimes {
       try {
         await runtime.purge?.(options);
       } catch (error) {
-        this.#options.log.error({}, `something could not be removed from this machine: ${textOf(error)}`);
+        this.#options.log.error({}, `something could not be removed from this machine: ${errorMessage(error)}`);
       }
     }
   }
@@ -100,7 +101,7 @@ export class AssignedRuntimes {
     runtime
       .start(() => this.#options.changed())
       .catch((error: unknown) => {
-        this.#options.log.error({ workload }, `${workload} cannot be started: ${textOf(error)}`);
+        this.#options.log.error({ workload }, `${workload} cannot be started: ${errorMessage(error)}`);
       });
   }
 
@@ -116,11 +117,7 @@ export class AssignedRuntimes {
     try {
       await runtime.stop();
     } catch (error) {
-      this.#options.log.error({}, `a runtime did not stop cleanly: ${textOf(error)}`);
+      this.#options.log.error({}, `a runtime did not stop cleanly: ${errorMessage(error)}`);
     }
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

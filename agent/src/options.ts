@@ -1,6 +1,7 @@
 /** The command line and environment of `rma-worker`. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { Check } from '@rma/protocol/check';
 import { Labels, Name } from '@rma/protocol/task';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -219,7 +220,7 @@ function readSettings(path: string, required: boolean): WorkerSettings {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new AgentFault(
-      `cannot read ${path}: ${error instanceof Error ? error.message : error}. \`rma-worker init --config ${path}\` writes one to edit.`,
+      `cannot read ${path}: ${errorMessage(error)}. \`rma-worker init --config ${path}\` writes one to edit.`,
     );
   }
   const parsed = parseWorkerFile(text);
@@ -232,7 +233,7 @@ function readToken(file: string): string {
     const token = readFileSync(file, 'utf8').trim();
     if (token !== '') return token;
   } catch (error) {
-    throw new AgentFault(`cannot read the token file ${file}: ${error instanceof Error ? error.message : error}`);
+    throw new AgentFault(`cannot read the token file ${file}: ${errorMessage(error)}`);
   }
   throw new AgentFault(`the token file ${file} is empty`);
 }
@@ -242,7 +243,7 @@ function checked(check: Check<unknown>, value: unknown): void {
     check.assert(value);
   } catch (error) {
     throw new AgentFault(
-      `${error instanceof Error ? error.message : error}. Labels and names are short: keys of letters, digits and . _ / -, at most 128 characters a value.`,
+      `${errorMessage(error)}. Labels and names are short: keys of letters, digits and . _ / -, at most 128 characters a value.`,
     );
   }
 }

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from './fault.js';
 import { lockState } from './state-lock.js';
 
@@ -192,7 +193,7 @@ function readIfThere(path: string): string | undefined {
 
 function asFault(error: unknown, what: string): AgentFault {
   if (error instanceof AgentFault) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return new AgentFault(
     `${what}: ${why}. Check its owner, its permissions and the free space, or give another --state DIR.`,
   );

@@ -3,6 +3,7 @@
  * that looks at what the engine has and makes it what was asked for, so that a restart of the agent, a death of the
  * container and an absence of the engine all end in the same place.
  */
+import { errorMessage } from '@rma/protocol/error';
 import { imageRef } from '@rma/protocol/image-pattern';
 import type { ContainerSpec } from '@rma/protocol/workload';
 import type { LogLine, ServiceState } from '../runtime/runtime.js';
@@ -99,7 +100,7 @@ export class ContainerService {
     } catch (error) {
       this.#host.log.warn(
         { service: this.#workload },
-        `the container of ${this.#workload} could not be removed (${textOf(error)}): that is done at the next start`,
+        `the container of ${this.#workload} could not be removed (${errorMessage(error)}): that is done at the next start`,
       );
     }
   }
@@ -154,7 +155,7 @@ export class ContainerService {
       await this.#watch(proven.id, proven.spec, 0, retry);
       return true;
     } catch (ended) {
-      this.#host.log.debug({ error: textOf(ended) }, `${this.#workload} ended before its successor was there`);
+      this.#host.log.debug({ error: errorMessage(ended) }, `${this.#workload} ended before its successor was there`);
       this.#proven = undefined;
       return false;
     }
@@ -206,7 +207,7 @@ export class ContainerService {
     } catch (error) {
       if (error instanceof EngineError && error.gone) throw error;
       await engine.containers.remove(container);
-      throw new Trouble(startReason(textOf(error)));
+      throw new Trouble(startReason(errorMessage(error)));
     }
     return container;
   }
@@ -339,9 +340,5 @@ export class ContainerService {
 function reasonOf(error: unknown): string {
   if (error instanceof Trouble || error instanceof PullError) return error.message;
   if (error instanceof EngineError) return startReason(error.message);
-  return plainLine(textOf(error));
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return plainLine(errorMessage(error));
 }

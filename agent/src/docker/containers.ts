@@ -4,6 +4,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
+import { errorMessage } from '@rma/protocol/error';
 import type { Hardware } from '@rma/protocol/hardware';
 import type { ContainerSpec, Engine as EngineView } from '@rma/protocol/workload';
 import type { AgentLog } from '../log.js';
@@ -138,7 +139,7 @@ export class Containers {
         log.warn({ containers: left }, `removed ${left} containers of tasks that an earlier run of this agent left`);
       await this.#look();
     } catch (error) {
-      log.warn({}, `the container engine could not be looked at: ${textOf(error)}`);
+      log.warn({}, `the container engine could not be looked at: ${errorMessage(error)}`);
     }
   }
 
@@ -164,7 +165,7 @@ export class Containers {
     } catch (error) {
       log.error(
         {},
-        `not all containers could be removed (${textOf(error)}): see docker ps -a --filter label=rma.agent=${this.#agent}`,
+        `not all containers could be removed (${errorMessage(error)}): see docker ps -a --filter label=rma.agent=${this.#agent}`,
       );
     }
   }
@@ -179,7 +180,7 @@ export class Containers {
         await this.#look();
         return;
       } catch (error) {
-        log.debug({}, `the clean-up of containers failed and is tried again: ${textOf(error)}`);
+        log.debug({}, `the clean-up of containers failed and is tried again: ${errorMessage(error)}`);
         await wait(pauseMs(tries), signal);
       }
     }
@@ -223,8 +224,4 @@ export class Containers {
     if (this.#host === undefined) throw new Error('containers are used before they are prepared');
     return this.#host;
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 import type { EngineAddress } from './engine/connection.js';
 import { Engine, type EngineInfo } from './engine/engine.js';
@@ -115,6 +116,6 @@ async function tryEngine(url: string, env: NodeJS.ProcessEnv): Promise<FoundEngi
     await engine.ping(PING_MS);
     return { engine, info: await engine.info(PING_MS * 3), url };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   }
 }

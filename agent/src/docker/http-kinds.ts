@@ -1,4 +1,5 @@
 /** Tasks of containers with api `rma` (our own task server) and `http` (one request with a JSON body a task). */
+import { errorMessage } from '@rma/protocol/error';
 import { packPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
@@ -128,7 +129,7 @@ function refused(job: Job, status: number, body: Buffer): Outcome {
 }
 
 function unreachable(job: Job, error: unknown): Failure {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return { code: 'service.lost', message: `the container of ${job.kind} did not finish it: ${why}`, retryable: true };
 }
 

@@ -1,4 +1,5 @@
 /** The service `containers`: runs `container.run` tasks, in images of the donor's list and within the donor's limits. */
+import { errorMessage } from '@rma/protocol/error';
 import { imageMatches } from '@rma/protocol/image-pattern';
 import { stoppedFailure } from '../embedded/failure.js';
 import {
@@ -129,7 +130,7 @@ export class JobRuntime implements Runtime {
         if (this.#options.lent().images.length > 0) await this.#options.host.engine.ping(PING_MS);
         tries = 0;
       } catch (error) {
-        gone = error instanceof Error ? error.message : String(error);
+        gone = errorMessage(error);
         tries += 1;
       }
       if ((gone === undefined) !== (this.#gone === undefined)) {

@@ -3,6 +3,7 @@
  * outcome is told; what a killed agent leaves is found by its labels.
  */
 import { randomBytes } from 'node:crypto';
+import { errorMessage } from '@rma/protocol/error';
 import { imageRef } from '@rma/protocol/image-pattern';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
 import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
@@ -156,7 +157,7 @@ export class ContainerJob {
         maxBytes: MAX_OUTPUT_BYTES,
       });
     } catch (error) {
-      const message = `the output files cannot be read: ${error instanceof Error ? error.message : error}`;
+      const message = `the output files cannot be read: ${errorMessage(error)}`;
       throw new TaskError('output.too_large', message, false);
     }
   }
@@ -178,7 +179,7 @@ function failureOf(error: unknown): Failure {
   if (error instanceof EngineError && error.gone) {
     return { code: 'engine.gone', message: `the container engine does not answer (${error.message})`, retryable: true };
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return { code: 'container.start', message: startReason(message), retryable: false };
 }
 

@@ -2,6 +2,7 @@
  * Secrets of services (a database's password): made once, kept in one file of mode 0600 beside the worker's identity for as
  * long as the volumes that were set up with them.
  */
+import { errorMessage } from '@rma/protocol/error';
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,7 +43,7 @@ export class SecretFile {
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
       throw new Error(
-        `${this.#path} cannot be read (${error instanceof Error ? error.message : error}): the passwords of this worker's data volumes are in it`,
+        `${this.#path} cannot be read (${errorMessage(error)}): the passwords of this worker's data volumes are in it`,
       );
     }
   }

@@ -2,6 +2,7 @@
  * A server that the donor already runs (Ollama, vLLM, llama.cpp, anything with an OpenAI API) as a runtime. Its models are
  * listed again and again, which is the health check, too: away is unhealthy with the reason, back is healthy.
  */
+import { errorMessage } from '@rma/protocol/error';
 import { stoppedFailure } from '../embedded/failure.js';
 import type { Execution, Job, JobListener, Runtime, ServiceState, ServiceStatus } from '../runtime/runtime.js';
 import { type EndpointSpec, LLM_WORKLOAD } from './endpoint-spec.js';
@@ -140,7 +141,7 @@ export class EndpointRuntime implements Runtime {
       .list(this.#spec, abort.signal)
       .then(
         ({ product, models }) => this.#seen(product, models),
-        (error: unknown) => this.#missed(abort.signal.aborted ? 'it does not answer in time' : textOf(error)),
+        (error: unknown) => this.#missed(abort.signal.aborted ? 'it does not answer in time' : errorMessage(error)),
       )
       .finally(() => {
         clearTimeout(tooLong);
@@ -195,8 +196,4 @@ export class EndpointRuntime implements Runtime {
     this.#reason = reason;
     this.#changed();
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

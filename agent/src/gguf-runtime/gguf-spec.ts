@@ -1,6 +1,7 @@
 /** Which GGUF files a donor offers: from what people write, checked as far as can be seen without loading them. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 
 /** One model to offer. */
@@ -63,6 +64,6 @@ function sizeMiB(path: string): number {
     return size / 2 ** 20;
   } catch (error) {
     if (error instanceof AgentFault) throw error;
-    throw new AgentFault(`--model: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new AgentFault(`--model: cannot read ${path}: ${errorMessage(error)}`);
   }
 }

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ChatHistoryItem, LlamaChatResponse } from 'node-llama-cpp';
+import { errorMessage } from '@rma/protocol/error';
 import { TaskError } from '../runtime/runtime.js';
 
 type Library = typeof import('node-llama-cpp');
@@ -112,7 +113,7 @@ export async function openModel({ path, packageDir, contextTokens }: ModelOption
       },
     };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new TaskError('model.broken', `${path} cannot be loaded: ${why}`);
   }
 }
@@ -147,7 +148,7 @@ function isMissing(error: unknown): boolean {
 }
 
 function unusable(error: unknown): TaskError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return new TaskError('package.broken', `node-llama-cpp is installed, but cannot be used: ${why}`);
 }
 

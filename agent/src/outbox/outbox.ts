@@ -5,6 +5,7 @@
  */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { checkDown, checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
@@ -119,7 +120,7 @@ export class Outbox {
     try {
       this.#compact(journal);
     } catch (error) {
-      this.#log.warn({ error: text(error) }, `the outbox could not be tidied up (${text(error)}); nothing is lost`);
+      this.#log.warn({ error: errorMessage(error) }, `the outbox could not be tidied up (${errorMessage(error)}); nothing is lost`);
     } finally {
       journal.close();
     }
@@ -138,8 +139,8 @@ export class Outbox {
     this.#acknowledgements = [];
     this.#retryAtMs = nowMs + RETRY_MS;
     if (!first) return;
-    const message = `cannot write the outbox (${text(error)}): results are kept in memory only, and are lost if this process is killed. Make room on that disk; it goes on by itself.`;
-    this.#log.error({ file: this.#path, error: text(error) }, message);
+    const message = `cannot write the outbox (${errorMessage(error)}): results are kept in memory only, and are lost if this process is killed. Make room on that disk; it goes on by itself.`;
+    this.#log.error({ file: this.#path, error: errorMessage(error) }, message);
   }
 }
 
@@ -152,7 +153,7 @@ function replay(frames: readonly Uint8Array[]): { restored: Restored; unreadable
     try {
       apply(frame, results, chunks);
     } catch (error) {
-      unreadable ??= `a record is not readable: ${text(error)}`;
+      unreadable ??= `a record is not readable: ${errorMessage(error)}`;
     }
   }
   const keptChunks = [...results.keys()].flatMap((key) => chunks.get(key) ?? []);
@@ -184,8 +185,4 @@ function apply(frame: Uint8Array, results: Map<string, AttemptResult>, chunks: M
 
 function keyOf(ref: AttemptRef): string {
   return `${ref.task}/${ref.attempt}`;
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

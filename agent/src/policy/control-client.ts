@@ -1,5 +1,6 @@
 /** The commands' end of the control socket. */
 import { connect } from 'node:net';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 import { type ControlReply, type ControlRequest, controlAddress, controlProof } from './control-address.js';
 
@@ -20,7 +21,7 @@ export async function order(stateDir: string, what: Order, timeoutMs = ANSWER_MS
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined;
     throw new AgentFault(
-      `cannot read ${stateDir}: ${error instanceof Error ? error.message : error}. Run this as the user that rma-worker runs as, or give its --state DIR.`,
+      `cannot read ${stateDir}: ${errorMessage(error)}. Run this as the user that rma-worker runs as, or give its --state DIR.`,
     );
   }
   const text = await exchange(controlAddress(stateDir), JSON.stringify({ ...what, proof }), timeoutMs);

@@ -2,6 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { errorMessage } from '@rma/protocol/error';
 import type { AgentLog } from '../log.js';
 import type { StateDir } from '../state-dir.js';
 import { type ControlReply, type ControlRequest, controlAddress, controlProof } from './control-address.js';
@@ -57,7 +58,7 @@ export class ControlServer {
       });
       if (process.platform !== 'win32') chmodSync(address, 0o600);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       log.warn({ address }, `rma-worker status, pause, resume and leave cannot reach this agent: ${why}`);
       return undefined;
     }
@@ -102,7 +103,7 @@ export class ControlServer {
         return { ok: false, message: 'this order does not come from who may read the state directory' };
       return { ok: true, value: (await this.#obey(request)) ?? null };
     } catch (error) {
-      return { ok: false, message: error instanceof Error ? error.message : String(error) };
+      return { ok: false, message: errorMessage(error) };
     }
   }
 

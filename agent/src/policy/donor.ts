@@ -3,6 +3,7 @@
  * whenever what follows of them is another. A mistake in the file keeps the terms before it.
  */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { errorMessage } from '@rma/protocol/error';
 import type { LoadSample } from '@rma/protocol/hardware';
 import { AgentFault } from '../fault.js';
 import type { AgentLog } from '../log.js';
@@ -125,7 +126,7 @@ export class Donor {
     try {
       text = readFileSync(configFile, 'utf8');
     } catch (error) {
-      this.#complain([`${configFile} cannot be read: ${error instanceof Error ? error.message : error}`]);
+      this.#complain([`${configFile} cannot be read: ${errorMessage(error)}`]);
       return;
     }
     const parsed = parseWorkerFile(text);

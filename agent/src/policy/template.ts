@@ -1,6 +1,7 @@
 /** The `worker.yaml` that a donor finds at first: every setting, explained and commented out. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 import type { WorkerSettings } from './worker-file.js';
 
@@ -68,6 +69,6 @@ export function writeTemplate(path: string, settings: WorkerSettings = {}): bool
     writeFileSync(path, workerTemplate(settings), { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    throw new AgentFault(`cannot write ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new AgentFault(`cannot write ${path}: ${errorMessage(error)}`);
   }
 }

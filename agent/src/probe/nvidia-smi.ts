@@ -2,6 +2,7 @@
  * Runs NVIDIA's management tool. It always settles in time, also when the driver hangs so hard that the
  * process cannot be killed: then the child is let go of.
  */
+import { errorMessage } from '@rma/protocol/error';
 import { type ChildProcess, spawn } from 'node:child_process';
 
 /** How a run ended. `output` is what it printed: nvidia-smi explains its failures on standard output. */
@@ -40,7 +41,7 @@ export function nvidiaSmi(options: SmiOptions = {}): RunSmi {
 }
 
 function notStarted(file: string, error: unknown): SmiAnswer {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return { kind: 'done', exitCode: -1, output: `${file} could not be started: ${why}` };
 }
 

@@ -6,6 +6,7 @@
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { type Hardware, hardwareLimits } from '@rma/protocol/hardware';
 import { inContainer, type ReadFile } from './cgroup.js';
 import { readGpus } from './gpu.js';
@@ -33,7 +34,7 @@ export async function probeHardware(options: ProbeOptions): Promise<Hardware> {
     try {
       return await work();
     } catch (error) {
-      failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`${name}: ${errorMessage(error)}`);
       return fallback;
     }
   };
@@ -70,7 +71,7 @@ async function gpusOf(smi: RunSmi, sharedMemoryMiB: number, partTimeoutMs: numbe
   try {
     all = await within(partTimeoutMs, graphicsProcessors());
   } catch (error) {
-    notes.push(`other GPUs: ${error instanceof Error ? error.message : String(error)}`);
+    notes.push(`other GPUs: ${errorMessage(error)}`);
   }
   // Without its driver an NVIDIA card does no work, whatever the PCI bus says of it.
   const idle = all.filter((gpu) => gpu.vendor === 'NVIDIA');

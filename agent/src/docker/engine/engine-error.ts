@@ -1,4 +1,5 @@
 /** What an engine refuses, or that it does not answer: whatever its library throws becomes one of these. */
+import { errorMessage } from '@rma/protocol/error';
 import { isGone } from '../reasons.js';
 
 /** An engine's refusal, or its silence. */
@@ -23,7 +24,7 @@ export function asEngineError(error: unknown): EngineError {
     reason?: string;
     code?: string;
   };
-  const plain = error instanceof Error ? error.message : String(error);
+  const plain = errorMessage(error);
   const message = typeof json?.message === 'string' ? json.message : plain;
   const status = typeof statusCode === 'number' ? statusCode : 0;
   return new EngineError(message.trim() || (reason ?? plain), status, status === 0 && isGone(code, plain));
