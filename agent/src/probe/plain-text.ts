@@ -1,4 +1,4 @@
-/** Makes text that other programs printed fit for the wire: one line, no control characters, bounded. */
+/** Output of other programs as the wire accepts it: one line, no control characters, bounded. */
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
 const control = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g;
