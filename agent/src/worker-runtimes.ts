@@ -70,7 +70,7 @@ export class WorkerRuntimes {
     return findContainers({
       choice: agent.engine ?? 'auto',
       isAgain: again,
-      lent: () => ({
+      limits: () => ({
         hardware: capHardware(hardware, donor.policy.caps),
         jobImages: [...(agent.allowImages ?? []), ...donor.policy.jobs.images],
       }),

@@ -1,4 +1,4 @@
-/** One HTTP exchange with a container: no time limit of its own, because a task has one; ends when aborted. */
+/** One HTTP exchange with a container. It has no time limit, because the task has one; ends when aborted. */
 import { type IncomingMessage, request } from 'node:http';
 
 export interface ExchangeOptions {
@@ -8,7 +8,7 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Resolves with the head of the answer. */
+/** Resolves with the head of the response. */
 export function exchange(
   url: string,
   { method, headers = {}, body, signal }: ExchangeOptions,

@@ -1,4 +1,4 @@
-/** Tasks of containers with api `rma` (our own task server) and `http` (one request with a JSON body a task). */
+/** Runs tasks on containers with api `rma` (our own task server) or `http` (one JSON request per task). */
 import { errorMessage } from '@rma/protocol/error';
 import { packPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
@@ -121,7 +121,7 @@ function queryOf(json: unknown): string {
   return query.size === 0 ? '' : `?${query}`;
 }
 
-/** 4xx is the input's fault and stays one; the others may pass. */
+/** 4xx means the input is wrong and is final, but for 408 and 429; any other status is retryable. */
 function refused(job: Job, status: number, body: Buffer): Outcome {
   const retryable = status >= 500 || status === 408 || status === 429;
   const message = `the container answered ${job.kind} with ${status}: ${plainLine(body.toString('utf8'), 500) || 'no reason given'}`;

@@ -1,4 +1,4 @@
-/** What a container wrote, as lines with their time. Pure. */
+/** Parses a container's log into lines with their time. Pure. */
 import type { LogLine } from '../runtime/runtime.js';
 import type { LogPiece } from './engine/log-frames.js';
 import { plainLine } from './reasons.js';
@@ -19,7 +19,7 @@ export function linesOf(pieces: readonly LogPiece[]): LogLine[] {
   );
 }
 
-/** The last line that says something. */
+/** The last line that is not empty. */
 export function lastLine(pieces: readonly LogPiece[]): string {
   return linesOf(pieces).findLast(({ text }) => text !== '')?.text ?? '';
 }

@@ -1,13 +1,13 @@
-/** What a container wrote, out of the frames in which an engine sends it: standard output and errors share a stream. */
+/** Demultiplexes a container's log: an engine sends standard output and standard error as frames of one stream. */
 import type { Readable } from 'node:stream';
 
-/** A piece of what a container wrote. */
+/** A piece of one of the streams. */
 export interface LogPiece {
   readonly stream: 'stdout' | 'stderr';
   readonly bytes: Buffer;
 }
 
-/** The engine's framing: a byte of the stream, three of nothing, four of the length, big-endian. */
+/** A frame's header: 1 byte stream (1 stdout, 2 stderr), 3 bytes zero, 4 bytes length, big-endian. */
 export async function* demultiplexed(stream: Readable): AsyncGenerator<LogPiece> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const piece of stream) {
@@ -23,7 +23,7 @@ export async function* demultiplexed(stream: Readable): AsyncGenerator<LogPiece>
   }
 }
 
-/** The same, of an answer that is complete. */
+/** The same for a complete response. */
 export function splitFrames(bytes: Buffer): LogPiece[] {
   const pieces: LogPiece[] = [];
   for (let at = 0; bytes.length - at >= 8; ) {
