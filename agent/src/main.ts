@@ -1,20 +1,20 @@
-/** `rma-worker`: options, one agent, signals, exit status. Everything that it tells goes to standard error. */
+/** `rma-worker`: runs a subcommand, or one agent until it ends or a signal comes. Its log is on standard error. */
 import { AgentFault, EXIT } from './fault.js';
 import { createLog } from './log.js';
 import { readOptions, type WorkerOptions } from './options.js';
-import { isDonorCommand } from './policy/command-names.js';
+import { isSubcommand } from './policy/command-names.js';
 import { writeTemplate } from './policy/template.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function run(options: WorkerOptions): Promise<number> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
-  const people = options.logFormat === 'pretty' || (options.logFormat === 'auto' && process.stderr.isTTY === true);
+  const interactive = options.logFormat === 'pretty' || (options.logFormat === 'auto' && process.stderr.isTTY === true);
   const { createAgent } = await import('./agent.js');
-  const agent = createAgent({ ...options.agent, log, people });
+  const agent = createAgent({ ...options.agent, log, interactive });
   const { configFile } = options.agent;
   if (configFile !== undefined && writeTemplate(configFile))
-    log.info({ file: configFile }, `wrote ${configFile}: say there when and how much this machine is lent`);
+    log.info({ file: configFile }, `wrote ${configFile}: edit it to set when and how much this machine lends`);
   let signals = 0;
   for (const signal of SIGNALS) {
     process.on(signal, () => {
@@ -32,17 +32,17 @@ async function run(options: WorkerOptions): Promise<number> {
 }
 
 try {
-  const exitStatus = isDonorCommand(process.argv)
-    ? await (await import('./policy/commands.js')).runDonorCommand(process.argv, process.env)
+  const exitStatus = isSubcommand(process.argv)
+    ? await (await import('./policy/commands.js')).runSubcommand(process.argv, process.env)
     : await run(readOptions(process.argv, process.env));
   process.exit(exitStatus);
 } catch (error) {
-  const told =
+  const text =
     error instanceof AgentFault
       ? error.message
       : error instanceof Error
         ? (error.stack ?? error.message)
         : String(error);
-  process.stderr.write(`rma-worker: ${told}\n`);
+  process.stderr.write(`rma-worker: ${text}\n`);
   process.exit(error instanceof AgentFault ? error.exitStatus : EXIT.setup);
 }

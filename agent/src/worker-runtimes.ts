@@ -1,6 +1,6 @@
 /**
- * What this worker runs: the donor's own handlers and models, strangers' jobs, and of what is assigned all that its donor
- * allows. What is not allowed, or cannot run here, says so among the services.
+ * What this worker runs: fixed runtimes (the donor's own handlers and models, `container.run`) and a runtime for each
+ * assigned workload. One that policy does not allow, or that cannot run here, becomes a stopped service with the reason.
  */
 import type { Hardware } from '@rma/protocol/hardware';
 import type { Assignment } from '@rma/protocol/worker';
@@ -14,35 +14,34 @@ import { openAiContainers } from './endpoint-runtime/container-models.js';
 import type { Link } from './link/link.js';
 import { chatServerOf, createLlmRuntimes } from './llm-runtimes.js';
 import type { AgentLog } from './log.js';
-import { refusal, tooMuch } from './policy/allow-list.js';
-import { DeclinedWorkload } from './policy/declined-workload.js';
-import type { Donor } from './policy/donor.js';
-import { capHardware, embeddedSlots } from './policy/terms.js';
-import type { PurgeOptions, Runtime } from './runtime/runtime.js';
+import { refusal } from './policy/allow-list.js';
+import { capHardware, embeddedSlots, exceededCap } from './policy/caps.js';
+import type { PolicyMonitor } from './policy/policy-monitor.js';
+import type { Execution, PurgeOptions, Runtime, ServiceStatus } from './runtime/runtime.js';
 import type { StateDir } from './state-dir.js';
 
 export interface WorkerRuntimesOptions {
   readonly agent: Pick<
     AgentOptions,
-    'allowImages' | 'engine' | 'engineLookMs' | 'handlersFile' | 'llm' | 'only' | 'runtimes'
+    'allowImages' | 'engine' | 'engineSearchMs' | 'handlersFile' | 'llm' | 'only' | 'runtimes'
   >;
-  readonly donor: Donor;
+  readonly monitor: PolicyMonitor;
   readonly state: StateDir;
   readonly log: AgentLog;
-  /** The list, or what its services say, is another now. */
+  /** The list of runtimes, or the status of a service, changed. */
   changed(runtimes: readonly Runtime[]): void;
-  /** A container engine answers that was not there at the start: containers can be assigned. */
+  /** A container engine was found after the start: containers can be placed here. */
   engineFound(engine: Engine): void;
-  /** Who it is, once it has joined. */
+  /** The worker's id, once it has joined. */
   worker(): string | undefined;
 }
 
-/** How often a machine without a container engine is looked at again: somebody may install or start one. */
-const ENGINE_LOOK_MS = 20_000;
+/** Interval of the search for a container engine while there is none: one may be installed or started later. */
+const ENGINE_SEARCH_MS = 20_000;
 
 export class WorkerRuntimes {
   readonly #options: WorkerRuntimesOptions;
-  /** Why an assigned workload is not run; `undefined`: it is. */
+  /** By workload, why policy does not allow it; `undefined`: it does. */
   readonly #refusals = new Map<string, string | undefined>();
   #containers: Containers | undefined;
   #assigned: AssignedRuntimes | undefined;
@@ -54,25 +53,25 @@ export class WorkerRuntimes {
     this.#options = options;
   }
 
-  /** What `hello` says of the container engine, where there is one. */
+  /** The container engine as `hello` describes it, where there is one. */
   get engine(): Engine | undefined {
     return this.#containers?.view;
   }
 
   /** Looks for the container engine. @throws AgentFault for an address that cannot be used */
   async prepare(hardware: Hardware): Promise<void> {
-    if (this.#options.agent.runtimes === undefined) this.#containers = await this.#find(hardware, false);
+    if (this.#options.agent.runtimes === undefined) this.#containers = await this.#findContainers(hardware, false);
     this.#hardware = hardware;
   }
 
-  #find(hardware: Hardware, again: boolean): Promise<Containers | undefined> {
-    const { agent, donor, state, log, worker } = this.#options;
+  #findContainers(hardware: Hardware, again: boolean): Promise<Containers | undefined> {
+    const { agent, monitor, state, log, worker } = this.#options;
     return findContainers({
       choice: agent.engine ?? 'auto',
       isAgain: again,
       limits: () => ({
-        hardware: capHardware(hardware, donor.policy.caps),
-        jobImages: [...(agent.allowImages ?? []), ...donor.policy.jobs.images],
+        hardware: capHardware(hardware, monitor.policy.caps),
+        jobImages: [...(agent.allowImages ?? []), ...monitor.policy.jobs.images],
       }),
       stateDir: state.path,
       stateKey: state.key,
@@ -82,7 +81,7 @@ export class WorkerRuntimes {
     });
   }
 
-  /** Starts what runs whatever is assigned, and hands the link all that runs from now on. */
+  /** Starts the fixed runtimes, and keeps the link's list of runtimes up to date from now on. */
   start(link: Link): void {
     const assigned: AssignedRuntimes = new AssignedRuntimes(this.#fixed(), {
       create: (workload) => this.#create(workload, assigned),
@@ -97,30 +96,30 @@ export class WorkerRuntimes {
     this.#assigned = assigned;
     assigned.startFixed();
     link.setRuntimes(assigned.list);
-    if (this.#containers === undefined) this.#searchSoon();
+    if (this.#containers === undefined) this.#scheduleSearch();
   }
 
-  #searchSoon(): void {
+  #scheduleSearch(): void {
     const { agent } = this.#options;
     if (agent.runtimes !== undefined || agent.engine === 'none') return;
-    this.#search = setTimeout(() => void this.#searchAgain(), agent.engineLookMs ?? ENGINE_LOOK_MS);
+    this.#search = setTimeout(() => void this.#searchEngine(), agent.engineSearchMs ?? ENGINE_SEARCH_MS);
     this.#search.unref();
   }
 
-  async #searchAgain(): Promise<void> {
+  async #searchEngine(): Promise<void> {
     const hardware = this.#hardware;
     const assigned = this.#assigned;
     if (hardware === undefined || assigned === undefined) return;
     let containers: Containers | undefined;
     try {
-      containers = await this.#find(hardware, true);
+      containers = await this.#findContainers(hardware, true);
     } catch (error) {
-      // What it needs besides may be missing now, such as its certificates: it is looked for again.
+      // Something that it needs may be missing for now, such as its certificates: the search goes on.
       this.#options.log.debug({}, `a container engine was found and cannot be used: ${String(error)}`);
     }
     if (this.#stopped) return;
     if (containers === undefined) {
-      this.#searchSoon();
+      this.#scheduleSearch();
       return;
     }
     this.#containers = containers;
@@ -128,10 +127,10 @@ export class WorkerRuntimes {
     this.#options.engineFound(containers.view);
   }
 
-  /** Runs what is assigned, as far as the donor's terms of now allow it. */
+  /** Runs what is assigned, as far as the current policy allows it. */
   run(assignment: Assignment | undefined): void {
-    const { agent, donor } = this.#options;
-    if (agent.runtimes !== undefined || donor.lending.state === 'closed') return;
+    const { agent, monitor } = this.#options;
+    if (agent.runtimes !== undefined || monitor.availability.state === 'unavailable') return;
     const { only } = agent;
     const workloads = (assignment?.workloads ?? []).filter(
       ({ workload }) => only === undefined || only.includes(workload),
@@ -150,12 +149,12 @@ export class WorkerRuntimes {
   }
 
   #refusal(workload: string, container: ContainerSpec | undefined): string | undefined {
-    const { allow, caps } = this.#options.donor.policy;
-    return refusal(allow, workload, container?.image) ?? (container && tooMuch(caps, container));
+    const { allow, caps } = this.#options.monitor.policy;
+    return refusal(allow, workload, container?.image) ?? (container && exceededCap(caps, container));
   }
 
-  /** Withdraws all that was assigned. */
-  rest(): void {
+  /** Withdraws every assigned workload, so that its services release their memory. */
+  withdrawAll(): void {
     this.#assigned?.apply([]);
   }
 
@@ -173,7 +172,7 @@ export class WorkerRuntimes {
     await this.#containers?.purge(options);
   }
 
-  /** What runs whatever is assigned. */
+  /** The runtimes that do not depend on the assignment. */
   #fixed(): Runtime[] {
     const { agent, state, log } = this.#options;
     const { handlersFile, runtimes, llm } = agent;
@@ -186,14 +185,15 @@ export class WorkerRuntimes {
   }
 
   #create({ workload, container }: AssignedWorkload, others: AssignedRuntimes): Runtime {
-    const why = this.#refusals.get(workload);
-    if (why !== undefined) return new DeclinedWorkload(workload, container === undefined ? 'embedded' : 'docker', why);
+    const reason = this.#refusals.get(workload);
+    if (reason !== undefined)
+      return new RefusedWorkload(workload, container === undefined ? 'embedded' : 'docker', reason);
     if (container !== undefined) {
       if (this.#containers !== undefined) return this.#containers.runtimeFor(workload, container);
-      return new DeclinedWorkload(workload, 'docker', 'it runs in a container, and this machine has no engine');
+      return new RefusedWorkload(workload, 'docker', 'it runs in a container, and this machine has no engine');
     }
-    const { donor, state, log } = this.#options;
-    const { cores } = donor.policy.caps;
+    const { monitor, state, log } = this.#options;
+    const { cores } = monitor.policy.caps;
     return createEmbeddedRuntime({
       workloads: [workload],
       scratch: state.scratch,
@@ -204,12 +204,39 @@ export class WorkerRuntimes {
     });
   }
 
-  /** Whether the runtime is now what is assigned. */
+  /** Makes an existing runtime match the assignment; false where it takes a new one. */
   #update(runtime: Runtime, { workload, container }: AssignedWorkload): boolean {
     const noEngine = container !== undefined && this.#containers === undefined;
-    if (runtime instanceof DeclinedWorkload) return this.#refusals.get(workload) !== undefined || noEngine;
+    if (runtime instanceof RefusedWorkload) return this.#refusals.get(workload) !== undefined || noEngine;
     if (!(runtime instanceof DockerRuntime)) return container === undefined;
     if (container !== undefined) runtime.update(container);
     return container !== undefined;
+  }
+}
+
+/** Takes the place of a workload that may not or cannot run here: a stopped service that gives the reason. */
+class RefusedWorkload implements Runtime {
+  readonly #status: ServiceStatus;
+
+  constructor(workload: string, runtime: ServiceStatus['runtime'], reason: string) {
+    this.#status = { name: workload, runtime, state: 'stopped', kinds: [], slots: 0, reason };
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  services(): readonly ServiceStatus[] {
+    return [this.#status];
+  }
+
+  /** Not called in practice: it serves no kind. */
+  execute(): Execution {
+    const error = { code: 'refused', message: this.#status.reason ?? 'not allowed', retryable: true };
+    return { done: Promise.resolve({ ok: false, error }), cancel: () => undefined };
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
   }
 }

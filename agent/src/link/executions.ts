@@ -169,7 +169,11 @@ export class Executions {
       const failure: Failure =
         error instanceof TaskError
           ? { code: error.code, message: error.message, retryable: error.retryable }
-          : { code: 'output.invalid', message: `the output cannot be taken apart: ${errorMessage(error)}`, retryable: false };
+          : {
+              code: 'output.invalid',
+              message: `the output cannot be taken apart: ${errorMessage(error)}`,
+              retryable: false,
+            };
       this.attempts.ended(attempt, { ok: false, error: failure }, performance.now());
     }
     this.#again();
@@ -275,5 +279,8 @@ function held(blobs: ReadonlyMap<string, Uint8Array>): number {
 }
 
 function broken(error: unknown): Outcome {
-  return { ok: false, error: { code: 'internal', message: `the runtime failed: ${errorMessage(error)}`, retryable: true } };
+  return {
+    ok: false,
+    error: { code: 'internal', message: `the runtime failed: ${errorMessage(error)}`, retryable: true },
+  };
 }

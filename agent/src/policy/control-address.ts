@@ -1,13 +1,14 @@
 /**
- * Where a running agent takes orders from commands of the same machine: a Unix socket in its state directory, on Windows a
- * named pipe. Every order proves that its sender can read the state directory.
+ * The control socket between `rma-worker` commands and the running agent of a state directory: its address (a Unix socket
+ * in the directory, on Windows a named pipe) and its messages. Every request carries a proof that its sender can read the
+ * directory. Commands of another version may be at the other end: names of fields stay.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** sun_path has 104 bytes on macOS and 108 on Linux, with a 0 at the end. */
+/** `sun_path` has 104 bytes on macOS and 108 on Linux, including the terminating 0. */
 const MAX_SOCKET_PATH = 100;
 
 export function controlAddress(stateDir: string, platform: string = process.platform): string {
@@ -29,6 +30,13 @@ export type ControlRequest =
   | { readonly do: 'pause'; readonly proof: string; readonly untilMs?: number }
   | { readonly do: 'resume'; readonly proof: string }
   | { readonly do: 'leave'; readonly proof: string; readonly purge: boolean; readonly graceMs: number };
+
+/** The reply to `leave`. */
+export interface LeaveReply {
+  readonly worker: string | undefined;
+  /** Whether the coordinator confirmed it. */
+  readonly told: boolean;
+}
 
 export type ControlReply =
   | { readonly ok: true; readonly value: unknown }

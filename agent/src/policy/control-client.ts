@@ -1,20 +1,24 @@
-/** The commands' end of the control socket. */
+/** The commands' end of the control socket: one connection per request. */
 import { connect } from 'node:net';
 import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 import { type ControlReply, type ControlRequest, controlAddress, controlProof } from './control-address.js';
 
-/** An order without its proof. */
-export type Order = ControlRequest extends infer R ? (R extends ControlRequest ? Omit<R, 'proof'> : never) : never;
+/** A request before its proof is added. */
+export type ControlCommand = ControlRequest extends infer R
+  ? R extends ControlRequest
+    ? Omit<R, 'proof'>
+    : never
+  : never;
 
-const ANSWER_MS = 10_000;
+const REPLY_MS = 10_000;
 
 /**
- * Gives an order to the agent that has this state directory.
- * @returns its answer; `undefined` where no agent runs
- * @throws AgentFault when it does not obey, or does not answer within `timeoutMs`
+ * Sends a request to the agent that runs on this state directory.
+ * @returns the reply's value; `undefined` where no agent runs
+ * @throws AgentFault when the agent refuses, or does not reply within `timeoutMs`
  */
-export async function order(stateDir: string, what: Order, timeoutMs = ANSWER_MS): Promise<unknown> {
+export async function sendControl(stateDir: string, command: ControlCommand, timeoutMs = REPLY_MS): Promise<unknown> {
   let proof: string;
   try {
     proof = controlProof(stateDir);
@@ -24,7 +28,7 @@ export async function order(stateDir: string, what: Order, timeoutMs = ANSWER_MS
       `cannot read ${stateDir}: ${errorMessage(error)}. Run this as the user that rma-worker runs as, or give its --state DIR.`,
     );
   }
-  const text = await exchange(controlAddress(stateDir), JSON.stringify({ ...what, proof }), timeoutMs);
+  const text = await exchange(controlAddress(stateDir), JSON.stringify({ ...command, proof }), timeoutMs);
   if (text === undefined) return undefined;
   let reply: ControlReply;
   try {
@@ -51,7 +55,7 @@ function exchange(address: string, line: string, timeoutMs: number): Promise<str
     });
     socket.once('end', () => resolve(text));
     socket.once('error', (error) => {
-      // Nobody listens: no agent runs, or one that was killed left its socket behind.
+      // No listener: no agent runs, or one that was killed left its socket file behind.
       if (isCode(error, 'ENOENT', 'ECONNREFUSED')) resolve(undefined);
       else reject(new AgentFault(`cannot reach the running rma-worker at ${address}: ${error.message}`));
     });

@@ -1,30 +1,30 @@
-/** The running agent's end of the control socket: one request a connection, one line of JSON each way. */
+/** The running agent's end of the control socket: one request per connection, one line of JSON each way. */
 import { timingSafeEqual } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { errorMessage } from '@rma/protocol/error';
 import type { AgentLog } from '../log.js';
 import type { StateDir } from '../state-dir.js';
-import { type ControlReply, type ControlRequest, controlAddress, controlProof } from './control-address.js';
+import {
+  type ControlReply,
+  type ControlRequest,
+  controlAddress,
+  controlProof,
+  type LeaveReply,
+} from './control-address.js';
 import type { AgentStatus } from './status.js';
 
-export interface DepartOptions {
-  /** Also the data of services. */
+export interface LeaveOptions {
+  /** Remove the data of services, too. */
   readonly purge: boolean;
   readonly graceMs?: number | undefined;
 }
 
-export interface Departure {
-  readonly worker: string | undefined;
-  /** Whether the coordinator knows. */
-  readonly told: boolean;
-}
-
-export interface ControlOrders {
+export interface ControlHandlers {
   status(): AgentStatus;
   pause(untilMs: number | undefined): void;
   resume(): void;
-  leave(options: DepartOptions): Promise<Departure>;
+  leave(options: LeaveOptions): Promise<LeaveReply>;
 }
 
 const MAX_REQUEST_BYTES = 4_096;
@@ -32,28 +32,28 @@ const MAX_REQUEST_BYTES = 4_096;
 export class ControlServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #answers = new Set<Promise<unknown>>();
+  readonly #pendingReplies = new Set<Promise<unknown>>();
   readonly #address: string;
   readonly #proof: string;
-  readonly #orders: ControlOrders;
+  readonly #handlers: ControlHandlers;
 
-  private constructor(address: string, proof: string, orders: ControlOrders) {
+  private constructor(address: string, proof: string, handlers: ControlHandlers) {
     this.#address = address;
     this.#proof = proof;
-    this.#orders = orders;
+    this.#handlers = handlers;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
-  /** An agent that cannot be talked to still works: then `undefined`, and the log says why. */
-  static async listen(state: StateDir, orders: ControlOrders, log: AgentLog): Promise<ControlServer | undefined> {
+  /** `undefined` where it cannot listen, which is logged: the agent works without. */
+  static async listen(state: StateDir, handlers: ControlHandlers, log: AgentLog): Promise<ControlServer | undefined> {
     const address = controlAddress(state.path);
-    const control = new ControlServer(address, controlProof(state.path), orders);
-    // The state directory is locked by this process: who listened there is dead.
+    const control = new ControlServer(address, controlProof(state.path), handlers);
+    // This process holds the lock of the state directory, so an existing socket file has no listener.
     if (process.platform !== 'win32') rmSync(address, { force: true });
     try {
       await new Promise<void>((resolve, reject) => {
         control.#server.once('error', reject);
-        // Between its birth and chmod the directory's own mode, 0700, keeps others out.
+        // Until chmod the mode of the directory, 0700, keeps others out.
         control.#server.listen(address, resolve);
       });
       if (process.platform !== 'win32') chmodSync(address, 0o600);
@@ -66,10 +66,10 @@ export class ControlServer {
     return control;
   }
 
-  /** Replies that are under way still leave. */
+  /** Waits for pending replies. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await Promise.all(this.#answers);
+    await Promise.all(this.#pendingReplies);
     for (const socket of this.#sockets) socket.destroySoon();
     await closed;
     if (process.platform !== 'win32') rmSync(this.#address, { force: true });
@@ -80,7 +80,7 @@ export class ControlServer {
     let text = '';
     socket.setEncoding('utf8');
     socket.on('close', () => this.#sockets.delete(socket));
-    // Whoever asked went away: there is nobody to tell.
+    // The command ended before its reply: nothing is left to do for it.
     socket.on('error', () => socket.destroy());
     socket.on('data', (data: string) => {
       text += data;
@@ -89,9 +89,9 @@ export class ControlServer {
         socket.removeAllListeners('data');
         const answered = this.#answer(text).then((reply) => {
           socket.end(`${JSON.stringify(reply)}\n`);
-          this.#answers.delete(answered);
+          this.#pendingReplies.delete(answered);
         });
-        this.#answers.add(answered);
+        this.#pendingReplies.add(answered);
       }
     });
   }
@@ -100,25 +100,25 @@ export class ControlServer {
     try {
       const request = JSON.parse(text) as ControlRequest;
       if (!same(String(request.proof), this.#proof))
-        return { ok: false, message: 'this order does not come from who may read the state directory' };
-      return { ok: true, value: (await this.#obey(request)) ?? null };
+        return { ok: false, message: 'the request does not prove that its sender may read the state directory' };
+      return { ok: true, value: (await this.#handle(request)) ?? null };
     } catch (error) {
       return { ok: false, message: errorMessage(error) };
     }
   }
 
-  async #obey(request: ControlRequest): Promise<unknown> {
+  async #handle(request: ControlRequest): Promise<unknown> {
     switch (request.do) {
       case 'status':
-        return this.#orders.status();
+        return this.#handlers.status();
       case 'pause':
-        this.#orders.pause(request.untilMs);
-        return this.#orders.status();
+        this.#handlers.pause(request.untilMs);
+        return this.#handlers.status();
       case 'resume':
-        this.#orders.resume();
-        return this.#orders.status();
+        this.#handlers.resume();
+        return this.#handlers.status();
       case 'leave':
-        return this.#orders.leave({ purge: request.purge, graceMs: request.graceMs });
+        return this.#handlers.leave({ purge: request.purge, graceMs: request.graceMs });
       default:
         throw new Error('this rma-worker is older than the command; restart it');
     }

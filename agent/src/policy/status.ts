@@ -1,10 +1,14 @@
-/** What `rma-worker status` tells: made by the running agent, rendered for people by the command. */
+/** The status of a running agent: built by the agent, printed by `rma-worker status` as JSON or as text. */
 import type { Assignment, Service } from '@rma/protocol/worker';
-import type { Donor } from './donor.js';
-import { timeText } from './lender.js';
-import type { Lending } from './lending.js';
+import type { Availability } from './availability.js';
+import { timeText } from './human-time.js';
+import type { PolicyMonitor } from './policy-monitor.js';
 import type { AllowLists, Caps } from './worker-file.js';
 
+/** Each availability's name in the JSON. */
+const STATUS_STATES = { available: 'open', draining: 'holding', unavailable: 'closed' } as const;
+
+/** Programs read this as JSON: its names and values are stable, also where the code has another word by now. */
 export interface AgentStatus {
   readonly running: true;
   readonly pid: number;
@@ -20,8 +24,9 @@ export interface AgentStatus {
   readonly services: readonly Service[];
   readonly runningTasks: number;
   readonly unacknowledgedResults: number;
+  /** Availability. */
   readonly lending: {
-    readonly state: Lending['state'];
+    readonly state: (typeof STATUS_STATES)[Availability['state']];
     readonly reason?: string;
     /** ISO 8601: when it changes by itself. */
     readonly until?: string;
@@ -32,11 +37,12 @@ export interface AgentStatus {
   readonly caps: Caps;
   readonly allow: AllowLists;
   readonly configFile?: string;
-  /** What is wrong in it; the terms before hold. */
+  /** The mistakes in it; the previous policy is in force. */
   readonly configProblem?: readonly string[];
 }
 
-export interface AgentFacts {
+/** What a status is built from. */
+export interface StatusSources {
   readonly url: string;
   readonly stateDir: string;
   readonly configFile: string | undefined;
@@ -47,39 +53,39 @@ export interface AgentFacts {
   readonly services: readonly Service[];
   readonly tasks: number;
   readonly unacknowledged: number;
-  readonly donor: Donor | undefined;
+  readonly monitor: PolicyMonitor | undefined;
 }
 
-export function describeAgent(facts: AgentFacts): AgentStatus {
-  const { assignment, configFile, donor, onlineSinceMs, worker } = facts;
+export function agentStatus(sources: StatusSources): AgentStatus {
+  const { assignment, configFile, monitor, onlineSinceMs, worker } = sources;
   return {
     running: true,
     pid: process.pid,
-    pool: facts.url,
-    stateDir: facts.stateDir,
+    pool: sources.url,
+    stateDir: sources.stateDir,
     ...(worker === undefined ? {} : { worker }),
-    online: facts.online,
-    ...(facts.online && onlineSinceMs !== undefined ? { onlineSince: new Date(onlineSinceMs).toISOString() } : {}),
+    online: sources.online,
+    ...(sources.online && onlineSinceMs !== undefined ? { onlineSince: new Date(onlineSinceMs).toISOString() } : {}),
     ...(assignment === undefined
       ? {}
       : { tier: assignment.tier, reasons: assignment.reasons, declined: assignment.declined }),
-    services: facts.services,
-    runningTasks: facts.tasks,
-    unacknowledgedResults: facts.unacknowledged,
-    lending: lendingOf(donor),
-    caps: donor?.policy.caps ?? {},
-    allow: donor?.policy.allow ?? {},
+    services: sources.services,
+    runningTasks: sources.tasks,
+    unacknowledgedResults: sources.unacknowledged,
+    lending: availabilityStatus(monitor),
+    caps: monitor?.policy.caps ?? {},
+    allow: monitor?.policy.allow ?? {},
     ...(configFile === undefined ? {} : { configFile }),
-    ...(donor === undefined || donor.fileProblem.length === 0 ? {} : { configProblem: donor.fileProblem }),
+    ...(monitor === undefined || monitor.fileProblems.length === 0 ? {} : { configProblem: monitor.fileProblems }),
   };
 }
 
-function lendingOf(donor: Donor | undefined): AgentStatus['lending'] {
-  if (donor === undefined) return { state: 'open', timeZone: 'UTC' };
-  const { gpuTemperatureC, idle, lending, policy } = donor;
-  const { reason, untilMs } = { reason: undefined, untilMs: undefined, ...lending };
+function availabilityStatus(monitor: PolicyMonitor | undefined): AgentStatus['lending'] {
+  if (monitor === undefined) return { state: STATUS_STATES.available, timeZone: 'UTC' };
+  const { availability, gpuTemperatureC, idle, policy } = monitor;
+  const { reason, untilMs } = { reason: undefined, untilMs: undefined, ...availability };
   return {
-    state: lending.state,
+    state: STATUS_STATES[availability.state],
     ...(reason === undefined ? {} : { reason }),
     ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
     timeZone: policy.timeZone,
@@ -90,7 +96,7 @@ function lendingOf(donor: Donor | undefined): AgentStatus['lending'] {
   };
 }
 
-/** For people, a fact a line. */
+/** For people, one line per entry. */
 export function statusText(status: AgentStatus): string {
   const { allow, caps, lending, services, worker } = status;
   const zone = lending.timeZone;
@@ -98,12 +104,12 @@ export function statusText(status: AgentStatus): string {
     ['worker', worker === undefined ? 'has not joined yet' : `${worker.id} "${worker.name}", process ${status.pid}`],
     ['pool', status.pool],
     [
-      'on line',
+      'online',
       status.online
         ? `since ${status.onlineSince === undefined ? 'now' : timeText(Date.parse(status.onlineSince), zone)}`
         : 'no',
     ],
-    ['lent', lendingText(lending)],
+    ['available', availabilityText(lending)],
   ];
   if (status.tier !== undefined)
     rows.push([
@@ -118,19 +124,19 @@ export function statusText(status: AgentStatus): string {
   if (lending.idle !== undefined)
     rows.push([
       'idle',
-      `${lending.idle.seconds} s by ${lending.idle.signal}; lent after ${lending.idle.afterMinutes} min`,
+      `${lending.idle.seconds} s by ${lending.idle.signal}; available after ${lending.idle.afterMinutes} min`,
     ]);
   const limits = Object.entries(caps).filter(([, value]) => value !== undefined);
   rows.push(['caps', limits.length === 0 ? 'none' : limits.map(([name, value]) => `${name} ${value}`).join(', ')]);
   for (const [name, list] of Object.entries(allow) as [string, readonly string[] | undefined][])
     if (list !== undefined) rows.push([`only ${name}`, list.join(', ') || 'none']);
-  if (status.configFile !== undefined) rows.push(['terms', status.configFile]);
+  if (status.configFile !== undefined) rows.push(['policy', status.configFile]);
   for (const problem of status.configProblem ?? []) rows.push(['mistake', problem]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
 }
 
-function lendingText({ reason, state, timeZone, until }: AgentStatus['lending']): string {
+function availabilityText({ reason, state, timeZone, until }: AgentStatus['lending']): string {
   const time = until === undefined ? undefined : timeText(Date.parse(until), timeZone);
   if (state === 'open') return time === undefined ? 'yes' : `yes, until ${time}`;
   const what = state === 'holding' ? 'no new tasks' : 'no';

@@ -1,4 +1,7 @@
-/** What the agent tells people of its life in the pool, each thing once: joined, lost, back, services, why it ended. */
+/**
+ * Logs what happens to the agent in its pool: joined, connection lost, online again, services, refusal. Each state is logged
+ * when it is entered, repetitions at level debug: an agent may be offline for days.
+ */
 import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
 import { HANDLERS_SERVICE } from './embedded/workloads.js';
@@ -10,51 +13,52 @@ import type { Runtime } from './runtime/runtime.js';
 /** How and why an agent ended. */
 export interface AgentEnd {
   readonly exitStatus: ExitStatus;
-  /** What happened and what to do, where it was not asked to end. */
+  /** What happened and what to do; absent where it was asked to end. */
   readonly message?: string;
 }
 
-/** Who tells: what the texts name. */
-export interface Teller {
+/** What the messages name, as it is when they are written. */
+export interface PoolLogContext {
   readonly url: string;
   readonly worker: { readonly id: string; readonly name: string } | undefined;
   readonly statePath: string | undefined;
-  /** Whether the coordinator was last shown the worker's own credential. */
+  /** Whether the worker's own credential, rather than a join token, was presented last. */
   readonly usedStored: boolean;
 }
 
-export class Announcements {
+export class PoolLog {
   readonly #log: AgentLog;
-  readonly #teller: Teller;
-  readonly #serviceStates = new Map<string, string>();
-  #lossTold = '';
-  #assignmentTold = '';
+  readonly #context: PoolLogContext;
+  /** What was logged last, as text to compare with. */
+  readonly #loggedServices = new Map<string, string>();
+  #loggedLoss = '';
+  #loggedAssignment = '';
   #joined = false;
 
-  constructor(log: AgentLog, teller: Teller) {
+  constructor(log: AgentLog, context: PoolLogContext) {
     this.#log = log;
-    this.#teller = teller;
+    this.#context = context;
   }
 
   assigned({ tier, reasons, workloads }: Assignment): void {
-    const { worker } = this.#teller;
+    const { worker } = this.#context;
     const what = tier === null ? 'below tier 3' : `tier ${tier}`;
     const summary = { worker: worker?.id, tier, reasons, workloads: workloads.map(({ workload }) => workload) };
-    const told = JSON.stringify(summary);
+    const text = JSON.stringify(summary);
     if (!this.#joined)
       this.#log.info(summary, `joined as ${worker?.id} "${worker?.name}", ${what} (${reasons.join('; ')})`);
-    else if (this.#lossTold !== '') this.#log.info({ worker: worker?.id }, `back on line as ${worker?.id}`);
-    else if (told !== this.#assignmentTold) this.#log.info(summary, `now ${what} (${reasons.join('; ')})`);
-    this.#assignmentTold = told;
+    else if (this.#loggedLoss !== '') this.#log.info({ worker: worker?.id }, `online again as ${worker?.id}`);
+    else if (text !== this.#loggedAssignment) this.#log.info(summary, `now ${what} (${reasons.join('; ')})`);
+    this.#loggedAssignment = text;
     this.#joined = true;
-    this.#lossTold = '';
+    this.#loggedLoss = '';
   }
 
   services(runtimes: readonly Runtime[]): void {
     for (const { name, state, kinds, slots, reason, models } of runtimes.flatMap((runtime) => runtime.services())) {
-      const told = `${state} ${reason ?? ''} ${models?.join() ?? ''}`;
-      if (this.#serviceStates.get(name) === told) continue;
-      this.#serviceStates.set(name, told);
+      const text = `${state} ${reason ?? ''} ${models?.join() ?? ''}`;
+      if (this.#loggedServices.get(name) === text) continue;
+      this.#loggedServices.set(name, text);
       if (state === 'healthy')
         this.#log.info(
           { service: name, kinds, slots, models },
@@ -67,30 +71,29 @@ export class Announcements {
     }
   }
 
-  lost({ wasOnline, why, afterMs, close }: Extract<SessionEffect, { do: 'lost' }>): void {
-    const { statePath, url } = this.#teller;
+  connectionLost({ wasOnline, why, afterMs, close }: Extract<SessionEffect, { do: 'lost' }>): void {
+    const { statePath, url } = this.#context;
     const text =
       close === 'replaced'
         ? `another agent connected with this worker's identity; waiting ${Math.round(afterMs / 1_000)} s. Does a copy of ${statePath} run elsewhere?`
-        : `${wasOnline ? 'lost the connection' : `cannot reach ${url}`}: ${why}; trying again for as long as it takes`;
+        : `${wasOnline ? 'lost the connection' : `cannot reach ${url}`}: ${why}; dialling again until it is reached`;
     const fields = { afterMs };
-    // Once for each new reason: an agent may well be off line for days.
-    if (text === this.#lossTold) this.#log.debug(fields, text);
+    if (text === this.#loggedLoss) this.#log.debug(fields, text);
     else this.#log.warn(fields, text);
-    this.#lossTold = text;
+    this.#loggedLoss = text;
   }
 
   diskFailed(error: unknown): void {
     const why = errorMessage(error);
     this.#log.error(
       { error: why },
-      `cannot write an output to ${this.#teller.statePath} (${why}): it is kept in memory only. Make room on that disk.`,
+      `cannot write an output to ${this.#context.statePath} (${why}): it is kept in memory only. Free some space on that disk.`,
     );
   }
 
-  /** Why the coordinator does not want this agent, and what to do about it. */
-  explain(end: Extract<SessionEnd, { cause: 'refused' }>): AgentEnd {
-    const { statePath, url, usedStored, worker } = this.#teller;
+  /** Why the coordinator refused this agent, and what to do about it. */
+  explainRefusal(end: Extract<SessionEnd, { cause: 'refused' }>): AgentEnd {
+    const { statePath, url, usedStored, worker } = this.#context;
     const rejoin = `remove ${statePath}/worker.json and start again with a new join token (--token)`;
     if (end.close === 'unsupported_version') {
       return {
@@ -99,10 +102,10 @@ export class Announcements {
       };
     }
     if (end.close === 'revoked') {
-      const who = usedStored ? `this worker (${worker?.id})` : 'the join token';
+      const revoked = usedStored ? `this worker (${worker?.id})` : 'the join token';
       return {
         exitStatus: EXIT.refused,
-        message: `${who} was revoked at ${url} (${end.message}). Ask the pool's admin; to join anew, ${rejoin}.`,
+        message: `${revoked} was revoked at ${url} (${end.message}). Ask the pool's admin; to join anew, ${rejoin}.`,
       };
     }
     const message = usedStored

@@ -1,8 +1,15 @@
 import { TokenBucket } from '@rma/agent/link/token-bucket';
-import { admitted, refusal, tooMuch } from '@rma/agent/policy/allow-list';
-import { type Facts, judge, type Lending, nextLook, type Terms } from '@rma/agent/policy/lending';
-import { capHardware, donorPolicy } from '@rma/agent/policy/terms';
-import { parseDuration, parseUntil } from '@rma/agent/policy/until';
+import { admitted, refusal } from '@rma/agent/policy/allow-list';
+import {
+  type Availability,
+  type AvailabilityRules,
+  availabilityOf,
+  type Conditions,
+  nextChangeAtMs,
+  wirePolicy,
+} from '@rma/agent/policy/availability';
+import { capHardware, exceededCap } from '@rma/agent/policy/caps';
+import { parseDuration, parseUntil } from '@rma/agent/policy/human-time';
 import { defaultPolicy } from '@rma/agent/policy/worker-file';
 import { Check } from '@rma/protocol/check';
 import type { Hardware } from '@rma/protocol/hardware';
@@ -10,66 +17,79 @@ import { type ContainerSpec, DonorPolicy } from '@rma/protocol/workload';
 import { describe, expect, it } from 'vitest';
 
 const NOW = Date.parse('2026-01-07T12:00Z');
-const always: Terms = {
+const always: AvailabilityRules = {
   schedule: { windows: [], timeZone: 'UTC' },
   idleMinutes: undefined,
   gpuTemperatureC: undefined,
 };
-const evenings: Terms = {
+const evenings: AvailabilityRules = {
   ...always,
   schedule: { windows: [{ days: ['wed'], from: '18:00', to: '23:00' }], timeZone: 'UTC' },
 };
-const facts = (some: Partial<Facts> = {}): Facts => ({
+const conditions = (some: Partial<Conditions> = {}): Conditions => ({
   nowMs: NOW,
   pause: undefined,
   idleMs: undefined,
   gpuTemperatureC: undefined,
   ...some,
 });
-const see = (terms: Terms, some: Partial<Facts> = {}, before?: Lending) => judge(terms, facts(some), before);
+const evaluate = (rules: AvailabilityRules, some: Partial<Conditions> = {}, before?: Availability) =>
+  availabilityOf(rules, conditions(some), before);
 
 describe('a machine', () => {
-  it('is lent where nothing speaks against it', () => {
-    expect(see(always)).toEqual({ state: 'open', untilMs: undefined });
+  it('is available without any rule', () => {
+    expect(evaluate(always)).toEqual({ state: 'available', untilMs: undefined });
   });
 
-  it('is not lent while paused, and is again when the pause is over', () => {
-    expect(see(always, { pause: { untilMs: undefined } })).toMatchObject({
-      state: 'closed',
-      why: 'paused',
-      atOnce: false,
+  it('is unavailable while paused, and available when the pause is over', () => {
+    expect(evaluate(always, { pause: { untilMs: undefined } })).toMatchObject({
+      state: 'unavailable',
+      cause: 'paused',
+      immediate: false,
     });
-    expect(see(always, { pause: { untilMs: NOW + 1 } })).toMatchObject({ state: 'closed', untilMs: NOW + 1 });
-    expect(see(always, { pause: { untilMs: NOW } })).toMatchObject({ state: 'open' });
+    expect(evaluate(always, { pause: { untilMs: NOW + 1 } })).toMatchObject({ state: 'unavailable', untilMs: NOW + 1 });
+    expect(evaluate(always, { pause: { untilMs: NOW } })).toMatchObject({ state: 'available' });
   });
 
-  it('is lent in its hours, and knows when they come', () => {
+  it('is available in the hours of its schedule, and knows the next change', () => {
     const opens = Date.parse('2026-01-07T18:00Z');
-    expect(see(evenings)).toMatchObject({ state: 'closed', why: 'schedule', atOnce: false, untilMs: opens });
-    expect(see(evenings, { nowMs: opens })).toEqual({ state: 'open', untilMs: Date.parse('2026-01-07T23:00Z') });
-    expect(nextLook(evenings, facts())).toBe(opens);
-    expect(nextLook(always, facts())).toBeUndefined();
+    expect(evaluate(evenings)).toMatchObject({
+      state: 'unavailable',
+      cause: 'schedule',
+      immediate: false,
+      untilMs: opens,
+    });
+    expect(evaluate(evenings, { nowMs: opens })).toEqual({
+      state: 'available',
+      untilMs: Date.parse('2026-01-07T23:00Z'),
+    });
+    expect(nextChangeAtMs(evenings, conditions())).toBe(opens);
+    expect(nextChangeAtMs(always, conditions())).toBeUndefined();
   });
 
-  it('that is lent only when idle is taken back at once when its owner comes', () => {
+  it('that is available only when idle becomes unavailable at once when its owner uses it', () => {
     const idle = { ...always, idleMinutes: 10 };
-    expect(see(idle)).toMatchObject({ state: 'closed', why: 'in-use', atOnce: true });
-    expect(see(idle, { idleMs: 599_999 })).toMatchObject({ state: 'closed', why: 'in-use', atOnce: true });
-    expect(see(idle, { idleMs: 600_000 })).toMatchObject({ state: 'open' });
+    expect(evaluate(idle)).toMatchObject({ state: 'unavailable', cause: 'in-use', immediate: true });
+    expect(evaluate(idle, { idleMs: 599_999 })).toMatchObject({
+      state: 'unavailable',
+      cause: 'in-use',
+      immediate: true,
+    });
+    expect(evaluate(idle, { idleMs: 600_000 })).toMatchObject({ state: 'available' });
   });
 
-  it('with a hot GPU gets no new tasks until that has cooled down by 5 degrees', () => {
-    const terms = { ...always, gpuTemperatureC: 80 };
-    expect(see(terms, { gpuTemperatureC: 80 })).toMatchObject({ state: 'open' });
-    const hot = see(terms, { gpuTemperatureC: 81 });
-    expect(hot).toMatchObject({ state: 'holding', reason: expect.stringContaining('81 °C') });
-    expect(see(terms, { gpuTemperatureC: 76 }, hot)).toMatchObject({ state: 'holding' });
-    expect(see(terms, { gpuTemperatureC: 75 }, hot)).toMatchObject({ state: 'open' });
+  it('with a hot GPU drains until the GPU has cooled down by 5 degrees', () => {
+    const rules = { ...always, gpuTemperatureC: 80 };
+    expect(evaluate(rules, { gpuTemperatureC: 80 })).toMatchObject({ state: 'available' });
+    const hot = evaluate(rules, { gpuTemperatureC: 81 });
+    expect(hot).toMatchObject({ state: 'draining', reason: expect.stringContaining('81 °C') });
+    expect(evaluate(rules, { gpuTemperatureC: 76 }, hot)).toMatchObject({ state: 'draining' });
+    expect(evaluate(rules, { gpuTemperatureC: 75 }, hot)).toMatchObject({ state: 'available' });
   });
 });
 
 describe('allow-lists', () => {
-  it('name the list that speaks against a workload', () => {
+  it('name the list that refuses a workload', () => {
     expect(refusal({}, 'ocr', undefined)).toBeUndefined();
     expect(refusal({ workloads: ['ner'] }, 'ocr', undefined)).toMatch(/allow\.workloads/);
     const allow = { images: ['postgres:*', 'ghcr.io/me/*'] };
@@ -79,7 +99,7 @@ describe('allow-lists', () => {
     expect(refusal(allow, 'db', 'ghcrXio/me/a')).toBeDefined();
   });
 
-  it('and caps refuse a container that takes more than is lent', () => {
+  it('and caps refuse a container that needs more than the caps', () => {
     const container = (memoryMiB: number, gpu: boolean): ContainerSpec => ({
       image: 'x:1',
       gpu,
@@ -88,11 +108,13 @@ describe('allow-lists', () => {
       slots: 0,
       network: false,
     });
-    expect(tooMuch({}, container(4_096, true))).toBeUndefined();
-    expect(tooMuch({ memoryMiB: 4_096, cores: 1, vramMiB: 8_192 }, container(4_096, true))).toBeUndefined();
-    expect(tooMuch({ memoryMiB: 4_095 }, container(4_096, false))).toMatch(/4096 MiB .* lends 4095 \(caps\.memoryMiB/);
-    expect(tooMuch({ vramMiB: 0 }, container(64, true))).toMatch(/lends no GPU \(caps\.vramMiB/);
-    expect(tooMuch({ vramMiB: 0 }, container(64, false))).toBeUndefined();
+    expect(exceededCap({}, container(4_096, true))).toBeUndefined();
+    expect(exceededCap({ memoryMiB: 4_096, cores: 1, vramMiB: 8_192 }, container(4_096, true))).toBeUndefined();
+    expect(exceededCap({ memoryMiB: 4_095 }, container(4_096, false))).toMatch(
+      /4096 MiB .* lends 4095 \(caps\.memoryMiB/,
+    );
+    expect(exceededCap({ vramMiB: 0 }, container(64, true))).toMatch(/lends no GPU \(caps\.vramMiB/);
+    expect(exceededCap({ vramMiB: 0 }, container(64, false))).toBeUndefined();
   });
 
   it('leave a service the kinds that are allowed, and stop one that has none', () => {
@@ -143,8 +165,8 @@ it('the policy on the wire is what the protocol takes', () => {
     caps: { cores: 2, memoryMiB: undefined, bandwidthKiBps: 64 },
     allow: { kinds: ['a.b'], images: ['x:*'], workloads: ['ocr'] },
   };
-  expect(check.assert(donorPolicy(defaultPolicy(), see(always)))).toEqual({ paused: false });
-  expect(check.assert(donorPolicy(policy, see(evenings)))).toEqual({
+  expect(check.assert(wirePolicy(defaultPolicy(), evaluate(always)))).toEqual({ paused: false });
+  expect(check.assert(wirePolicy(policy, evaluate(evenings)))).toEqual({
     paused: true,
     reason: expect.stringContaining('outside the hours'),
     windows: evenings.schedule.windows,
@@ -172,7 +194,7 @@ it('a token bucket lets through its rate and a quarter of a second besides', () 
   expect(free.available(1_000)).toBe(25_000);
 });
 
-it('the end of a pause is read as people write it', () => {
+it('the end of a pause is parsed as people write it', () => {
   expect(parseDuration('2h')).toBe(7_200_000);
   expect(parseDuration('1h30m')).toBe(5_400_000);
   for (const wrong of ['', '2', '2 hours', 'h', '0m', '-1h']) expect(() => parseDuration(wrong)).toThrow(/Write 30m/);

@@ -1,4 +1,4 @@
-/** What the terms do to a connected agent; the clock, the owner and the GPU are the test's. */
+/** The effect of the policy on a connected agent; clock, idle time and GPU temperature are the test's. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packPayload } from '@rma/protocol/payload';
@@ -8,27 +8,27 @@ import { HeldRuntime, useFixture } from '../link/support/fixture.js';
 const fixture = useFixture();
 const WAIT = { timeout: 10_000, interval: 20 };
 
-function lent(yaml: string) {
+function withPolicy(yaml: string) {
   const runtime = new HeldRuntime(['echo']);
   const configFile = join(fixture.directory, 'worker.yaml');
   writeFileSync(configFile, yaml);
   const world = { nowMs: Date.parse('2026-01-07T17:59:59Z'), idleMs: 3_600_000, gpuC: 50 };
-  fixture.coordinator.answer = (hello) => (hello.token === 'join-token' ? { id: 'w-lent', credential: 'own' } : {});
+  fixture.coordinator.answer = (hello) => (hello.token === 'join-token' ? { id: 'w-policy', credential: 'own' } : {});
   const agent = fixture.agent({
     runtimes: [runtime],
     configFile,
-    donorSources: {
+    policySources: {
       wallMs: () => world.nowMs,
       idle: () => Promise.resolve({ signal: 'load', idleMs: world.idleMs }),
       load: () => Promise.resolve({ cpu: 0, memoryUsedMiB: 0, gpus: [{ index: 0, temperatureC: world.gpuC }] }),
-      lookMs: 20,
+      measureIntervalMs: 20,
     },
   });
   return { agent, runtime, world };
 }
 
-it('an agent dials when its hours begin, and tells its terms', async () => {
-  const { agent, world } = lent(
+it('an agent dials when its hours begin, and sends its policy', async () => {
+  const { agent, world } = withPolicy(
     'schedule:\n  timeZone: UTC\n  windows:\n    - {days: [wed], from: 18:00, to: 23:00}\n',
   );
   await agent.start();
@@ -39,8 +39,8 @@ it('an agent dials when its hours begin, and tells its terms', async () => {
   expect(session.hello.worker?.policy).toMatchObject({ paused: false, timeZone: 'UTC', windows: [{ from: '18:00' }] });
 });
 
-it('an owner who comes back has the machine at once: what runs is handed back, and the agent disconnects', async () => {
-  const { agent, runtime, world } = lent('onlyWhenIdle: true\ngraceMinutes: 60\n');
+it('when its owner uses the machine, running tasks are handed back at once and the agent disconnects', async () => {
+  const { agent, runtime, world } = withPolicy('onlyWhenIdle: true\ngraceMinutes: 60\n');
   await agent.start();
   const session = await fixture.coordinator.welcomed(1);
   await vi.waitFor(() => expect(agent.online).toBe(true), WAIT);
@@ -61,8 +61,8 @@ it('an owner who comes back has the machine at once: what runs is handed back, a
   expect(again.hello.worker?.draining).toBeUndefined();
 });
 
-it('with a hot GPU it stays connected, takes nothing new, and lets what runs go on', async () => {
-  const { agent, runtime, world } = lent('caps: {gpuTemperatureC: 80}\n');
+it('with a hot GPU it stays connected, takes no new tasks, and lets running ones continue', async () => {
+  const { agent, runtime, world } = withPolicy('caps: {gpuTemperatureC: 80}\n');
   await agent.start();
   const session = await fixture.coordinator.welcomed(1);
   await vi.waitFor(() => expect(agent.online).toBe(true), WAIT);
