@@ -1,8 +1,8 @@
 /** The command line and environment of `rma-worker`. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorMessage } from '@rma/protocol/error';
 import { Check } from '@rma/protocol/check';
+import { errorMessage } from '@rma/protocol/error';
 import { Labels, Name } from '@rma/protocol/task';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AgentOptions } from './agent-options.js';
@@ -17,7 +17,7 @@ import { complaintLines, parseWorkerFile, type WorkerSettings } from './policy/w
 import { defaultStateDir } from './state-dir.js';
 import { VERSION } from './version.js';
 
-/** What the command line says. */
+/** The parsed command line. */
 export interface WorkerOptions {
   readonly agent: Omit<AgentOptions, 'log'>;
   readonly graceMs: number;
@@ -50,74 +50,19 @@ interface Flags {
   readonly logFormat: LogFormat;
 }
 
-/** As the protocol has it for labels. */
+/** The protocol's pattern of label keys. */
 const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const FORMATS: readonly LogFormat[] = ['auto', 'pretty', 'json'];
 
 /**
- * Reads `argv` as `process.argv` has it. `--help`, `--version` and wrong usage print and exit.
- * @throws AgentFault for what only shows on a closer look, such as a token file that is not there
+ * Parses `argv` in the format of `process.argv`. `--help`, `--version` and wrong usage print and exit.
+ * @throws AgentFault for a mistake beyond usage, such as a token file that does not exist
  */
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): WorkerOptions {
-  const command = new Command('rma-worker')
-    .description('Lends this machine to a pool: dials out to its coordinator, runs the tasks that it is given.')
-    .version(VERSION, '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help')
-    .option('--url <URL>', "the coordinator's address, http(s)://HOST:PORT (RMA_URL, COORDINATOR_URL)")
-    .option('--token <TOKEN>', 'a join token, for the first start; it shows in process lists, so better: (RMA_TOKEN)')
-    .option('--token-file <FILE>', 'a file that holds the join token')
-    .option('--state <DIR>', "where this worker's identity and unsent results are kept", defaultStateDir(env))
-    .option('--name <NAME>', "what people call this machine (RMA_NAME; default: the host's name)")
-    .option('--label <KEY=VALUE>', 'a label that tasks can ask for; may be given several times', addLabel)
-    .option(
-      '--handlers <FILE>',
-      "a JavaScript file with one's own handlers: export default { 'my.kind': async (input, context) => output }",
-    )
-    .option(
-      '--only <WORKLOADS>',
-      `run no workloads but these, separated by commas: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}`,
-      list,
-    )
-    .option('--config <FILE>', 'the terms on which this machine is lent (default: worker.yaml in the state directory)')
-    .option(
-      '--endpoint <llm=URL>',
-      'an OpenAI-compatible server whose models to offer, such as llm=http://127.0.0.1:11434/v1; may be given several times',
-      several,
-    )
-    .option('--endpoint-key-env <NAME>', "the variable that holds the endpoints' API key", 'RMA_ENDPOINT_KEY')
-    .option('--endpoint-slots <COUNT>', 'tasks at once on each endpoint (default: 4)', count)
-    .option('--no-detect', 'do not look for Ollama, vLLM and llama.cpp on this machine')
-    .option(
-      '--model <FILE>',
-      "a GGUF file to run, or NAME=FILE to give it a name of one's own; may be given several times",
-      several,
-    )
-    .option('--model-slots <COUNT>', 'tasks at once on each GGUF file (default: 1)', count)
-    .option('--model-context <TOKENS>', 'the longest context of a GGUF file (default: 4096)', count)
-    .option('--engine <ENGINE>', 'the container engine: auto, none, or its URL (DOCKER_HOST)', 'auto')
-    .option(
-      '--allow-image <PATTERN>',
-      'an image that tasks may run (container.run), such as python:3.13-slim or ghcr.io/our-lab/*; may be given several times',
-      (pattern: string, before: string[] = []) => [...before, pattern],
-    )
-    .option('--insecure', 'allow an unencrypted address that is not on this machine (RMA_INSECURE=true)')
-    .option('--grace <SECONDS>', 'how long running tasks may go on after Ctrl-C', seconds, 5)
-    .addOption(new Option('--log-level <LEVEL>', 'how much to tell').choices(LEVELS).default('info'))
-    .addOption(
-      new Option('--log-format <FORMAT>', 'auto: for people in a terminal, JSON elsewhere')
-        .choices(FORMATS)
-        .default('auto'),
-    )
-    .allowExcessArguments(false)
-    .showHelpAfterError('(--help tells all options)')
-    .addHelpText(
-      'after',
-      `${COMMANDS_HELP}\n\nExit status: 0 left as asked, 1 cannot start, 2 another protocol version, 3 token refused or worker revoked.`,
-    );
+  const command = workerCommand(env);
   command.parse([...argv]);
   const flags = command.opts<Flags>();
-
   const configFile = flags.config ?? join(flags.state, 'worker.yaml');
   const { labels, name: fileName, tokenFile, url: fileUrl } = readSettings(configFile, flags.config !== undefined);
   const url = flags.url ?? env.RMA_URL ?? env.COORDINATOR_URL ?? fileUrl;
@@ -126,20 +71,13 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       'no coordinator given. Use --url http(s)://HOST:PORT, RMA_URL, or url in worker.yaml, for example --url http://127.0.0.1:8080',
     );
   }
-  if (flags.token !== undefined && flags.tokenFile !== undefined) {
-    throw new AgentFault('--token and --token-file were both given; one is enough.');
-  }
-  const file = flags.tokenFile ?? (env.RMA_TOKEN === undefined ? tokenFile : undefined);
-  // A token is for the first start only: its file may be gone since.
-  const needed = flags.tokenFile !== undefined || !existsSync(join(flags.state, 'worker.json'));
-  const token = flags.token ?? (file === undefined || !needed ? env.RMA_TOKEN : readToken(file));
   if (flags.label !== undefined) checked(new Check(Labels, '--label'), flags.label);
   const name = flags.name ?? (env.RMA_NAME || undefined);
   if (name !== undefined) checked(new Check(Name, '--name'), name);
   return {
     agent: {
       url,
-      token: token?.trim(),
+      token: joinToken(flags, env, tokenFile),
       stateDir: flags.state,
       name: name ?? fileName,
       labels: flags.label ?? labels,
@@ -158,6 +96,75 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
   };
 }
 
+/** The usage of `rma-worker` without a subcommand. */
+function workerCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command('rma-worker')
+    .description('Lends this machine to a pool: connects to its coordinator and runs the tasks that it dispatches.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .option('--url <URL>', "the coordinator's address, http(s)://HOST:PORT (RMA_URL, COORDINATOR_URL)")
+    .option(
+      '--token <TOKEN>',
+      'a join token, for the first start; visible in process lists, so prefer --token-file (RMA_TOKEN)',
+    )
+    .option('--token-file <FILE>', 'a file that holds the join token')
+    .option('--state <DIR>', "the directory of this worker's identity and unsent results", defaultStateDir(env))
+    .option('--name <NAME>', "the machine's display name (RMA_NAME; default: the host's name)")
+    .option('--label <KEY=VALUE>', 'a label that tasks can require; repeatable', addLabel)
+    .option(
+      '--handlers <FILE>',
+      "a JavaScript file with your own handlers: export default { 'my.kind': async (input, context) => output }",
+    )
+    .option(
+      '--only <WORKLOADS>',
+      `run only these workloads, separated by commas: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}`,
+      list,
+    )
+    .option('--config <FILE>', 'the policy and settings of this machine (default: worker.yaml in the state directory)')
+    .option(
+      '--endpoint <llm=URL>',
+      'an OpenAI-compatible server whose models to offer, such as llm=http://127.0.0.1:11434/v1; repeatable',
+      repeated,
+    )
+    .option('--endpoint-key-env <NAME>', "the variable that holds the endpoints' API key", 'RMA_ENDPOINT_KEY')
+    .option('--endpoint-slots <COUNT>', 'concurrent tasks of each endpoint (default: 4)', count)
+    .option('--no-detect', 'do not detect Ollama, vLLM and llama.cpp on this machine')
+    .option('--model <FILE>', 'a GGUF file to run, or NAME=FILE to give the model a name; repeatable', repeated)
+    .option('--model-slots <COUNT>', 'concurrent tasks of each GGUF file (default: 1)', count)
+    .option('--model-context <TOKENS>', 'the maximum context of a GGUF file (default: 4096)', count)
+    .option('--engine <ENGINE>', 'the container engine: auto, none, or its URL (DOCKER_HOST)', 'auto')
+    .option(
+      '--allow-image <PATTERN>',
+      'an image that tasks may run (container.run), such as python:3.13-slim or ghcr.io/our-lab/*; repeatable',
+      repeated,
+    )
+    .option('--insecure', 'allow an unencrypted address that is not on this machine (RMA_INSECURE=true)')
+    .option('--grace <SECONDS>', 'how long running tasks may continue after Ctrl-C', seconds, 5)
+    .addOption(new Option('--log-level <LEVEL>', 'the lowest level that is logged').choices(LEVELS).default('info'))
+    .addOption(
+      new Option('--log-format <FORMAT>', 'auto: pretty in a terminal, JSON elsewhere')
+        .choices(FORMATS)
+        .default('auto'),
+    )
+    .allowExcessArguments(false)
+    .showHelpAfterError('(--help lists all options)')
+    .addHelpText(
+      'after',
+      `${COMMANDS_HELP}\n\nExit status: 0 left as asked, 1 cannot start, 2 another protocol version, 3 token refused or worker revoked.`,
+    );
+}
+
+/** A token is needed at the first start only: afterwards its file may be missing. */
+function joinToken(flags: Flags, env: NodeJS.ProcessEnv, settingsFile: string | undefined): string | undefined {
+  if (flags.token !== undefined && flags.tokenFile !== undefined) {
+    throw new AgentFault('--token and --token-file were both given; one is enough.');
+  }
+  const file = flags.tokenFile ?? (env.RMA_TOKEN === undefined ? settingsFile : undefined);
+  const needed = flags.tokenFile !== undefined || !existsSync(join(flags.state, 'worker.json'));
+  const token = flags.token ?? (file === undefined || !needed ? env.RMA_TOKEN : readToken(file));
+  return token?.trim();
+}
+
 function llmOptions(flags: Flags, url: string, env: NodeJS.ProcessEnv): LlmOptions {
   const endpoints = flags.endpoint ?? [];
   const key = env[flags.endpointKeyEnv];
@@ -169,7 +176,7 @@ function llmOptions(flags: Flags, url: string, env: NodeJS.ProcessEnv): LlmOptio
       endpoints,
       key: key === '' ? undefined : key,
       slots: flags.endpointSlots,
-      // Who lists what may run is not offered anything else.
+      // --only lists everything that may run, so nothing is detected besides.
       detect: flags.detect && flags.only === undefined,
       coordinator: url,
     }),
@@ -177,7 +184,7 @@ function llmOptions(flags: Flags, url: string, env: NodeJS.ProcessEnv): LlmOptio
   };
 }
 
-function several(text: string, before: readonly string[] = []): string[] {
+function repeated(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
@@ -212,7 +219,7 @@ function seconds(text: string): number {
   return value;
 }
 
-/** @param required it was named, so it has to be there */
+/** @param required whether a missing file is an error: it was named with --config */
 function readSettings(path: string, required: boolean): WorkerSettings {
   if (!required && !existsSync(path)) return {};
   let text: string;
