@@ -1,13 +1,13 @@
 /**
- * The runtimes of the workloads that the coordinator assigned, one each, so that another assignment touches only what it
- * changes. What is withdrawn gets no more tasks at once and is stopped when its last one ended.
+ * The runtimes of the assigned workloads, one each, so that a new assignment affects only the workloads that it changes. A
+ * withdrawn workload gets no more tasks, and its runtime is stopped when the last one has ended.
  */
 import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
 import type { AgentLog } from './log.js';
 import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 
-/** How long tasks of a withdrawn workload may go on. */
+/** How long tasks of a withdrawn workload may continue. */
 const WITHDRAW_MS = 15 * 60_000;
 
 /** One of an assignment's workloads. */
@@ -16,11 +16,11 @@ export type AssignedWorkload = Pick<Assignment['workloads'][number], 'workload' 
 export interface AssignedRuntimesOptions {
   /** @throws Error for a workload that does not exist here */
   create(assigned: AssignedWorkload): Runtime;
-  /** Makes a runtime what is asked for now; false where that takes another one. */
+  /** Makes an existing runtime match the assignment; false where it takes a new one. */
   update(runtime: Runtime, assigned: AssignedWorkload): boolean;
-  /** The list, or what its services say, is another now. */
+  /** The list of runtimes, or the status of a service, changed. */
   changed(): void;
-  /** Resolves once no task runs on it, or after a time. */
+  /** Resolves once no task runs on it, or after the timeout. */
   idle(runtime: Runtime, timeoutMs: number): Promise<unknown>;
   readonly log: AgentLog;
 }
@@ -32,7 +32,7 @@ export class AssignedRuntimes {
   readonly #withdrawn = new Set<Runtime>();
   #stopped = false;
 
-  /** @param fixed run whatever is assigned */
+  /** @param fixed runtimes that do not depend on the assignment */
   constructor(fixed: readonly Runtime[], options: AssignedRuntimesOptions) {
     this.#fixed = [...fixed];
     this.#options = options;
@@ -46,7 +46,7 @@ export class AssignedRuntimes {
     for (const runtime of this.#fixed) this.#start(runtime, 'own');
   }
 
-  /** One more that runs whatever is assigned, from now on. */
+  /** Adds and starts a fixed runtime. */
   addFixed(runtime: Runtime): void {
     if (this.#stopped) return;
     this.#fixed.push(runtime);
@@ -59,8 +59,8 @@ export class AssignedRuntimes {
     if (this.#stopped) return;
     let changed = false;
     for (const [workload, runtime] of this.#assigned) {
-      const still = workloads.find((assigned) => assigned.workload === workload);
-      if (still !== undefined && this.#options.update(runtime, still)) continue;
+      const assigned = workloads.find((candidate) => candidate.workload === workload);
+      if (assigned !== undefined && this.#options.update(runtime, assigned)) continue;
       this.#assigned.delete(workload);
       changed = true;
       void this.#withdraw(workload, runtime);

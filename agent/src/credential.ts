@@ -1,6 +1,6 @@
 /**
- * What this agent presents to its coordinator: the stored credential of its worker first, but never to another
- * coordinator than its own; a join token where there is none.
+ * The token that this agent presents to its coordinator: its worker's stored credential, which is never shown to another
+ * coordinator than the one that issued it, else a join token.
  */
 import { AgentFault } from './fault.js';
 import type { AgentLog } from './log.js';
@@ -9,7 +9,7 @@ import type { StateDir } from './state-dir.js';
 export interface CredentialOptions {
   /** The join token, if one was given. */
   readonly token: string | undefined;
-  /** Which coordinator is dialled; see `Endpoint.identity`. */
+  /** Which coordinator is dialled; see `CoordinatorAddress.identity`. */
   readonly url: string;
   readonly log: AgentLog;
 }
@@ -19,14 +19,14 @@ export class Credential {
   readonly #options: CredentialOptions;
   #usedStored = false;
 
-  /** @throws AgentFault when nothing can be presented there */
+  /** @throws AgentFault when there is no token for this coordinator */
   constructor(state: StateDir, options: CredentialOptions) {
     this.#state = state;
     this.#options = options;
     this.#check();
   }
 
-  /** Whether the token that was presented last was the worker's own. */
+  /** Whether the token presented last was the worker's own credential. */
   get usedStored(): boolean {
     return this.#usedStored;
   }
@@ -38,7 +38,7 @@ export class Credential {
     return stored ?? this.#options.token ?? '';
   }
 
-  /** Keeps what a first join brought. */
+  /** Stores the credential that a first join returned. */
   joined({ id, name, credential }: { id: string; name: string; credential?: string | undefined }): void {
     if (credential === undefined) return;
     this.#state.saveIdentity({ id, credential, url: this.#options.url, name });

@@ -1,4 +1,4 @@
-/** The donor's own language models as runtimes that run whatever is assigned: servers that run already, and GGUF files. */
+/** The donor's own language models as fixed runtimes: inference servers that run already, and GGUF files. */
 import { join } from 'node:path';
 import { EndpointRuntime } from './endpoint-runtime/endpoint.js';
 import type { EndpointSpec } from './endpoint-runtime/endpoint-spec.js';
@@ -12,7 +12,7 @@ export interface LlmOptions {
   readonly models: readonly GgufSpec[];
 }
 
-/** @param stateDir where node-llama-cpp may be installed: in `llama` below it */
+/** @param stateDir node-llama-cpp may be installed in its directory `llama` */
 export function createLlmRuntimes(
   { endpoints, models }: LlmOptions,
   { stateDir, scratch, log }: { readonly stateDir: string; readonly scratch: string; readonly log: AgentLog },
@@ -25,8 +25,8 @@ export function createLlmRuntimes(
 }
 
 /**
- * A server for whoever needs a chat beside the tasks (the answers of `rag.query`): the first healthy endpoint that has a
- * chat model, as it is now; undefined where there is none.
+ * The chat server that embedded handlers may call (for the answers of `rag.query`): the first healthy endpoint that has a
+ * chat model; undefined where there is none at the moment.
  */
 export function chatServerOf(runtimes: readonly Runtime[]): EndpointRuntime['chatServer'] {
   for (const runtime of runtimes) {

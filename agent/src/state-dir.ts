@@ -1,6 +1,6 @@
 /**
- * The agent's state directory: who this worker is (`worker.json`), the key of its first join (`key`), the lock, and the
- * place of the outbox. Secrets are files of mode 0600, written in one step and synced before they are used.
+ * The agent's state directory: the worker's identity (`worker.json`), the key of its first join (`key`), the lock, and the
+ * directories of outbox, scratch and data. Secrets have mode 0600, are replaced by rename, and are synced before use.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -20,7 +20,7 @@ import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from './fault.js';
 import { lockState } from './state-lock.js';
 
-/** Who this worker is, from its first join on. */
+/** The worker's identity in a pool, from its first join on. */
 export interface Identity {
   readonly id: string;
   /** The worker's own token. */
@@ -34,7 +34,7 @@ export interface StateDirLog {
   warn(fields: object, message: string): void;
 }
 
-/** Where the state lives unless `--state` says otherwise. */
+/** The default of `--state`. */
 export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, platform: string = process.platform): string {
   const home = os.homedir();
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'rma-worker');
@@ -42,26 +42,26 @@ export function defaultStateDir(env: NodeJS.ProcessEnv = process.env, platform: 
   return join(env.XDG_STATE_HOME ?? join(home, '.local', 'state'), 'rma-worker');
 }
 
-/** Who the worker of a state directory is, whether or not an agent runs on it. */
+/** The identity stored in a state directory; needs no lock. */
 export function readIdentity(path: string): Identity | undefined {
-  const text = readIfThere(join(path, 'worker.json'));
+  const text = readIfExists(join(path, 'worker.json'));
   return text === undefined ? undefined : parseIdentity(text);
 }
 
 export class StateDir {
   readonly path: string;
-  /** Where handler processes work; empty after `new`, also after an agent that was killed. */
+  /** For temporary files of handler processes; `new` empties it, since a killed agent leaves its own. */
   readonly scratch: string;
-  /** What workloads keep; made by the first that keeps something. */
+  /** For the data of workloads; made by the first that stores something. */
   readonly data: string;
-  /** Makes the first join idempotent. */
+  /** Random; makes the first join idempotent. */
   readonly key: string;
   #identity: Identity | undefined;
   readonly #unlock: () => void;
 
   /**
    * Opens and locks a state directory, and makes what is missing.
-   * @throws AgentFault when it cannot be used, or another agent has it
+   * @throws AgentFault when it cannot be used, or another agent holds the lock
    */
   constructor(path: string, log: StateDirLog) {
     this.path = path;
@@ -74,7 +74,7 @@ export class StateDir {
       throw asFault(error, `cannot use the state directory ${path}`);
     }
     try {
-      // Its processes may be on their way out.
+      // Retries, because processes of a killed agent may still be ending.
       rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 });
       this.key = this.#readKey() ?? this.#makeKey();
       this.#identity = this.#readIdentity(log);
@@ -88,7 +88,7 @@ export class StateDir {
     return this.#identity;
   }
 
-  /** @throws AgentFault when it cannot be written: then the credential must not be used */
+  /** @throws AgentFault when it cannot be written: a credential that is not on disk must not be used */
   saveIdentity(identity: Identity): void {
     try {
       writeSecret(this.path, 'worker.json', `${JSON.stringify(identity, null, 2)}\n`);
@@ -98,7 +98,7 @@ export class StateDir {
     this.#identity = identity;
   }
 
-  /** Puts the identity aside, for a worker that joins another pool from here. */
+  /** Moves the identity aside, so that another pool can be joined from here. */
   retireIdentity(): string | undefined {
     if (this.#identity === undefined) return undefined;
     const aside = join(this.path, `worker.${this.#identity.id}.json`);
@@ -107,7 +107,7 @@ export class StateDir {
     return aside;
   }
 
-  /** This machine is no worker any more: the next start joins anew. `all`: nothing is kept but the donor's own file. */
+  /** Deletes the identity, so that the next start joins anew. `all`: everything but `worker.yaml` is deleted. */
   forget(all: boolean): void {
     const mine = ['worker.json', 'key', 'pause.json', 'outbox', 'scratch'];
     const kept = ['lock', 'worker.yaml', 'control.sock'];
@@ -116,13 +116,13 @@ export class StateDir {
     this.#identity = undefined;
   }
 
-  /** Gives the directory back. */
+  /** Releases the lock. */
   release(): void {
     this.#unlock();
   }
 
   #readKey(): string | undefined {
-    const key = readIfThere(join(this.path, 'key'))?.trim();
+    const key = readIfExists(join(this.path, 'key'))?.trim();
     return key !== undefined && /^[A-Za-z0-9_-]{16,64}$/.test(key) ? key : undefined;
   }
 
@@ -134,7 +134,7 @@ export class StateDir {
 
   #readIdentity(log: StateDirLog): Identity | undefined {
     const file = join(this.path, 'worker.json');
-    const text = readIfThere(file);
+    const text = readIfExists(file);
     if (text === undefined) return undefined;
     const identity = parseIdentity(text);
     if (identity !== undefined) return identity;
@@ -161,7 +161,7 @@ function parseIdentity(text: string): Identity | undefined {
   }
 }
 
-/** In one step, and on disk when this returns. */
+/** Replaces a file by rename; file and directory are synced when this returns. */
 function writeSecret(directory: string, name: string, text: string): void {
   const path = join(directory, name);
   const fresh = `${path}.new`;
@@ -182,7 +182,7 @@ function writeSecret(directory: string, name: string, text: string): void {
   }
 }
 
-function readIfThere(path: string): string | undefined {
+function readIfExists(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

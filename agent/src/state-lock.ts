@@ -1,6 +1,6 @@
 /**
- * Makes sure that one process has a state directory: a file that names the holder by process id and start. A holder that
- * was killed blocks nobody, and neither does another process that got its id since.
+ * The lock of a state directory: a file that names its holder by process id and start time, so that neither a killed holder
+ * nor a later process with its id keeps the lock.
  */
 import { execFileSync } from 'node:child_process';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,21 +9,21 @@ import { AgentFault } from './fault.js';
 
 interface Holder {
   readonly pid: number;
-  /** Tells this process from an earlier or later one of the same id; absent where the system does not say. */
+  /** Start time, which tells processes of one id apart; absent where the system does not report it. */
   readonly started?: string;
 }
 
 const TRIES = 10;
 
 /**
- * Takes the lock and answers how to give it back.
+ * Takes the lock; answers the function that releases it.
  * @throws AgentFault that names the holder
  */
 export function lockState(directory: string): () => void {
   const path = join(directory, 'lock');
   const started = startOf(process.pid);
   const mine = JSON.stringify({ pid: process.pid, ...(started === undefined ? {} : { started }) });
-  // Written aside and then linked: whoever sees the lock sees all of it.
+  // Written to a draft and linked, so that no reader sees half a lock.
   const draft = join(directory, `lock.${process.pid}.${Math.random().toString(36).slice(2)}`);
   writeFileSync(draft, mine, { mode: 0o600 });
   try {
@@ -33,7 +33,7 @@ export function lockState(directory: string): () => void {
       if (held === undefined) continue;
       const holder = holderOf(held);
       if (holder !== undefined && isAlive(holder)) throw taken(directory, holder);
-      takeAway(path, held);
+      removeStale(path, held);
     }
   } finally {
     rmSync(draft, { force: true });
@@ -50,8 +50,8 @@ function taken(directory: string, holder: Holder): AgentFault {
   );
 }
 
-/** Removes a stale lock, and no other: between reading and removing, somebody may have taken it properly. */
-function takeAway(path: string, stale: string): void {
+/** Removes a stale lock. By rename and comparison, because another process may have taken the lock since it was read. */
+function removeStale(path: string, stale: string): void {
   const aside = `${path}.${process.pid}.stale`;
   try {
     renameSync(path, aside);
@@ -71,7 +71,7 @@ function tryLink(from: string, to: string): boolean {
     if (isCode(error, 'EEXIST')) return false;
     if (!isCode(error, 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
   }
-  // A file system without links (exFAT): nearly as good.
+  // A file system without links (exFAT): exclusive creation, in which a reader may see an empty file for a moment.
   try {
     writeFileSync(to, readFileSync(from), { flag: 'wx', mode: 0o600 });
     return true;
@@ -102,7 +102,7 @@ function holderOf(text: string): Holder | undefined {
       ? { pid: Number(value.pid), started: value.started }
       : { pid: Number(value.pid) };
   } catch {
-    // Whatever wrote that, it is no holder.
+    // Not JSON: no holder.
     return undefined;
   }
 }
@@ -117,7 +117,7 @@ function isAlive(holder: Holder): boolean {
   return started === undefined || holder.started === undefined || started === holder.started;
 }
 
-/** What tells a process from others of the same id: on Linux the boot and the clock tick of its start. */
+/** The start time of a process: on Linux the boot id and the clock tick, which clock changes do not affect. */
 function startOf(pid: number): string | undefined {
   try {
     if (process.platform === 'linux') {
@@ -128,10 +128,13 @@ function startOf(pid: number): string | undefined {
       return tick === undefined ? undefined : `${boot}/${tick}`;
     }
     if (process.platform === 'win32') return undefined;
-    const told = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000 }).trim();
-    return told === '' ? undefined : told;
+    const output = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      timeout: 5_000,
+    }).trim();
+    return output === '' ? undefined : output;
   } catch {
-    // The system does not say; the process id has to do.
+    // Not reported by this system, or no such process: then the process id alone decides.
     return undefined;
   }
 }
