@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
-import { errorMessage } from '@rma/protocol/error';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 import { AgentFault } from './fault.js';
 import { lockState } from './state-lock.js';
 
@@ -186,7 +186,7 @@ function readIfExists(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasErrorCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

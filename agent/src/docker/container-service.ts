@@ -6,18 +6,19 @@
 import { errorMessage } from '@rma/protocol/error';
 import { imageRef } from '@rma/protocol/image-pattern';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import { plainLine } from '../plain-line.js';
 import type { LogLine, ServiceState } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import type { ContainerSummary } from './engine/engine-containers.js';
 import { EngineError } from './engine/engine-error.js';
+import { lastLine, linesOf } from './engine/log-frames.js';
 import { type Address, checkHealth } from './health.js';
 import { PullError } from './images.js';
 import { containerName, ofService, specHash, volumeName } from './labels.js';
-import { lastLine, linesOf } from './log-lines.js';
 import { inWords, pauseMs, wait } from './pause.js';
 import { serviceOptions } from './profile.js';
 import type { PullBytes } from './pull-progress.js';
-import { exitReason, plainLine, startReason } from './reasons.js';
+import { exitReason, startReason } from './reasons.js';
 
 const STOP_GRACE_SECONDS = 10;
 const START_SECONDS = 120;

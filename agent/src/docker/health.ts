@@ -1,8 +1,8 @@
 /** One health check of one container: an HTTP request, a connection, or a command inside it. */
 import net from 'node:net';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import { plainLine } from '../plain-line.js';
 import type { Engine } from './engine/engine.js';
-import { plainLine } from './reasons.js';
 
 const CHECK_MS = 5_000;
 const COMMAND_MS = 15_000;

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { errorMessage } from '@rma/protocol/error';
 import { imageRef } from '@rma/protocol/image-pattern';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
+import { plainLine } from '../plain-line.js';
 import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import { EngineError } from './engine/engine-error.js';
@@ -14,7 +15,7 @@ import { type ContainerRunInput, globMatcher } from './job-input.js';
 import { JobLog } from './job-log.js';
 import { ofJobs } from './labels.js';
 import { JOB_DIR, JOB_MOUNT, type JobLimits, jobOptions } from './profile.js';
-import { plainLine, startReason } from './reasons.js';
+import { startReason } from './reasons.js';
 import { packFiles, unpackFiles } from './tar.js';
 
 const MAX_OUTPUT_FILES = 1_000;

@@ -1,4 +1,5 @@
 /** Turns messages of engines into reasons that say what to do. Pure. */
+import { plainLine } from '../plain-line.js';
 
 const GONE_CODES = [
   'ECONNREFUSED',
@@ -18,13 +19,6 @@ export function isGone(code: string | undefined, message: string): boolean {
     (code !== undefined && GONE_CODES.includes(code)) ||
     /socket hang up|aborted|terminated|premature close/i.test(message)
   );
-}
-
-/** One line without control characters, for a service's reason. */
-export function plainLine(text: string, maxLength = 300): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
-  return line.length <= maxLength ? line : `${line.slice(0, maxLength - 1)}…`;
 }
 
 /** Why an image could not be pulled. */

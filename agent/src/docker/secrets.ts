@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorMessage } from '@rma/protocol/error';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 
 type Secrets = Record<string, Record<string, string>>;
 
@@ -42,7 +42,7 @@ export class SecretFile {
     try {
       return JSON.parse(readFileSync(this.#path, 'utf8')) as Secrets;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+      if (hasErrorCode(error, 'ENOENT')) return {};
       throw new Error(
         `${this.#path} cannot be read (${errorMessage(error)}): the passwords of this worker's data volumes are in it`,
       );

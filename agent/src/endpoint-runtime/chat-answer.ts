@@ -3,7 +3,7 @@
  * output. Chunks are OpenAI's deltas: `{ role }`, `{ content }`, `{ tool_calls }`.
  */
 import { TaskError } from '../runtime/runtime.js';
-import { errorDetailOf } from './http.js';
+import { errorDetailOf, record } from './http.js';
 
 /** The output of `llm.chat`. */
 export interface ChatOutput {
@@ -179,10 +179,4 @@ export function timingsOf(startedAtMs: number, firstAtMs: number, endedAtMs: num
 
 function closedCall({ id, name, arguments: args }: OpenCall): ToolCall {
   return { ...(id === undefined ? {} : { id }), type: 'function', function: { name, arguments: args } };
-}
-
-function record(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }

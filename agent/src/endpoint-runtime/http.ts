@@ -132,3 +132,10 @@ export function errorDetailOf(value: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** A value of a server's JSON as a map; undefined for anything else. */
+export function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}

@@ -3,7 +3,7 @@
  * from the name, since the OpenAI API has no field for it.
  */
 import { TaskError } from '../runtime/runtime.js';
-import { askJson, type ServerAddress } from './http.js';
+import { askJson, record, type ServerAddress } from './http.js';
 
 export interface ServedModel {
   readonly name: string;
@@ -126,10 +126,4 @@ function isName(name: string): boolean {
 
 function listOfTexts(value: unknown): string[] | undefined {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined;
-}
-
-function record(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { errorMessage } from '@rma/protocol/error';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 import type { ChatHistoryItem } from 'node-llama-cpp';
 import { TaskError } from '../runtime/runtime.js';
 
@@ -127,7 +127,7 @@ async function importLibrary(packageDir: string): Promise<Library> {
   try {
     return await import('node-llama-cpp');
   } catch (error) {
-    if (!isMissing(error)) throw unusable(error);
+    if (!hasErrorCode(error, 'ERR_MODULE_NOT_FOUND')) throw unusable(error);
   }
   const file = join(packageDir, 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
   if (!existsSync(file)) {
@@ -141,10 +141,6 @@ async function importLibrary(packageDir: string): Promise<Library> {
   } catch (error) {
     throw unusable(error);
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 }
 
 function unusable(error: unknown): TaskError {

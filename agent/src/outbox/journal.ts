@@ -4,6 +4,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync, writevSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { hasErrorCode } from '@rma/protocol/error';
 
 const MAGIC = Buffer.from('RMAOUT1\n');
 const HEADER_BYTES = 8;
@@ -34,7 +35,7 @@ export class Journal {
     try {
       file = readFileSync(path);
     } catch (error) {
-      if (isMissing(error)) return { frames: [] };
+      if (hasErrorCode(error, 'ENOENT')) return { frames: [] };
       throw error;
     }
     return parse(file);
@@ -144,8 +145,4 @@ function parse(file: Buffer): JournalContent {
     at = end;
   }
   return { frames };
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -1,6 +1,6 @@
 /** The commands' end of the control socket: one connection per request. */
 import { connect } from 'node:net';
-import { errorMessage } from '@rma/protocol/error';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 import { type ControlReply, type ControlRequest, controlAddress, controlProof } from './control-address.js';
 
@@ -23,7 +23,7 @@ export async function sendControl(stateDir: string, command: ControlCommand, tim
   try {
     proof = controlProof(stateDir);
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    if (hasErrorCode(error, 'ENOENT')) return undefined;
     throw new AgentFault(
       `cannot read ${stateDir}: ${errorMessage(error)}. Run this as the user that rma-worker runs as, or give its --state DIR.`,
     );
@@ -56,12 +56,8 @@ function exchange(address: string, line: string, timeoutMs: number): Promise<str
     socket.once('end', () => resolve(text));
     socket.once('error', (error) => {
       // No listener: no agent runs, or one that was killed left its socket file behind.
-      if (isCode(error, 'ENOENT', 'ECONNREFUSED')) resolve(undefined);
+      if (hasErrorCode(error, 'ENOENT', 'ECONNREFUSED')) resolve(undefined);
       else reject(new AgentFault(`cannot reach the running rma-worker at ${address}: ${error.message}`));
     });
   });
-}
-
-function isCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

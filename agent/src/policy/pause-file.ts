@@ -1,6 +1,7 @@
 /** `pause.json` in the state directory: whether the donor paused the machine, and until when. It outlives the agent. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasErrorCode } from '@rma/protocol/error';
 import type { Pause } from './availability.js';
 
 const FILE = 'pause.json';
@@ -11,7 +12,7 @@ export function readPause(stateDir: string): Pause | undefined {
   try {
     text = readFileSync(join(stateDir, FILE), 'utf8');
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? undefined : { untilMs: undefined };
+    return hasErrorCode(error, 'ENOENT') ? undefined : { untilMs: undefined };
   }
   try {
     const { untilMs } = JSON.parse(text) as { untilMs?: unknown };

@@ -4,8 +4,8 @@
  * Fields as `nvidia-smi --help-query-gpu` defines them.
  */
 import { type Gpu, type GpuLoad, hardwareLimits } from '@rma/protocol/hardware';
+import { plainLine } from '../plain-line.js';
 import type { RunSmi, SmiAnswer } from './nvidia-smi.js';
-import { plainText } from './plain-text.js';
 
 /** `absent`: the machine has none. `failed`: it has some that cannot be used now. */
 export interface GpuReport {
@@ -61,7 +61,7 @@ export function parseGpus(
   const migIndexes: number[] = [];
   for (const row of rows) {
     const index = Number(row.index);
-    const name = plainText(row.name ?? '', hardwareLimits.nameLength);
+    const name = plainLine(row.name ?? '', hardwareLimits.nameLength);
     const free = amount(row['memory.free']);
     const driver = reported(row.driver_version);
     const uuid = reported(row.uuid);
@@ -79,8 +79,8 @@ export function parseGpus(
       vendor: 'NVIDIA',
       vramMiB: vramMiB ?? 0,
       ...(free !== undefined && { vramFreeMiB: free }),
-      ...(driver !== undefined && { driver: plainText(driver, 64) }),
-      ...(uuid !== undefined && { uuid: plainText(uuid, 96) }),
+      ...(driver !== undefined && { driver: plainLine(driver, 64) }),
+      ...(uuid !== undefined && { uuid: plainLine(uuid, 96) }),
     });
   }
   return { gpus, migIndexes, notes };
@@ -136,7 +136,7 @@ export function parseCudaVersion(output: string): string | undefined {
 // GPUs known to answer [N/A] for their memory because they have none of their own.
 const unifiedMemory = /\b(?:GB10|Orin|Thor|Xavier|Tegra)\b/i;
 
-const note = (text: string) => plainText(text, hardwareLimits.noteLength);
+const note = (text: string) => plainLine(text, hardwareLimits.noteLength);
 
 /** A column's value; `undefined` for `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `ERR!` and the like. */
 function reported(value: string | undefined): string | undefined {
@@ -181,7 +181,7 @@ const remedies: readonly [RegExp, string][] = [
 
 function explain(complaint: string): string {
   const remedy = remedies.find(([pattern]) => pattern.test(complaint))?.[1];
-  return note(`nvidia-smi: ${plainText(complaint, 200)}${remedy === undefined ? '' : ` (${remedy})`}`);
+  return note(`nvidia-smi: ${plainLine(complaint, 200)}${remedy === undefined ? '' : ` (${remedy})`}`);
 }
 
 function unanswered(answer: Exclude<SmiAnswer, { kind: 'done' }>): GpuReport {
@@ -207,8 +207,8 @@ function divide(report: ReturnType<typeof parseGpus>, listing: SmiAnswer): { gpu
     return own.map(({ profile, uuid, vramMiB }) => ({
       ...whole,
       vramMiB,
-      uuid: plainText(uuid, 96),
-      mig: plainText(profile, 32),
+      uuid: plainLine(uuid, 96),
+      mig: plainLine(profile, 32),
     }));
   });
   return { gpus, notes };

@@ -6,12 +6,12 @@
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { errorMessage } from '@rma/protocol/error';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 import { type Hardware, hardwareLimits } from '@rma/protocol/hardware';
+import { plainLine } from '../plain-line.js';
 import { inContainer, type ReadFile } from './cgroup.js';
 import { readGpus } from './gpu.js';
 import { nvidiaSmi, type RunSmi } from './nvidia-smi.js';
-import { plainText } from './plain-text.js';
 import { readSmallFile } from './read-file.js';
 import { cpuModel, graphicsProcessors } from './system.js';
 import { usableOf } from './usable.js';
@@ -48,15 +48,15 @@ export async function probeHardware(options: ProbeOptions): Promise<Hardware> {
   return {
     os: os.platform(),
     arch: os.arch(),
-    hostname: plainText(os.hostname(), 253),
-    cpu: { model: plainText(model, hardwareLimits.nameLength), logicalCores: usable.cores },
+    hostname: plainLine(os.hostname(), 253),
+    cpu: { model: plainLine(model, hardwareLimits.nameLength), logicalCores: usable.cores },
     memory: { totalMiB: usable.memoryMiB },
     disk,
     gpus: gpus.gpus,
     container: inContainer(read, process.env),
     notes: [...usable.notes, ...gpus.notes, ...failures]
       .slice(0, hardwareLimits.notes)
-      .map((note) => plainText(note, hardwareLimits.noteLength)),
+      .map((note) => plainLine(note, hardwareLimits.noteLength)),
   };
 }
 
@@ -85,7 +85,7 @@ async function diskOf(directory: string): Promise<Hardware['disk']> {
       const { bavail, blocks, bsize } = await statfs(at);
       return { freeGiB: gib(bavail * bsize), totalGiB: gib(blocks * bsize) };
     } catch (error) {
-      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const missing = hasErrorCode(error, 'ENOENT');
       if (!missing || at === path.dirname(at)) throw error;
     }
   }

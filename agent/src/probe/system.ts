@@ -5,7 +5,7 @@
 import os from 'node:os';
 import type { Gpu } from '@rma/protocol/hardware';
 import si from 'systeminformation';
-import { plainText } from './plain-text.js';
+import { plainLine } from '../plain-line.js';
 
 /** The processor's name: from Node, which has none on many ARM systems, else from systeminformation. */
 export async function cpuModel(): Promise<string> {
@@ -24,7 +24,7 @@ export async function graphicsProcessors(): Promise<Gpu[]> {
   const { controllers } = await si.graphics();
   return controllers.slice(0, 16).map((controller, index) => ({
     index,
-    name: plainText(controller.model || controller.name || 'unknown', 128),
+    name: plainLine(controller.model || controller.name || 'unknown', 128),
     vendor: shortVendor(`${controller.vendor} ${controller.model}`),
     vramMiB: process.platform === 'linux' ? 0 : Math.max(0, Math.floor(controller.vram ?? 0)),
   }));
@@ -49,5 +49,5 @@ function shortVendor(text: string): string {
   if (/\bamd\b|\bati\b|advanced micro devices/i.test(text)) return 'AMD';
   if (/intel/i.test(text)) return 'Intel';
   if (/apple/i.test(text)) return 'Apple';
-  return plainText(text, 64);
+  return plainLine(text, 64);
 }

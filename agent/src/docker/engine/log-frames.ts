@@ -1,5 +1,12 @@
-/** Demultiplexes a container's log: an engine sends standard output and standard error as frames of one stream. */
+/**
+ * A container's log: demultiplexes the frames in which an engine sends standard output and standard error, and parses lines
+ * with their time. Pure.
+ */
 import type { Readable } from 'node:stream';
+import { plainLine } from '../../plain-line.js';
+import type { LogLine } from '../../runtime/runtime.js';
+
+const MAX_LINE = 2_000;
 
 /** A piece of one of the streams. */
 export interface LogPiece {
@@ -32,4 +39,24 @@ export function splitFrames(bytes: Buffer): LogPiece[] {
     at += 8 + length;
   }
   return pieces;
+}
+
+/** The lines of a log that was requested with times. */
+export function linesOf(pieces: readonly LogPiece[]): LogLine[] {
+  return pieces.flatMap(({ stream, bytes }) =>
+    bytes
+      .toString('utf8')
+      .split('\n')
+      .flatMap((line): LogLine[] => {
+        if (line === '') return [];
+        const space = line.indexOf(' ');
+        const at = space > 0 && /^\d{4}-\d\d-\d\dT/.test(line) ? line.slice(0, space) : '';
+        return [{ at, stream, text: plainLine(at === '' ? line : line.slice(space + 1), MAX_LINE) }];
+      }),
+  );
+}
+
+/** The last line that is not empty. */
+export function lastLine(pieces: readonly LogPiece[]): string {
+  return linesOf(pieces).findLast(({ text }) => text !== '')?.text ?? '';
 }
