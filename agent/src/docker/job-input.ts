@@ -59,20 +59,6 @@ function bytesOf(path: string, content: unknown): Uint8Array {
   throw invalid(`the content of '${path}' is neither bytes nor text`);
 }
 
-/** Whether a path matches one of the globs: `*` and `?` match within a directory, `**` across directories. */
-export function globMatcher(patterns: readonly string[]): (path: string) => boolean {
-  const expressions = patterns.map((pattern) => {
-    const source = pattern
-      .replace(/^\.?\//, '')
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replace(/\*\*\/|\*\*|\*|\?/g, (found) =>
-        found === '**/' ? '(?:.*/)?' : found === '**' ? '.*' : found === '*' ? '[^/]*' : '[^/]',
-      );
-    return new RegExp(`^${source}$`);
-  });
-  return (path) => expressions.some((expression) => expression.test(path));
-}
-
 function invalid(message: string): TaskError {
   return new TaskError('input.invalid', `container.run: ${message}`, false);
 }
