@@ -17,7 +17,7 @@ import { useFixture } from '../agent/link/support/fixture.js';
 import { needs } from '../support/needs.js';
 import { docker, engineUrl, POSTGRES, REDIS } from './support/fixture.js';
 
-const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/main'))), '..', 'bin', 'rma-worker.js');
+const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/cli/main'))), '../..', 'bin', 'rma-worker.js');
 
 describe('an agent with a container engine', { ...needs('docker'), timeout: 120_000 }, () => {
   const fixture = useFixture();

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AgentStatus } from '@rma/agent/policy/status';
+import type { AgentStatus } from '@rma/agent/control/status';
 import { type Client, connect, type TaskView, type WorkerView } from '@rma/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startTestCoordinator, type TestCoordinator } from '../../support/coordinator.js';

@@ -5,20 +5,20 @@
 import type { Hardware } from '@rma/protocol/hardware';
 import type { Assignment } from '@rma/protocol/worker';
 import type { ContainerSpec, Engine } from '@rma/protocol/workload';
-import type { AgentOptions } from './agent-options.js';
+import type { AgentOptions } from '../agent-options.js';
+import { type Containers, findContainers } from '../docker/containers.js';
+import { DockerRuntime } from '../docker/runtime.js';
+import { createEmbeddedRuntime } from '../embedded/runtime.js';
+import { openAiContainers } from '../endpoint-runtime/container-models.js';
+import type { Link } from '../link/link.js';
+import type { AgentLog } from '../log.js';
+import { refusal } from '../policy/allow-list.js';
+import { capHardware, embeddedSlots, exceededCap } from '../policy/caps.js';
+import type { PolicyMonitor } from '../policy/policy-monitor.js';
+import type { Execution, PurgeOptions, Runtime, ServiceStatus } from '../runtime/runtime.js';
+import type { StateDir } from '../state/state-dir.js';
 import { AssignedRuntimes, type AssignedWorkload } from './assigned-runtimes.js';
-import { type Containers, findContainers } from './docker/containers.js';
-import { DockerRuntime } from './docker/runtime.js';
-import { createEmbeddedRuntime } from './embedded/runtime.js';
-import { openAiContainers } from './endpoint-runtime/container-models.js';
-import type { Link } from './link/link.js';
 import { chatServerOf, createLlmRuntimes } from './llm-runtimes.js';
-import type { AgentLog } from './log.js';
-import { refusal } from './policy/allow-list.js';
-import { capHardware, embeddedSlots, exceededCap } from './policy/caps.js';
-import type { PolicyMonitor } from './policy/policy-monitor.js';
-import type { Execution, PurgeOptions, Runtime, ServiceStatus } from './runtime/runtime.js';
-import type { StateDir } from './state-dir.js';
 
 export interface WorkerRuntimesOptions {
   readonly agent: Pick<

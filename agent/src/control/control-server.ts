@@ -4,7 +4,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { errorMessage } from '@rma/protocol/error';
 import type { AgentLog } from '../log.js';
-import type { StateDir } from '../state-dir.js';
+import type { StateDir } from '../state/state-dir.js';
 import {
   type ControlReply,
   type ControlRequest,

@@ -17,7 +17,7 @@ import {
 import os from 'node:os';
 import { join } from 'node:path';
 import { errorMessage, hasErrorCode } from '@rma/protocol/error';
-import { AgentFault } from './fault.js';
+import { AgentFault } from '../fault.js';
 import { lockState } from './state-lock.js';
 
 /** The worker's identity in a pool, from its first join on. */

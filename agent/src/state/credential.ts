@@ -2,8 +2,8 @@
  * The token that this agent presents to its coordinator: its worker's stored credential, which is never shown to another
  * coordinator than the one that issued it, else a join token.
  */
-import { AgentFault } from './fault.js';
-import type { AgentLog } from './log.js';
+import { AgentFault } from '../fault.js';
+import type { AgentLog } from '../log.js';
 import type { StateDir } from './state-dir.js';
 
 export interface CredentialOptions {

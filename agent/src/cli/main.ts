@@ -1,16 +1,16 @@
 /** `rma-worker`: runs a subcommand, or one agent until it ends or a signal comes. Its log is on standard error. */
-import { AgentFault, EXIT } from './fault.js';
-import { createLog } from './log.js';
+import { AgentFault, EXIT } from '../fault.js';
+import { createLog } from '../log.js';
+import { writeTemplate } from '../policy/template.js';
+import { isSubcommand } from './command-names.js';
 import { readOptions, type WorkerOptions } from './options.js';
-import { isSubcommand } from './policy/command-names.js';
-import { writeTemplate } from './policy/template.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function run(options: WorkerOptions): Promise<number> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
   const interactive = options.logFormat === 'pretty' || (options.logFormat === 'auto' && process.stderr.isTTY === true);
-  const { createAgent } = await import('./agent.js');
+  const { createAgent } = await import('../agent.js');
   const agent = createAgent({ ...options.agent, log, interactive });
   const { configFile } = options.agent;
   if (configFile !== undefined && writeTemplate(configFile))
@@ -33,7 +33,7 @@ async function run(options: WorkerOptions): Promise<number> {
 
 try {
   const exitStatus = isSubcommand(process.argv)
-    ? await (await import('./policy/commands.js')).runSubcommand(process.argv, process.env)
+    ? await (await import('./commands.js')).runSubcommand(process.argv, process.env)
     : await run(readOptions(process.argv, process.env));
   process.exit(exitStatus);
 } catch (error) {

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrorCode } from '@rma/protocol/error';
-import { AgentFault } from './fault.js';
+import { AgentFault } from '../fault.js';
 
 interface Holder {
   readonly pid: number;

@@ -5,17 +5,17 @@ import { Check } from '@rma/protocol/check';
 import { errorMessage } from '@rma/protocol/error';
 import { Labels, Name } from '@rma/protocol/task';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { AgentOptions } from './agent-options.js';
-import { EMBEDDED_WORKLOADS } from './embedded/workloads.js';
-import { endpointSpecs } from './endpoint-runtime/endpoint-spec.js';
-import { AgentFault } from './fault.js';
-import { ggufSpecs } from './gguf-runtime/gguf-spec.js';
-import type { LlmOptions } from './llm-runtimes.js';
-import type { LogFormat } from './log.js';
-import { COMMANDS_HELP } from './policy/command-names.js';
-import { complaintLines, parseWorkerFile, type WorkerSettings } from './policy/worker-file.js';
-import { defaultStateDir } from './state-dir.js';
-import { VERSION } from './version.js';
+import type { AgentOptions } from '../agent-options.js';
+import { EMBEDDED_WORKLOADS } from '../embedded/workloads.js';
+import { endpointSpecs } from '../endpoint-runtime/endpoint-spec.js';
+import { AgentFault } from '../fault.js';
+import { ggufSpecs } from '../gguf-runtime/gguf-spec.js';
+import type { LogFormat } from '../log.js';
+import { complaintLines, parseWorkerFile, type WorkerSettings } from '../policy/worker-file.js';
+import type { LlmOptions } from '../runtimes/llm-runtimes.js';
+import { defaultStateDir } from '../state/state-dir.js';
+import { VERSION } from '../version.js';
+import { COMMANDS_HELP } from './command-names.js';
 
 /** The parsed command line. */
 export interface WorkerOptions {

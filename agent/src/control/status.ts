@@ -1,9 +1,9 @@
 /** The status of a running agent: built by the agent, printed by `rma-worker status` as JSON or as text. */
 import type { Assignment, Service } from '@rma/protocol/worker';
-import type { Availability } from './availability.js';
-import { timeText } from './human-time.js';
-import type { PolicyMonitor } from './policy-monitor.js';
-import type { AllowLists, Caps } from './worker-file.js';
+import type { Availability } from '../policy/availability.js';
+import { timeText } from '../policy/human-time.js';
+import type { PolicyMonitor } from '../policy/policy-monitor.js';
+import type { AllowLists, Caps } from '../policy/worker-file.js';
 
 /** Each availability's name in the JSON. */
 const STATUS_STATES = { available: 'open', draining: 'holding', unavailable: 'closed' } as const;

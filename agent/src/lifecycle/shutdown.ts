@@ -2,9 +2,9 @@
  * Orderly ends of a session: `drain` takes no new tasks, lets running ones finish within a grace, cancels the rest and sends
  * all results; `leavePool` does the same and has the worker's credential revoked.
  */
-import type { Link } from './link/link.js';
-import type { AgentLog } from './log.js';
-import type { AvailabilityController } from './policy/availability-controller.js';
+import type { Link } from '../link/link.js';
+import type { AgentLog } from '../log.js';
+import type { AvailabilityController } from '../policy/availability-controller.js';
 
 /** How long cancelled tasks may take to end; a runtime kills after a second. */
 const CANCEL_MS = 3_000;

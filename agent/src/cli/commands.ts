@@ -2,17 +2,17 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import type { LeaveReply } from '../control/control-address.js';
+import { sendControl } from '../control/control-client.js';
+import { type AgentStatus, statusText } from '../control/status.js';
 import { AgentFault } from '../fault.js';
 import { createLog } from '../log.js';
-import { defaultStateDir, readIdentity } from '../state-dir.js';
+import { parseDuration, parseUntil, timeText } from '../policy/human-time.js';
+import { readPause, writePause } from '../policy/pause-file.js';
+import { localTimeZone } from '../policy/schedule.js';
+import { writeTemplate } from '../policy/template.js';
+import { defaultStateDir, readIdentity } from '../state/state-dir.js';
 import type { SubcommandName } from './command-names.js';
-import type { LeaveReply } from './control-address.js';
-import { sendControl } from './control-client.js';
-import { parseDuration, parseUntil, timeText } from './human-time.js';
-import { readPause, writePause } from './pause-file.js';
-import { localTimeZone } from './schedule.js';
-import { type AgentStatus, statusText } from './status.js';
-import { writeTemplate } from './template.js';
 
 /** @returns the exit status @throws AgentFault */
 export async function runSubcommand(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
