@@ -1,5 +1,5 @@
 #!/bin/sh
-# `docker run IMAGE --name attic` means `rma-worker --name attic`; another first word is the command to run.
+# Arguments that begin with a dash go to rma-worker (`docker run IMAGE --name attic`); anything else is a command to run.
 set -eu
 case "${1-}" in
   '' | -*) exec rma-worker "$@" ;;

@@ -1,13 +1,13 @@
 /**
- * The worker images' health check: whether the agent is on line at its pool; where no agent runs, what the task server
- * answers. Prints the reason, which `docker inspect` shows.
+ * The health check of the worker images: whether the agent is online, by its status file; without an agent, whether the
+ * task server is healthy. Prints the reason, which `docker inspect` shows.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const presence = join(process.env.XDG_STATE_HOME ?? '/var/lib', 'rma-worker', 'presence.json');
-if (existsSync(presence)) {
-  const { state, why, since } = JSON.parse(readFileSync(presence, 'utf8'));
+const statusFile = join(process.env.XDG_STATE_HOME ?? '/var/lib', 'rma-worker', 'presence.json');
+if (existsSync(statusFile)) {
+  const { state, why, since } = JSON.parse(readFileSync(statusFile, 'utf8'));
   console.log(`${state} since ${since}${why ? `: ${why}` : ''}`);
   process.exit(state === 'online' ? 0 : 1);
 }

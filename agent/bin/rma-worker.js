@@ -6,7 +6,7 @@ const at = (path) => new URL(path, import.meta.url);
 const time = (path) => statSync(at(path), { throwIfNoEntry: false })?.mtimeMs ?? -1;
 
 const bundle = '../dist/bundle/rma-worker.js';
-const compiled = '../dist/main.js';
+const compiled = '../dist/cli/main.js';
 const compiledAt = Math.max(time('../tsconfig.tsbuildinfo'), time('../../protocol/tsconfig.tsbuildinfo'));
 const main = time(bundle) > compiledAt ? bundle : compiled;
 if (time(main) < 0) {

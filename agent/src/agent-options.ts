@@ -1,10 +1,10 @@
-/** What an agent is told at its making: where the pool is, who it says it is, what it runs, and what stands in for the machine. */
+/** The options of an agent: its coordinator, its identity, what it runs, and replacements for the machine's own sources. */
 import type { Hardware, LoadSample } from '@rma/protocol/hardware';
 import type { Labels } from '@rma/protocol/task';
-import type { LlmOptions } from './llm-runtimes.js';
 import type { AgentLog } from './log.js';
-import type { DonorSources } from './policy/donor.js';
+import type { PolicySources } from './policy/policy-monitor.js';
 import type { Runtime } from './runtime/runtime.js';
+import type { LlmOptions } from './runtimes/llm-runtimes.js';
 
 export interface AgentOptions {
   /** `http(s)://HOST:PORT` or `ws(s)://HOST:PORT`. */
@@ -16,7 +16,7 @@ export interface AgentOptions {
   /** Default: the host's name. */
   readonly name?: string | undefined;
   readonly labels?: Labels | undefined;
-  /** A JavaScript file with one's own handlers. */
+  /** A JavaScript file with the donor's own handlers. */
   readonly handlersFile?: string | undefined;
   /** Servers and GGUF files of the donor's that serve language models; they run whatever is assigned. */
   readonly llm?: LlmOptions | undefined;
@@ -24,25 +24,25 @@ export interface AgentOptions {
   readonly only?: readonly string[] | undefined;
   /** The container engine: `auto` (the default), `none`, or its URL. */
   readonly engine?: string | undefined;
-  /** How often an engine that is not there is looked for again, ms. Default 20,000. */
-  readonly engineLookMs?: number | undefined;
-  /** Images that tasks of kind `container.run` may use, besides `jobs.images` of `worker.yaml`; `*` stands for any text. */
+  /** Interval of the search for an engine while there is none. Default 20,000. */
+  readonly engineSearchMs?: number | undefined;
+  /** Patterns of images that `container.run` may use, besides `jobs.images` of `worker.yaml`. */
   readonly allowImages?: readonly string[] | undefined;
   /** Allows an address without encryption that is not this machine. */
   readonly insecure?: boolean | undefined;
-  /** The donor's `worker.yaml`, watched; none: lent always and wholly. */
+  /** The donor's `worker.yaml`, watched; absent: always available, without caps or allow-lists. */
   readonly configFile?: string | undefined;
-  /** Take orders from `rma-worker pause` and the like; default: no. */
+  /** Whether to listen on the control socket (`rma-worker pause` and the like); default: no. */
   readonly control?: boolean | undefined;
-  /** Where the facts for the donor's terms come from, in place of the machine. */
-  readonly donorSources?: Partial<DonorSources> | undefined;
+  /** Where the conditions of the policy are measured, in place of the machine. */
+  readonly policySources?: Partial<PolicySources> | undefined;
   readonly log?: AgentLog | undefined;
-  /** Whether a person reads the log as it comes: then each task gets a line. */
-  readonly people?: boolean | undefined;
+  /** Whether a person watches the log: then each task is logged at level info. */
+  readonly interactive?: boolean | undefined;
   /** Run these, whatever is assigned, in place of the built-in workloads. */
   readonly runtimes?: readonly Runtime[] | undefined;
-  /** What to say of the machine, in place of looking. */
+  /** The machine's hardware, in place of probing it. */
   readonly hardware?: Hardware | undefined;
-  /** The machine's load, every 5 s; false: don't tell. */
+  /** Samples the machine's load, every 5 s; false: no samples are sent. */
   readonly sample?: (() => Promise<LoadSample>) | false | undefined;
 }

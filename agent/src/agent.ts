@@ -1,6 +1,6 @@
 /**
- * The agent as a whole: the state directory, the runtimes that the coordinator assigned, and the link to it. `rma-worker`
- * is a shell around this; tests and benchmarks use it in their own process.
+ * The agent as a library: composes state directory, policy, runtimes, link and control socket, and owns their start and end.
+ * `rma-worker` is a shell around it; tests and benchmarks run it in their own process.
  */
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
@@ -8,47 +8,48 @@ import { hardwareLimits } from '@rma/protocol/hardware';
 import type { Labels } from '@rma/protocol/task';
 import type { Assignment, Available } from '@rma/protocol/worker';
 import type { AgentOptions } from './agent-options.js';
-import { type AgentEnd, Announcements, type Teller } from './announcements.js';
+import type { LeaveReply } from './control/control-address.js';
+import { type ControlHandlers, ControlServer, type LeaveOptions } from './control/control-server.js';
+import { type AgentStatus, agentStatus } from './control/status.js';
 import { type CoordinatorAddress, parseCoordinatorAddress } from './coordinator-address.js';
-import { Credential } from './credential.js';
 import { AgentFault, EXIT } from './fault.js';
-import { Leaving } from './leaving.js';
+import { type AgentEnd, PoolLog, type PoolLogContext } from './lifecycle/pool-log.js';
+import { Shutdown } from './lifecycle/shutdown.js';
 import { Link } from './link/link.js';
 import type { LinkEvents } from './link/link-options.js';
 import type { SessionEnd } from './link/session.js';
-import { type AgentLog, silentLog, TaskLines } from './log.js';
+import { type AgentLog, silentLog, TaskLog } from './log.js';
 import { availableWorkloads, offered } from './offer.js';
 import { BlobFiles } from './outbox/blob-files.js';
 import { Outbox } from './outbox/outbox.js';
 import { admitted } from './policy/allow-list.js';
-import { type ControlOrders, ControlServer, type DepartOptions, type Departure } from './policy/control-server.js';
-import { Donor } from './policy/donor.js';
-import { Lender } from './policy/lender.js';
-import { type AgentStatus, describeAgent } from './policy/status.js';
-import { capHardware } from './policy/terms.js';
-import { Presence } from './presence.js';
+import { AvailabilityController } from './policy/availability-controller.js';
+import { capHardware } from './policy/caps.js';
+import { PolicyMonitor } from './policy/policy-monitor.js';
 import { sampleLoad } from './probe/load.js';
 import { probeHardware } from './probe/probe.js';
-import { defaultStateDir, StateDir } from './state-dir.js';
+import { WorkerRuntimes } from './runtimes/worker-runtimes.js';
+import { Credential } from './state/credential.js';
+import { defaultStateDir, StateDir } from './state/state-dir.js';
+import { StatusFile } from './state/status-file.js';
 import { VERSION } from './version.js';
-import { WorkerRuntimes } from './worker-runtimes.js';
 
 const GRACE_MS = 5_000;
 
 export interface Agent {
-  /** Resolves once it dials. @throws AgentFault when it cannot start: wrong options, a state directory in use */
+  /** Resolves once it dials. @throws AgentFault when it cannot start: wrong options, a state directory that is in use */
   start(): Promise<void>;
-  /** Takes no new tasks, lets running ones end for `graceMs` (default 5,000), cancels the rest, tells all results, leaves. */
+  /** Takes no new tasks, lets running ones finish for `graceMs` (default 5,000), cancels the rest, sends all results, ends. */
   drain(graceMs?: number): Promise<void>;
   /** Leaves the pool for good: drains, has the credential revoked, and removes what the worker kept on this machine. */
-  depart(options: DepartOptions): Promise<Departure>;
+  leavePool(options: LeaveOptions): Promise<LeaveReply>;
   status(): AgentStatus;
-  /** Leaves at once; unacknowledged results stay in the outbox. */
+  /** Ends at once; unacknowledged results stay in the outbox. */
   stop(): Promise<void>;
-  /** Resolves when it has ended, with everything that it had started. */
+  /** Resolves when the agent and everything that it started have ended. */
   readonly ended: Promise<AgentEnd>;
   readonly online: boolean;
-  /** Who it is, once it has joined. */
+  /** Its identity, once it has joined. */
   readonly worker: { readonly id: string; readonly name: string } | undefined;
   /** Results that the coordinator has not acknowledged. */
   readonly unacknowledged: number;
@@ -63,25 +64,25 @@ class LocalAgent implements Agent {
   readonly ended: Promise<AgentEnd>;
   readonly #options: AgentOptions;
   readonly #log: AgentLog;
-  readonly #taskLines: TaskLines;
-  readonly #announcements: Announcements;
+  readonly #taskLog: TaskLog;
+  readonly #poolLog: PoolLog;
   readonly #instance = randomBytes(12).toString('base64url');
   #state: StateDir | undefined;
-  #presence: Presence | undefined;
+  #statusFile: StatusFile | undefined;
   #credential: Credential | undefined;
-  #donor: Donor | undefined;
+  #monitor: PolicyMonitor | undefined;
   #outbox: Outbox | undefined;
   #runtimes: WorkerRuntimes | undefined;
   #link: Link | undefined;
-  #lender: Lender | undefined;
-  #leaving: Leaving | undefined;
+  #availability: AvailabilityController | undefined;
+  #shutdown: Shutdown | undefined;
   #control: ControlServer | undefined;
   #assignment: Assignment | undefined;
   #onlineSinceMs: number | undefined;
   #draining: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
-  /** Set once the worker has left for good: also the data of services? */
+  /** Set once the worker has left the pool: whether the data of services is removed, too. */
   #purge: boolean | undefined;
   #resolveRemoved: () => void = () => undefined;
   readonly #removed = new Promise<void>((resolve) => {
@@ -91,8 +92,8 @@ class LocalAgent implements Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLog();
-    this.#taskLines = new TaskLines(this.#log, options.people === true);
-    this.#announcements = new Announcements(this.#log, this.#teller());
+    this.#taskLog = new TaskLog(this.#log, options.interactive === true);
+    this.#poolLog = new PoolLog(this.#log, this.#logContext());
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -118,7 +119,7 @@ class LocalAgent implements Agent {
     const available = runtimes === undefined ? availableWorkloads(only) : [];
     const state = new StateDir(this.#options.stateDir ?? defaultStateDir(), this.#log);
     this.#state = state;
-    this.#presence = new Presence(state.path, this.#log);
+    this.#statusFile = new StatusFile(state.path, this.#log);
     try {
       await this.#begin(state, address, available);
     } catch (error) {
@@ -127,31 +128,20 @@ class LocalAgent implements Agent {
     }
   }
 
-  /** Makes its parts, from the ground up, and dials; stops in between where it was told to end. */
+  /** Makes its parts, each from those before it, and dials. Gives up in between where `drain` or `stop` was called. */
   async #begin(state: StateDir, address: CoordinatorAddress, available: readonly Available[]): Promise<void> {
     const log = this.#log;
-    const { token, configFile, donorSources, control } = this.#options;
+    const { token, url, configFile, policySources, control } = this.#options;
     const credential = new Credential(state, { token, url: address.identity, log });
     this.#credential = credential;
-    const changed = (): void => this.#termsChanged();
-    const donor = new Donor({ stateDir: state.path, configFile, log, changed, sources: donorSources });
-    this.#donor = donor;
+    const changed = (): void => this.#policyChanged();
+    const monitor = new PolicyMonitor({ stateDir: state.path, configFile, log, changed, sources: policySources });
+    this.#monitor = monitor;
     const outbox = new Outbox(state.path, log);
     this.#outbox = outbox;
-    const blobs = new BlobFiles(state.path, (error) => this.#announcements.diskFailed(error));
+    const blobs = new BlobFiles(state.path, (error) => this.#poolLog.diskFailed(error));
     const hardware = this.#options.hardware ?? (await probeHardware({ stateDir: state.path }));
-    const runtimes = new WorkerRuntimes({
-      agent: this.#options,
-      donor,
-      state,
-      log,
-      changed: (list) => this.#announcements.services(list),
-      engineFound: (engine) => {
-        this.#lender?.found(engine);
-        this.#termsChanged();
-      },
-      worker: () => this.worker?.id,
-    });
+    const runtimes = this.#createRuntimes(state, monitor);
     this.#runtimes = runtimes;
     await runtimes.prepare(hardware);
     if (this.#ending !== undefined) return;
@@ -162,12 +152,12 @@ class LocalAgent implements Agent {
         key: state.key,
         instance: this.#instance,
         ...this.#introduction(),
-        hardware: capHardware(hardware, donor.policy.caps),
-        available: offered(available, donor.policy.allow),
-        policy: lender.policy,
+        hardware: capHardware(hardware, monitor.policy.caps),
+        available: offered(available, monitor.policy.allow),
+        policy: availability.policy,
         ...(runtimes.engine === undefined ? {} : { engine: runtimes.engine }),
       }),
-      admit: (status) => admitted(status, donor.policy.allow),
+      admit: (status) => admitted(status, monitor.policy.allow),
       version: VERSION,
       outbox,
       blobs,
@@ -176,18 +166,39 @@ class LocalAgent implements Agent {
       events: this.#events(),
     });
     this.#link = link;
-    const lender: Lender = new Lender({ donor, link, log, closed: () => runtimes.rest() });
-    this.#lender = lender;
-    const { url } = this.#options;
-    this.#leaving = new Leaving({ link, lender, log, url, online: () => this.online, worker: () => this.worker?.id });
+    const availability: AvailabilityController = new AvailabilityController({
+      monitor,
+      link,
+      log,
+      disconnected: () => runtimes.withdrawAll(),
+    });
+    this.#availability = availability;
+    const online = (): boolean => this.online;
+    const worker = (): string | undefined => this.worker?.id;
+    this.#shutdown = new Shutdown({ link, availability, log, url, online, worker });
     runtimes.start(link);
-    if (control === true) this.#control = await ControlServer.listen(state, this.#orders(), log);
+    if (control === true) this.#control = await ControlServer.listen(state, this.#controlHandlers(), log);
     if (this.#ending !== undefined) {
       await this.#control?.close();
       return;
     }
-    donor.start();
-    lender.start();
+    monitor.start();
+    availability.start();
+  }
+
+  #createRuntimes(state: StateDir, monitor: PolicyMonitor): WorkerRuntimes {
+    return new WorkerRuntimes({
+      agent: this.#options,
+      monitor,
+      state,
+      log: this.#log,
+      changed: (list) => this.#poolLog.services(list),
+      engineFound: (engine) => {
+        this.#availability?.engineFound(engine);
+        this.#policyChanged();
+      },
+      worker: () => this.worker?.id,
+    });
   }
 
   #introduction(): { readonly name: string; readonly labels?: Labels } {
@@ -201,40 +212,40 @@ class LocalAgent implements Agent {
       assigned: (assignment) => this.#assigned(assignment),
       lost: (lost) => {
         this.#onlineSinceMs = undefined;
-        this.#presence?.tell('offline', `no connection to ${this.#options.url}: ${lost.why}`);
-        this.#announcements.lost(lost);
+        this.#statusFile?.write('offline', `no connection to ${this.#options.url}: ${lost.why}`);
+        this.#poolLog.connectionLost(lost);
       },
       ended: (end) => this.#sessionEnded(end),
       failed: (error) => this.#failed(error),
-      started: (attempt) => this.#taskLines.started(attempt.dispatch?.kind ?? '', attempt.task),
+      started: (attempt) => this.#taskLog.started(attempt.dispatch?.kind ?? '', attempt.task),
     };
   }
 
   #assigned(assignment: Assignment): void {
     this.#onlineSinceMs ??= Date.now();
     this.#assignment = assignment;
-    this.#presence?.tell('online');
-    this.#announcements.assigned(assignment);
+    this.#statusFile?.write('online');
+    this.#poolLog.assigned(assignment);
     this.#runtimes?.run(assignment);
   }
 
-  #termsChanged(): void {
-    this.#lender?.changed();
+  #policyChanged(): void {
+    this.#availability?.changed();
     this.#link?.servicesChanged();
     if (this.online) this.#runtimes?.run(this.#assignment);
   }
 
-  #orders(): ControlOrders {
+  #controlHandlers(): ControlHandlers {
     return {
       status: () => this.status(),
-      pause: (untilMs) => this.#donor?.setPause({ untilMs }),
-      resume: () => this.#donor?.setPause(undefined),
-      leave: (options) => this.depart(options),
+      pause: (untilMs) => this.#monitor?.setPause({ untilMs }),
+      resume: () => this.#monitor?.setPause(undefined),
+      leave: (options) => this.leavePool(options),
     };
   }
 
   status(): AgentStatus {
-    return describeAgent({
+    return agentStatus({
       url: this.#options.url,
       stateDir: this.#state?.path ?? '',
       configFile: this.#options.configFile,
@@ -245,11 +256,11 @@ class LocalAgent implements Agent {
       services: this.#link?.services ?? [],
       tasks: this.#link?.unfinished ?? 0,
       unacknowledged: this.unacknowledged,
-      donor: this.#donor,
+      monitor: this.#monitor,
     });
   }
 
-  #teller(): Teller {
+  #logContext(): PoolLogContext {
     const agent = this;
     return {
       url: this.#options.url,
@@ -271,19 +282,19 @@ class LocalAgent implements Agent {
   }
 
   async #drain(graceMs: number): Promise<void> {
-    if (this.#ending === undefined) await this.#leaving?.drain(graceMs);
+    if (this.#ending === undefined) await this.#shutdown?.drain(graceMs);
     await this.#finish({ exitStatus: EXIT.done });
   }
 
-  async depart({ purge, graceMs = GRACE_MS }: DepartOptions): Promise<Departure> {
+  async leavePool({ purge, graceMs = GRACE_MS }: LeaveOptions): Promise<LeaveReply> {
     const worker = this.worker?.id;
-    if (this.#leaving === undefined || this.#ending !== undefined || this.#draining !== undefined)
+    if (this.#shutdown === undefined || this.#ending !== undefined || this.#draining !== undefined)
       throw new AgentFault('the agent is ending already; try again once it has ended');
-    const told = await this.#leaving.depart(graceMs);
+    const confirmed = await this.#shutdown.leavePool(graceMs);
     this.#purge = purge;
     void this.#finish({ exitStatus: EXIT.done });
     await this.#removed;
-    return { worker, told };
+    return { worker, told: confirmed };
   }
 
   async stop(): Promise<void> {
@@ -292,9 +303,9 @@ class LocalAgent implements Agent {
   }
 
   #sessionEnded(end: SessionEnd): void {
-    if (end.cause === 'left' || (this.#leaving?.departing === true && end.close !== 'unsupported_version'))
-      this.#leaving?.left();
-    else void this.#finish(this.#announcements.explain(end));
+    if (end.cause === 'left' || (this.#shutdown?.leavingPool === true && end.close !== 'unsupported_version'))
+      this.#shutdown?.sessionClosed();
+    else void this.#finish(this.#poolLog.explainRefusal(end));
   }
 
   #failed(error: unknown): void {
@@ -312,13 +323,13 @@ class LocalAgent implements Agent {
   }
 
   async #close(end: AgentEnd): Promise<void> {
-    this.#lender?.stop();
-    this.#donor?.stop();
+    this.#availability?.stop();
+    this.#monitor?.stop();
     await this.#runtimes?.stop();
     if (this.#purge !== undefined) await this.#runtimes?.purge({ volumes: this.#purge });
     this.#link?.close();
     this.#outbox?.close();
-    this.#presence?.remove();
+    this.#statusFile?.remove();
     if (this.#purge !== undefined) this.#state?.forget(this.#purge);
     this.#resolveRemoved();
     await this.#control?.close();

@@ -1,17 +1,17 @@
-/** The coordinator's address: from what people write to what is dialled. */
+/** The coordinator's address: parses what the donor gives into the URL that is dialled. */
 import { SOCKET_PATH } from '@rma/protocol/version';
 import { AgentFault } from './fault.js';
 
 export interface CoordinatorAddress {
-  /** What is dialled: ws: or wss:, with the path. */
+  /** The WebSocket endpoint: ws: or wss:, with the path. */
   readonly socketUrl: string;
-  /** The same for all ways to write one address; kept with the credential. */
+  /** The address in canonical form; stored with the credential to tell coordinators apart. */
   readonly identity: string;
 }
 
 /**
  * Reads `http(s)://HOST:PORT` or `ws(s)://HOST:PORT`.
- * @throws AgentFault for what is no such address, and for one that would send the token in the clear
+ * @throws AgentFault for anything else, and for an unencrypted address of another machine unless `insecure`
  */
 export function parseCoordinatorAddress(text: string, insecure: boolean): CoordinatorAddress {
   let url: URL;

@@ -1,4 +1,4 @@
-/** What ends the agent, with the exit status that says why and a message that says what to do. */
+/** Errors that end the agent: an exit status, and a message that says what to do. */
 
 /** Exit statuses of `rma-worker`. */
 export const EXIT = {
@@ -7,7 +7,7 @@ export const EXIT = {
   setup: 1,
   /** The coordinator speaks another version of the protocol. */
   version: 2,
-  /** The coordinator does not admit this worker: its token is wrong, or it was revoked. */
+  /** The coordinator refuses this worker: its token is wrong, or it was revoked. */
   refused: 3,
 } as const;
 

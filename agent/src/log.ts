@@ -1,4 +1,4 @@
-/** What the agent tells: pino on standard error, JSON for programs, short lines for people. */
+/** The agent's log: pino on standard error, as JSON for programs or as short lines for people. */
 import { type Logger, pino } from 'pino';
 
 export type AgentLog = Logger;
@@ -10,7 +10,7 @@ export interface LogOptions {
   readonly format: LogFormat;
 }
 
-/** A log on standard error. Every line is out when the call returns. */
+/** A log on standard error. Synchronous: a line is written when the call returns, so none is lost when the process ends. */
 export function createLog({ level, format }: LogOptions): AgentLog {
   const base = { level, base: { name: 'rma-worker' } };
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
@@ -18,7 +18,7 @@ export function createLog({ level, format }: LogOptions): AgentLog {
   return pino(base, { write: (line: string) => process.stderr.write(`${readable(line)}\n`) });
 }
 
-/** A log that tells nothing. */
+/** A log that writes nothing. */
 export function silentLog(): AgentLog {
   return pino({ level: 'silent' });
 }
@@ -30,22 +30,22 @@ function readable(line: string): string {
   return `${clock} ${mark}${msg ?? ''}`;
 }
 
-/** Tasks a second that are told one by one; the others are counted. */
+/** Tasks per second that get a line of their own; the others are counted. */
 const LINES_PER_SECOND = 5;
 
-/** One line per task, but never so many that they cost anything or hide the rest. */
-export class TaskLines {
+/** Logs each task that starts, rate-limited so that tasks neither cost time nor hide other lines. */
+export class TaskLog {
   readonly #log: AgentLog;
   readonly #level: 'info' | 'debug';
   readonly #enabled: boolean;
   #second = 0;
-  #told = 0;
-  #untold = 0;
+  #logged = 0;
+  #skipped = 0;
 
-  /** @param people whether a person reads along: programs get these lines at level debug */
-  constructor(log: AgentLog, people: boolean) {
+  /** @param interactive whether a person watches: level info, else debug */
+  constructor(log: AgentLog, interactive: boolean) {
     this.#log = log;
-    this.#level = people ? 'info' : 'debug';
+    this.#level = interactive ? 'info' : 'debug';
     this.#enabled = log.isLevelEnabled(this.#level);
   }
 
@@ -53,14 +53,14 @@ export class TaskLines {
     if (!this.#enabled) return;
     const second = Math.floor(Date.now() / 1_000);
     if (second !== this.#second) {
-      if (this.#untold > 0) this.#log[this.#level]({ tasks: this.#untold }, `… and ${this.#untold} tasks more`);
+      if (this.#skipped > 0) this.#log[this.#level]({ tasks: this.#skipped }, `… and ${this.#skipped} tasks more`);
       this.#second = second;
-      this.#told = 0;
-      this.#untold = 0;
+      this.#logged = 0;
+      this.#skipped = 0;
     }
-    if (this.#told >= LINES_PER_SECOND) this.#untold += 1;
+    if (this.#logged >= LINES_PER_SECOND) this.#skipped += 1;
     else {
-      this.#told += 1;
+      this.#logged += 1;
       this.#log[this.#level]({ kind, task }, `running ${kind} ${task}`);
     }
   }

@@ -17,7 +17,7 @@ import { useFixture } from '../agent/link/support/fixture.js';
 import { needs } from '../support/needs.js';
 import { docker, engineUrl, POSTGRES, REDIS } from './support/fixture.js';
 
-const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/main'))), '..', 'bin', 'rma-worker.js');
+const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/cli/main'))), '../..', 'bin', 'rma-worker.js');
 
 describe('an agent with a container engine', { ...needs('docker'), timeout: 120_000 }, () => {
   const fixture = useFixture();
@@ -66,15 +66,13 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
     const { coordinator } = fixture;
     const socket = join(fixture.directory, 'engine.sock');
     coordinator.answer = () => ({ assignment: assignment({ redis: REDIS }) });
-    const agent = fixture.agent({ engine: `unix://${socket}`, engineLookMs: 50 });
+    const agent = fixture.agent({ engine: `unix://${socket}`, engineSearchMs: 50 });
     await agent.start();
     const session = await coordinator.welcomed(1);
     expect(session.hello.worker?.engine).toBeUndefined();
-    await coordinator.until('told why not', () => service(session, 'redis')?.reason?.includes('no engine') === true);
+    await coordinator.until('the reason', () => service(session, 'redis')?.reason?.includes('no engine') === true);
     symlinkSync(engineUrl().replace('unix://', ''), socket);
-    await coordinator.until('told of the engine', () =>
-      session.of('policy').some(({ engine }) => engine !== undefined),
-    );
+    await coordinator.until('the engine', () => session.of('policy').some(({ engine }) => engine !== undefined));
     await healthy(session, 'redis');
   });
 
@@ -102,8 +100,8 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
     again.send({ type: 'assign', assignment: assignment({ redis: REDIS }) });
     await vi.waitFor(async () => expect((await mine()).length).toBe(1), { timeout: 30_000 });
     again.send({ type: 'logs', ref: 7, service: 'redis', lines: 5 });
-    const told = await coordinator.until('the log', () => again.of('log.lines').at(0));
-    expect(told).toMatchObject({
+    const lines = await coordinator.until('the log', () => again.of('log.lines').at(0));
+    expect(lines).toMatchObject({
       ref: 7,
       lines: expect.arrayContaining([expect.objectContaining({ service: 'redis' })]),
     });

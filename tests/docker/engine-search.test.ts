@@ -73,7 +73,7 @@ describe('a container engine that is lost in the middle of being found', () => {
 
   const start = async (made: FadingEngine) => {
     const hardware = { ...HARDWARE, container: true };
-    const agent = fixture.agent({ engine: made.url, engineLookMs: 20, hardware });
+    const agent = fixture.agent({ engine: made.url, engineSearchMs: 20, hardware });
     await agent.start();
     return fixture.coordinator.welcomed();
   };
@@ -93,7 +93,7 @@ describe('a container engine that is lost in the middle of being found', () => {
     expect(session.of('policy').filter((said) => said.engine !== undefined)).toEqual([]);
     made.isFading = false;
     await made.up();
-    await coordinator.until('told of the engine', () => session.of('policy').some((said) => said.engine !== undefined));
+    await coordinator.until('the engine', () => session.of('policy').some(({ engine }) => engine !== undefined));
     expect(session.of('policy').at(-1)?.engine).toMatchObject({ name: 'docker', version: '27.1' });
     expect(deaths(made)).toBe(3);
     expect(session.closed).toBeUndefined();
@@ -109,6 +109,6 @@ describe('a container engine that is lost in the middle of being found', () => {
     expect(session.hello.worker?.engine).toBeUndefined();
     made.isFading = false;
     await made.up();
-    await coordinator.until('told of the engine', () => session.of('policy').some((said) => said.engine !== undefined));
+    await coordinator.until('the engine', () => session.of('policy').some(({ engine }) => engine !== undefined));
   });
 });

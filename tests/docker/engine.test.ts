@@ -1,6 +1,6 @@
 /** Engines: where they are looked for, what is said of them, and what happens while one is away. */
 import { join } from 'node:path';
-import { detectEngine, parseEngineUrl, usualPlaces } from '@rma/agent/docker/detect';
+import { defaultAddresses, detectEngine, parseEngineUrl } from '@rma/agent/docker/detect';
 import { JobRuntime } from '@rma/agent/docker/job-runtime';
 import { ofAgent } from '@rma/agent/docker/labels';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -29,23 +29,23 @@ describe('the address of an engine', () => {
   });
 
   it('is looked for where Docker and Podman put it on each system', () => {
-    const linux = usualPlaces({ XDG_RUNTIME_DIR: '/run/user/7' }, 'linux', '/home/x');
+    const linux = defaultAddresses({ XDG_RUNTIME_DIR: '/run/user/7' }, 'linux', '/home/x');
     expect(linux[0]).toBe('unix:///var/run/docker.sock');
     expect(linux).toContain('unix:///run/user/7/podman/podman.sock');
     expect(linux).toContain('unix:///run/podman/podman.sock');
-    expect(usualPlaces({}, 'darwin', '/Users/x')).toContain('unix:///Users/x/.docker/run/docker.sock');
-    expect(usualPlaces({}, 'win32', 'C:\\')).toEqual([
+    expect(defaultAddresses({}, 'darwin', '/Users/x')).toContain('unix:///Users/x/.docker/run/docker.sock');
+    expect(defaultAddresses({}, 'win32', 'C:\\')).toEqual([
       'npipe:////./pipe/docker_engine',
       'npipe:////./pipe/podman-machine-default',
     ]);
   });
 
-  it('is none where none is wanted, and its absence is told where one was asked for', async () => {
-    const told: string[] = [];
-    expect(await detectEngine('none', (text) => told.push(text))).toBeUndefined();
-    expect(told).toEqual([]);
-    expect(await detectEngine('unix:///nowhere.sock', (text) => told.push(text))).toBeUndefined();
-    expect(told[0]).toMatch(/unix:\/\/\/nowhere.sock does not answer/);
+  it('is none where none is wanted, and its absence is reported where one was named', async () => {
+    const reports: string[] = [];
+    expect(await detectEngine('none', (text) => reports.push(text))).toBeUndefined();
+    expect(reports).toEqual([]);
+    expect(await detectEngine('unix:///nowhere.sock', (text) => reports.push(text))).toBeUndefined();
+    expect(reports[0]).toMatch(/unix:\/\/\/nowhere.sock does not answer/);
   });
 });
 
@@ -97,7 +97,7 @@ describe('an engine', { ...needs('docker'), timeout: 90_000 }, () => {
     await socket.cut();
     const runtime = new JobRuntime({
       host,
-      lent: () => ({ images: ['*'], slots: 1, maxMemoryMiB: 512, maxCores: 1, gpu: false }),
+      limits: () => ({ images: ['*'], slots: 1, maxMemoryMiB: 512, maxCores: 1, gpu: false }),
     });
     jobs.push(runtime);
     await runtime.start(() => undefined);

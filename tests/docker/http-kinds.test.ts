@@ -36,12 +36,12 @@ async function serving(container: Partial<ContainerSpec>, answer: Answer): Promi
 }
 
 function run(kinds: KindServer, input: unknown, timeoutMs = 10_000) {
-  const told: unknown[] = [];
+  const events: unknown[] = [];
   const execution = kinds.execute(
     { kind: 'a.kind', input, timeoutMs },
-    { progress: (fraction, note) => told.push([fraction, note]), chunk: (value) => told.push(value) },
+    { progress: (fraction, note) => events.push([fraction, note]), chunk: (value) => events.push(value) },
   );
-  return { told, execution };
+  return { events, execution };
 }
 
 const frame = (value: unknown): Buffer => {
@@ -65,9 +65,9 @@ describe('api rma', () => {
       for (let at = 0; at < all.length; at += 3) response.write(all.subarray(at, at + 3));
       response.end();
     });
-    const { told, execution } = run(kinds, { file: new Uint8Array([7]) });
+    const { events, execution } = run(kinds, { file: new Uint8Array([7]) });
     expect(await execution.done).toEqual({ ok: true, output: { bytes: Buffer.from([1, 2]) } });
-    expect(told).toEqual([[0.5, 'half'], { n: 1 }]);
+    expect(events).toEqual([[0.5, 'half'], { n: 1 }]);
     expect(asked).toEqual(['POST', '/tasks/a.kind', 'application/msgpack', { file: Buffer.from([7]) }]);
   });
 
@@ -92,7 +92,7 @@ describe('api rma', () => {
     expect(errorOf(await first.execution.done)).toMatchObject({ code: 'cancelled' });
     expect(errorOf(await run(kinds, {}, 100).execution.done)).toMatchObject({ code: 'timeout' });
     const last = run(kinds, {});
-    await eventually(() => expect(last.told.length).toBe(1));
+    await eventually(() => expect(last.events.length).toBe(1));
     kinds.close();
     expect(errorOf(await last.execution.done)).toMatchObject({ code: 'service.lost', retryable: true });
     await eventually(() => expect(open).toBe(0));

@@ -1,8 +1,7 @@
-/** `container.run` on a real engine: files in and out, the log as it is written, every limit, and nothing left. */
-
+/** `container.run` on a real engine: files in and out, the log as it is written, every limit, and clean-up. */
 import { removeJobs } from '@rma/agent/docker/clean-up';
 import type { ContainerRunOutput } from '@rma/agent/docker/job';
-import { JobRuntime, type LentToJobs } from '@rma/agent/docker/job-runtime';
+import { JobRuntime, type JobRuntimeLimits } from '@rma/agent/docker/job-runtime';
 import { ofJobs } from '@rma/agent/docker/labels';
 import type { Execution, Failure, Outcome } from '@rma/agent/runtime/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -16,16 +15,16 @@ describe('container.run', { ...needs('docker'), timeout: 90_000 }, () => {
   const fixture = useDocker();
   const runtimes: JobRuntime[] = [];
 
-  async function jobs(options: Partial<LentToJobs> = {}): Promise<JobRuntime> {
+  async function jobs(options: Partial<JobRuntimeLimits> = {}): Promise<JobRuntime> {
     const host = await fixture.host();
-    const lent = { images: [IMAGE, 'no-such-*'], slots: 2, maxMemoryMiB: 1_024, maxCores: 2, gpu: false, ...options };
-    const runtime = new JobRuntime({ host, lent: () => lent });
+    const limits = { images: [IMAGE, 'no-such-*'], slots: 2, maxMemoryMiB: 1_024, maxCores: 2, gpu: false, ...options };
+    const runtime = new JobRuntime({ host, limits: () => limits });
     await runtime.start(() => undefined);
     runtimes.push(runtime);
     return runtime;
   }
 
-  /** What a task gave, with its chunks. */
+  /** Runs a task and collects its chunks. */
   function run(
     runtime: JobRuntime,
     input: object,

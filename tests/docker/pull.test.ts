@@ -129,8 +129,8 @@ describe('pulling', { ...(needs('docker').skip ? { skip: true } : needs('registr
     const host = await fixture.host(undefined, 1);
     const nobody = () => undefined;
     const { signal } = new AbortController();
-    await host.images.have(`${NAME}:one`, nobody, signal);
-    await host.images.have(`${NAME}:two`, nobody, signal);
+    await host.images.ensure(`${NAME}:one`, nobody, signal);
+    await host.images.ensure(`${NAME}:two`, nobody, signal);
     // It is unused, and larger than the budget of 1 MiB; the other one has just been asked for.
     expect(await fixture.engine.images.inspect(`${NAME}:one`)).toBeUndefined();
     expect(await fixture.engine.images.inspect(`${NAME}:two`)).toBeDefined();

@@ -76,7 +76,7 @@ describe('a service in a container', { ...needs('docker'), timeout: 90_000 }, ()
     const first = fixture.runtime(host, 'redis', REDIS);
     await first.reaches('healthy');
     const before = await mine();
-    // A second runtime stands for the next run of the agent: the first one's is never told to stop its container.
+    // A second runtime is the next run of the agent: the first one is not stopped, so its container keeps running.
     const next = fixture.runtime(await fixture.host(), 'redis', REDIS);
     await next.reaches('healthy');
     expect(await mine()).toEqual(before);

@@ -1,4 +1,4 @@
-/** Takes away what this agent's containers left: after a crash, when workloads are withdrawn, and when the worker leaves. */
+/** Removes this agent's containers, volumes and networks: after a crash, when workloads are withdrawn, when the worker leaves. */
 import type { Engine } from './engine/engine.js';
 import { agentLabel, ofAgent, ofJobs } from './labels.js';
 import { SecretFile } from './secrets.js';
@@ -7,7 +7,7 @@ export interface CleanUpLog {
   info(fields: object, message: string): void;
 }
 
-/** Jobs of an agent that was killed: nobody waits for them any more. */
+/** Removes the jobs of a killed agent, whose attempts have ended. @returns how many containers there were */
 export async function removeJobs(engine: Engine, agent: string): Promise<number> {
   const containers = await engine.containers.list(ofJobs(agent));
   await Promise.all(containers.map(({ id }) => engine.containers.remove(id)));
@@ -15,7 +15,7 @@ export async function removeJobs(engine: Engine, agent: string): Promise<number>
   return containers.length;
 }
 
-/** Services of this state directory that are not assigned (any more), or belong to an identity that it had before. */
+/** Removes services of this state directory that are not assigned any more, or belong to an earlier identity of it. */
 export async function removeUnassigned(
   engine: Engine,
   agent: string,
@@ -24,10 +24,10 @@ export async function removeUnassigned(
   log: CleanUpLog,
 ): Promise<void> {
   const all = await engine.containers.list({ ...ofAgent(agent), 'rma.role': 'service' });
-  const gone = all.filter(
+  const unassigned = all.filter(
     ({ labels }) => labels['rma.worker'] !== worker || !assigned.includes(labels['rma.workload'] ?? ''),
   );
-  for (const { id, name, running } of gone) {
+  for (const { id, name, running } of unassigned) {
     if (running) await engine.containers.stop(id, 10);
     await engine.containers.remove(id);
     log.info({ container: name }, `removed the container ${name}, which is not assigned any more`);
@@ -37,13 +37,13 @@ export async function removeUnassigned(
 export interface RemoveAllOptions {
   readonly engine: Engine;
   readonly stateDir: string;
-  /** Of the state directory (`StateDir.key`). */
+  /** `StateDir.key`. */
   readonly stateKey: string;
-  /** Also the data of its services, and the passwords that belong to them. */
+  /** Whether to remove the data of services, too, with the passwords that belong to it. */
   readonly purgeVolumes: boolean;
 }
 
-/** Everything of a worker that leaves: containers always, data volumes where asked for. */
+/** Removes everything of a worker that leaves the pool: containers and networks, and data volumes if asked to. */
 export async function removeAll({ engine, stateDir, stateKey, purgeVolumes }: RemoveAllOptions): Promise<{
   readonly containers: readonly string[];
   readonly volumes: readonly string[];

@@ -1,4 +1,4 @@
-/** What all containers of this agent share: the engine, whose they are, secrets, images, and how their ports are reached. */
+/** What all containers of this agent share: engine, owner, secrets, images, network, and the address of a port. */
 import type { AgentLog } from '../log.js';
 import type { Engine, EngineInfo } from './engine/engine.js';
 import type { ContainerState } from './engine/engine-containers.js';
@@ -13,9 +13,9 @@ export interface ContainerHostOptions {
   readonly images: Images;
   readonly secrets: SecretFile;
   readonly log: AgentLog;
-  /** The container in which this agent runs, where it does and the engine knows it. */
+  /** The id of the container in which this agent runs, if it does and the engine knows it. */
   readonly self: string | undefined;
-  /** The most that a container may have: those of the engine, or fewer where the donor lends fewer. */
+  /** The most cores of a container: min(the engine's, the cap). */
   cores(): number;
   owner(): Owner;
 }
@@ -26,8 +26,8 @@ export class ContainerHost {
   readonly images: Images;
   readonly secrets: SecretFile;
   readonly log: AgentLog;
-  /** Who keeps the container of a workload: the latest, where one that is being withdrawn still finishes its tasks. */
-  readonly keepers = new Map<string, object>();
+  /** By workload, the service that owns its container: the latest, while a withdrawn one still finishes its tasks. */
+  readonly containerOwners = new Map<string, object>();
   readonly #self: string | undefined;
   readonly #cores: () => number;
   readonly #owner: () => Owner;
@@ -53,11 +53,11 @@ export class ContainerHost {
   }
 
   /**
-   * The network of services: closed, it has no way out, because its addresses are not translated and nothing from beyond
-   * the machine answers them. An agent in a container joins it, because 127.0.0.1 is another one there.
+   * The network of services. A closed one has no way out: its addresses are not translated, so nothing outside the machine
+   * can answer them. An agent in a container joins the network, because 127.0.0.1 is its own container's there.
    */
   prepareNetwork(open: boolean): Promise<void> {
-    // One at a time: two services that start together must not make it twice.
+    // One at a time, because engines create two networks of one name without an error.
     this.#preparing = this.#preparing.catch(() => undefined).then(() => this.#network(open));
     return this.#preparing;
   }
@@ -75,7 +75,7 @@ export class ContainerHost {
     if (this.#self !== undefined) await this.engine.networks.connect(name, this.#self);
   }
 
-  /** Where a service's port is reached from here. */
+  /** The address of a service's port as seen from this process. */
   address(state: ContainerState, port: number | undefined): Address | undefined {
     if (port === undefined) return undefined;
     if (this.#self === undefined)

@@ -1,40 +1,42 @@
 /**
- * One assigned container over its life: pull, start, watch, start again with growing pauses, replace, stop. A single loop
- * that looks at what the engine has and makes it what was asked for, so that a restart of the agent, a death of the
- * container and an absence of the engine all end in the same place.
+ * The container of one assigned workload. A reconciliation loop: it compares what the engine has with the spec and pulls,
+ * starts, checks, restarts (with backoff) or replaces accordingly. A restart of the agent, an exit of the container and an
+ * absence of the engine are therefore handled by the same code.
  */
+import { errorMessage } from '@rma/protocol/error';
+import { imageRef } from '@rma/protocol/image-pattern';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import { plainLine } from '../plain-line.js';
 import type { LogLine, ServiceState } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import type { ContainerSummary } from './engine/engine-containers.js';
 import { EngineError } from './engine/engine-error.js';
+import { lastLine, linesOf } from './engine/log-frames.js';
 import { type Address, checkHealth } from './health.js';
-import { imageRef } from './image-ref.js';
 import { PullError } from './images.js';
 import { containerName, ofService, specHash, volumeName } from './labels.js';
-import { lastLine, linesOf } from './log-lines.js';
 import { inWords, pauseMs, wait } from './pause.js';
 import { serviceOptions } from './profile.js';
 import type { PullBytes } from './pull-progress.js';
-import { exitReason, plainLine, startReason } from './reasons.js';
+import { exitReason, startReason } from './reasons.js';
 
 const STOP_GRACE_SECONDS = 10;
 const START_SECONDS = 120;
 const STARTING_CHECK_MS = 500;
 const CHECK_SECONDS = 10;
-/** Failed checks in a row of a service that was healthy: first it gets no more tasks, then it is started again. */
+/** Consecutive failed checks after which a healthy service gets no more tasks, and after which it is restarted. */
 const UNHEALTHY_AFTER = 2;
 const RESTART_AFTER = 6;
-/** Healthy for so long, its earlier troubles are forgotten. */
-const FORGIVEN_MS = 120_000;
+/** After being healthy for so long a service starts anew with the shortest backoff. */
+const RESET_MS = 120_000;
 const ENGINE_PAUSE_MS = 30_000;
 
-/** Something is wrong with this service; the message is its reason. */
-class Trouble extends Error {}
+/** A failure of the service itself; the message becomes its reason. */
+class ServiceFailure extends Error {}
 
 export interface ContainerServiceEvents {
   changed(): void;
-  /** Where its port is reached while it is healthy; undefined while it is not. */
+  /** The address of its port while it is healthy; undefined while it is not. */
   reachable(address: Address | undefined): void;
 }
 
@@ -43,16 +45,17 @@ export class ContainerService {
   readonly #workload: string;
   readonly #events: ContainerServiceEvents;
   readonly #stopping = new AbortController();
-  #turn = new AbortController();
+  /** Aborts the current iteration of the loop. */
+  #iteration = new AbortController();
   #spec: ContainerSpec;
-  #life: Promise<void> | undefined;
+  #loop: Promise<void> | undefined;
   #state: ServiceState = 'pending';
   #reason: string | undefined;
   #pull: PullBytes | undefined;
   #reachable = '';
   #container: string | undefined;
-  /** What runs and once was healthy: it goes on while its successor cannot be pulled. */
-  #proven: { readonly id: string; readonly spec: ContainerSpec } | undefined;
+  /** The running container that was healthy: it keeps serving while the image of its successor cannot be pulled. */
+  #lastHealthy: { readonly id: string; readonly spec: ContainerSpec } | undefined;
   #healthySinceMs = 0;
 
   constructor(host: ContainerHost, workload: string, spec: ContainerSpec, events: ContainerServiceEvents) {
@@ -75,96 +78,96 @@ export class ContainerService {
   }
 
   start(): void {
-    this.#host.keepers.set(this.#workload, this);
-    this.#life ??= this.#live();
+    this.#host.containerOwners.set(this.#workload, this);
+    this.#loop ??= this.#reconcile();
   }
 
-  /** Replaces the container, once the new image is here; the same spec changes nothing. */
+  /** Replaces the container once the new image is pulled; an equal spec changes nothing. */
   update(spec: ContainerSpec): void {
     if (specHash(spec) === specHash(this.#spec)) return;
     this.#spec = spec;
-    this.#turn.abort();
+    this.#iteration.abort();
   }
 
   /** Stops and removes the container; its volumes stay. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#turn.abort();
-    await this.#life;
+    this.#iteration.abort();
+    await this.#loop;
     this.#move('stopped');
-    if (this.#host.keepers.get(this.#workload) !== this) return;
-    this.#host.keepers.delete(this.#workload);
+    if (this.#host.containerOwners.get(this.#workload) !== this) return;
+    this.#host.containerOwners.delete(this.#workload);
     try {
-      await this.#removeAll(await this.#mine());
+      await this.#removeAll(await this.#ownContainers());
     } catch (error) {
       this.#host.log.warn(
         { service: this.#workload },
-        `the container of ${this.#workload} could not be removed (${textOf(error)}): that is done at the next start`,
+        `the container of ${this.#workload} could not be removed (${errorMessage(error)}): the next start does`,
       );
     }
   }
 
   /** The last lines that it wrote, after `since` where given. */
   async logs(lines: number, since: string | undefined): Promise<LogLine[]> {
-    const container = this.#container ?? (await this.#mine())[0]?.id;
+    const container = this.#container ?? (await this.#ownContainers())[0]?.id;
     if (container === undefined) return [];
     const seconds = since === undefined ? 0 : Math.floor(Date.parse(since) / 1_000) || 0;
     const all = linesOf(await this.#host.engine.containers.logs(container, lines, seconds));
     return since === undefined ? all : all.filter(({ at }) => at > since);
   }
 
-  async #live(): Promise<void> {
-    let troubles = 0;
+  async #reconcile(): Promise<void> {
+    let failures = 0;
     let engineTries = 0;
     while (!this.#stopping.signal.aborted) {
-      this.#turn = new AbortController();
-      const { signal } = this.#turn;
+      this.#iteration = new AbortController();
+      const { signal } = this.#iteration;
       try {
         const spec = this.#spec;
         const container = await this.#ensure(spec, signal);
         engineTries = 0;
-        await this.#watch(container, spec, troubles, signal);
+        await this.#watch(container, spec, failures, signal);
       } catch (error) {
         if (signal.aborted) continue;
         if (error instanceof EngineError && error.gone) {
           engineTries += 1;
           const pause = pauseMs(engineTries, ENGINE_PAUSE_MS);
-          this.#unwell(`the container engine does not answer (${plainLine(error.message, 160)})`, pause);
+          this.#unhealthy(`the container engine does not answer (${plainLine(error.message, 160)})`, pause);
           await wait(pause, signal);
           continue;
         }
-        if (this.#healthySinceMs > 0 && performance.now() - this.#healthySinceMs > FORGIVEN_MS) troubles = 0;
+        if (this.#healthySinceMs > 0 && performance.now() - this.#healthySinceMs > RESET_MS) failures = 0;
         this.#healthySinceMs = 0;
-        troubles += 1;
-        const pause = pauseMs(troubles);
-        if (error instanceof PullError && (await this.#goOn(error, pause, signal))) continue;
-        this.#unwell(reasonOf(error), pause);
+        failures += 1;
+        const pause = pauseMs(failures);
+        if (error instanceof PullError && (await this.#servePrevious(error, pause, signal))) continue;
+        this.#unhealthy(reasonOf(error), pause);
         await wait(pause, signal);
       }
     }
   }
 
-  /** The new image cannot be had: the container before it serves on until the next try. */
-  async #goOn(error: PullError, pause: number, signal: AbortSignal): Promise<boolean> {
-    const proven = this.#proven;
-    if (proven === undefined) return false;
+  /** The new image cannot be pulled: the previous container serves until the next try. */
+  async #servePrevious(error: PullError, pause: number, signal: AbortSignal): Promise<boolean> {
+    const previous = this.#lastHealthy;
+    if (previous === undefined) return false;
     const retry = AbortSignal.any([signal, AbortSignal.timeout(pause)]);
     this.#move('healthy', `runs its earlier image: ${error.message}; next try in ${inWords(pause)}`);
     try {
-      await this.#watch(proven.id, proven.spec, 0, retry);
+      await this.#watch(previous.id, previous.spec, 0, retry);
       return true;
     } catch (ended) {
-      this.#host.log.debug({ error: textOf(ended) }, `${this.#workload} ended before its successor was there`);
-      this.#proven = undefined;
+      this.#host.log.debug({ error: errorMessage(ended) }, `${this.#workload} ended before its successor was started`);
+      this.#lastHealthy = undefined;
       return false;
     }
   }
 
-  /** The container of this spec, running: the one that runs already, or a new one. */
+  /** The running container of this spec: an existing one, else a new one. */
   async #ensure(spec: ContainerSpec, signal: AbortSignal): Promise<string> {
     const { cores, engine, images, secrets, owner } = this.#host;
     const hash = specHash(spec);
-    const before = await this.#mine();
+    const before = await this.#ownContainers();
     const same = before.find(({ running, labels }) => running && labels['rma.spec'] === hash);
     if (same !== undefined) {
       await this.#removeAll(before.filter(({ id }) => id !== same.id));
@@ -172,13 +175,13 @@ export class ContainerService {
     }
     const image = imageRef(spec.image, spec.digest);
     const serving = this.#state === 'healthy' && before.some(({ running }) => running);
-    const told = (bytes: PullBytes): void => {
+    const report = (bytes: PullBytes): void => {
       this.#pull = bytes;
       if (serving) this.#events.changed();
       else this.#move('pulling');
     };
     try {
-      await images.have(image, told, signal);
+      await images.ensure(image, report, signal);
     } finally {
       this.#pull = undefined;
     }
@@ -206,13 +209,13 @@ export class ContainerService {
     } catch (error) {
       if (error instanceof EngineError && error.gone) throw error;
       await engine.containers.remove(container);
-      throw new Trouble(startReason(textOf(error)));
+      throw new ServiceFailure(startReason(errorMessage(error)));
     }
     return container;
   }
 
-  /** Returns when it is not wanted any more; throws when it ended or does not work. */
-  async #watch(container: string, spec: ContainerSpec, troubles: number, signal: AbortSignal): Promise<void> {
+  /** Returns when aborted; throws when the container exited or is unhealthy for good. */
+  async #watch(container: string, spec: ContainerSpec, failures: number, signal: AbortSignal): Promise<void> {
     const { engine } = this.#host;
     this.#container = container;
     const over = new AbortController();
@@ -221,18 +224,18 @@ export class ContainerService {
     try {
       await Promise.race([exit, this.#check(container, spec, watched)]);
       if (signal.aborted) return;
-      throw await this.#exited(container, spec, troubles);
+      throw await this.#exited(container, spec, failures);
     } finally {
       over.abort();
       exit.catch(() => undefined);
       if (!signal.aborted) {
         this.#reach(undefined);
-        this.#proven = undefined;
+        this.#lastHealthy = undefined;
       }
     }
   }
 
-  /** Checks again and again; throws when it is given up. */
+  /** Checks its health at intervals until aborted; throws when it is given up. */
   async #check(container: string, spec: ContainerSpec, signal: AbortSignal): Promise<void> {
     const { health } = spec;
     const startMs = (health?.startSeconds ?? START_SECONDS) * 1_000;
@@ -243,36 +246,40 @@ export class ContainerService {
     while (!signal.aborted) {
       const state = await this.#host.engine.containers.inspect(container);
       const address = state && this.#host.address(state, spec.port);
-      const wrong = state?.running === true ? await this.#wrong(container, spec, address) : 'it does not run';
+      const problem = state?.running === true ? await this.#healthProblem(container, spec, address) : 'it does not run';
       if (signal.aborted) return;
-      if (wrong === undefined) {
+      if (problem === undefined) {
         failures = 0;
         if (!wasHealthy) this.#healthySinceMs = performance.now();
         wasHealthy = true;
-        this.#proven = { id: container, spec };
+        this.#lastHealthy = { id: container, spec };
         this.#move('healthy', spec === this.#spec ? undefined : this.#reason);
         this.#reach(address);
       } else if (wasHealthy) {
         failures += 1;
         if (failures >= RESTART_AFTER)
-          throw new Trouble(`it was healthy and is no more: ${wrong}; it is started again`);
+          throw new ServiceFailure(`it was healthy and is not any more: ${problem}; it is restarted`);
         if (failures >= UNHEALTHY_AFTER) {
           this.#reach(undefined);
-          this.#move('unhealthy', `its health check fails: ${wrong}`);
+          this.#move('unhealthy', `its health check fails: ${problem}`);
         }
       } else if (performance.now() - startedAtMs > startMs) {
         const last = lastLine(await this.#host.engine.containers.logs(container, 5));
-        throw new Trouble(
-          `not healthy after ${inWords(startMs)}: ${wrong}${last === '' ? '' : `; its last line: ${last}`}`,
+        throw new ServiceFailure(
+          `not healthy after ${inWords(startMs)}: ${problem}${last === '' ? '' : `; its last line: ${last}`}`,
         );
-      } else this.#move('starting', wrong);
+      } else this.#move('starting', problem);
       const soon = !wasHealthy || failures > 0;
       await wait(soon ? Math.min(everyMs, STARTING_CHECK_MS * (failures > 0 ? 4 : 1)) : everyMs, signal);
     }
   }
 
-  /** What is wrong with it; an engine that refuses the check is, because the container may have just ended. */
-  async #wrong(container: string, spec: ContainerSpec, address: Address | undefined): Promise<string | undefined> {
+  /** Undefined when healthy. A check that the engine refuses counts as failed: the container may have just exited. */
+  async #healthProblem(
+    container: string,
+    spec: ContainerSpec,
+    address: Address | undefined,
+  ): Promise<string | undefined> {
     try {
       return await checkHealth(this.#host.engine, container, spec, address);
     } catch (error) {
@@ -281,26 +288,26 @@ export class ContainerService {
     }
   }
 
-  async #exited(container: string, spec: ContainerSpec, troubles: number): Promise<Trouble> {
+  async #exited(container: string, spec: ContainerSpec, failures: number): Promise<ServiceFailure> {
     const { engine } = this.#host;
     const [state, log] = await Promise.all([
       engine.containers.inspect(container),
       engine.containers.logs(container, 20),
     ]);
-    if (state === undefined) return new Trouble('its container was removed by somebody else');
-    const forgiven = this.#healthySinceMs > 0 && performance.now() - this.#healthySinceMs > FORGIVEN_MS;
-    return new Trouble(
+    if (state === undefined) return new ServiceFailure('its container was removed by another program');
+    const reset = this.#healthySinceMs > 0 && performance.now() - this.#healthySinceMs > RESET_MS;
+    return new ServiceFailure(
       exitReason({
         exitCode: state.exitCode,
         oomKilled: state.oomKilled,
-        times: forgiven ? 1 : troubles + 1,
+        times: reset ? 1 : failures + 1,
         memoryMiB: spec.resources.memoryMiB,
         lastLine: lastLine(log),
       }),
     );
   }
 
-  #mine(): Promise<ContainerSummary[]> {
+  #ownContainers(): Promise<ContainerSummary[]> {
     return this.#host.engine.containers.list(ofService(this.#host.owner, this.#workload));
   }
 
@@ -310,21 +317,21 @@ export class ContainerService {
         if (running) await this.#host.engine.containers.stop(id, STOP_GRACE_SECONDS);
         await this.#host.engine.containers.remove(id);
         if (this.#container === id) this.#container = undefined;
-        if (this.#proven?.id === id) this.#proven = undefined;
+        if (this.#lastHealthy?.id === id) this.#lastHealthy = undefined;
       }),
     );
   }
 
-  #unwell(reason: string, pause: number): void {
+  #unhealthy(reason: string, pause: number): void {
     this.#reach(undefined);
     this.#pull = undefined;
     this.#move('unhealthy', `${reason}; next try in ${inWords(pause)}`);
   }
 
   #reach(address: Address | undefined): void {
-    const told = address === undefined ? '' : `${address.host}:${address.port}`;
-    if (told === this.#reachable) return;
-    this.#reachable = told;
+    const text = address === undefined ? '' : `${address.host}:${address.port}`;
+    if (text === this.#reachable) return;
+    this.#reachable = text;
     this.#events.reachable(address);
   }
 
@@ -337,11 +344,7 @@ export class ContainerService {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Trouble || error instanceof PullError) return error.message;
+  if (error instanceof ServiceFailure || error instanceof PullError) return error.message;
   if (error instanceof EngineError) return startReason(error.message);
-  return plainLine(textOf(error));
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return plainLine(errorMessage(error));
 }

@@ -1,9 +1,10 @@
 /**
- * The agent's side of containers as a whole: finds the engine, says on the wire what it is, cleans up after a crash, and
- * makes the runtimes of assigned containers and of `container.run`.
+ * Containers of the agent: finds the engine, describes it for the wire, removes what a crash left, and makes the runtimes of
+ * assigned containers and of `container.run`.
  */
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
+import { errorMessage } from '@rma/protocol/error';
 import type { Hardware } from '@rma/protocol/hardware';
 import type { ContainerSpec, Engine as EngineView } from '@rma/protocol/workload';
 import type { AgentLog } from '../log.js';
@@ -13,7 +14,7 @@ import { ContainerHost } from './container-host.js';
 import { detectEngine, type EngineChoice, type FoundEngine } from './detect.js';
 import { EngineError } from './engine/engine-error.js';
 import { Images } from './images.js';
-import { JobRuntime, type LentToJobs } from './job-runtime.js';
+import { JobRuntime, type JobRuntimeLimits } from './job-runtime.js';
 import type { KindServerFactory } from './kind-server.js';
 import { agentLabel } from './labels.js';
 import { pauseMs, wait } from './pause.js';
@@ -22,36 +23,37 @@ import { SecretFile } from './secrets.js';
 
 const MAX_DIGESTS = 256;
 const MIB = 1_048_576;
-/** What unused images of ours may keep of the engine's disk. */
+/** Disk that unused images pulled by this agent may occupy. */
 const IMAGE_BUDGET_MIB = 30 * 1_024;
-/** Of the machine's memory, what all jobs together may be given. */
+/** Share of the machine's memory that all jobs together may use. */
 const JOB_MEMORY_SHARE = 0.5;
 const CORES_PER_JOB_SLOT = 4;
 
-/** No more than the donor's caps allow. */
-export interface Lent {
+/** What the donor allows containers to use. */
+export interface ContainerLimits {
+  /** Within the caps. */
   readonly hardware: Hardware;
-  /** Images that `container.run` may use; none: it is not offered. */
+  /** Patterns of images that `container.run` may use; none: it is not offered. */
   readonly jobImages: readonly string[];
 }
 
 export interface ContainersOptions {
   readonly choice: EngineChoice;
-  /** It was looked for before: why there is none is known. */
+  /** A repeated search: its failures were logged before. */
   readonly isAgain?: boolean;
-  /** What the donor lends to containers now. */
-  lent(): Lent;
+  /** As they are now. */
+  limits(): ContainerLimits;
   readonly stateDir: string;
   readonly stateKey: string;
   readonly log: AgentLog;
   /** Serves the kinds of containers with api `openai`. */
   readonly openai?: KindServerFactory | undefined;
-  /** Who it is, once it has joined. */
+  /** The worker's id, once it has joined. */
   worker(): string | undefined;
 }
 
 /**
- * Undefined where there is no engine, none is wanted, or the one that answered is gone again before it has told all.
+ * Undefined where there is no engine, none is wanted, or the one that answered is gone before it has been examined.
  * @throws AgentFault for an address that cannot be used
  */
 export async function findContainers(options: ContainersOptions): Promise<Containers | undefined> {
@@ -66,7 +68,7 @@ export async function findContainers(options: ContainersOptions): Promise<Contai
     await containers.prepare();
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    const text = `the container engine at ${url} was found and lost again (${error.message}); it is looked for again`;
+    const text = `the container engine at ${url} was found and lost again (${error.message}); the search goes on`;
     if (isAgain) log.debug({}, text);
     else log.warn({}, text);
     return undefined;
@@ -79,7 +81,7 @@ export async function findContainers(options: ContainersOptions): Promise<Contai
 }
 
 export class Containers {
-  /** The service of `container.run`; it offers nothing while the donor admits no images. */
+  /** The runtime of `container.run`; it offers nothing while the donor allows no images. */
   jobs: Runtime | undefined;
   readonly #options: ContainersOptions;
   readonly #found: FoundEngine;
@@ -96,7 +98,7 @@ export class Containers {
     this.#agent = agentLabel(options.stateKey);
   }
 
-  /** What `hello` says of it. */
+  /** As `hello` describes it. */
   get view(): EngineView {
     const { name, version, nvidia, rootless } = this.#found.info;
     return {
@@ -109,16 +111,16 @@ export class Containers {
     };
   }
 
-  /** Removes what a killed agent left of its jobs, and looks at the images. */
+  /** Removes the jobs of a killed agent, and lists the images. */
   async prepare(): Promise<void> {
     const { engine, info } = this.#found;
-    const { log, stateDir, lent } = this.#options;
-    const { hardware } = lent();
+    const { log, stateDir, limits } = this.#options;
+    const { hardware } = limits();
     const self = hardware.container ? await this.#self() : undefined;
     if (hardware.container && self === undefined) {
       log.warn(
         {},
-        'this agent runs in a container that the engine does not know: ports of its containers may be out of its reach',
+        'this agent runs in a container that the engine does not know: it may not reach the ports of its containers',
       );
     }
     this.#host = new ContainerHost({
@@ -128,25 +130,28 @@ export class Containers {
       secrets: new SecretFile(stateDir),
       log,
       self,
-      cores: () => Math.min(info.cores, lent().hardware.cpu.logicalCores),
+      cores: () => Math.min(info.cores, limits().hardware.cpu.logicalCores),
       owner: () => ({ agent: this.#agent, worker: this.#options.worker() ?? 'unknown' }),
     });
-    this.jobs = new JobRuntime({ host: this.#host, lent: () => this.#lentToJobs() });
+    this.jobs = new JobRuntime({ host: this.#host, limits: () => this.#jobLimits() });
     try {
-      const left = await removeJobs(engine, this.#agent);
-      if (left > 0)
-        log.warn({ containers: left }, `removed ${left} containers of tasks that an earlier run of this agent left`);
-      await this.#look();
+      const removed = await removeJobs(engine, this.#agent);
+      if (removed > 0)
+        log.warn(
+          { containers: removed },
+          `removed ${removed} containers of tasks that an earlier run of this agent left`,
+        );
+      await this.#readImages();
     } catch (error) {
-      log.warn({}, `the container engine could not be looked at: ${textOf(error)}`);
+      log.warn({}, `the container engine could not be examined: ${errorMessage(error)}`);
     }
   }
 
   runtimeFor(workload: string, container: ContainerSpec): DockerRuntime {
-    return new DockerRuntime({ host: this.#made, workload, container, openai: this.#options.openai });
+    return new DockerRuntime({ host: this.#prepared, workload, container, openai: this.#options.openai });
   }
 
-  /** Takes away containers of workloads that are not among these. Tries until the engine has done it. */
+  /** Removes containers of workloads that are not among these; retries until the engine has done it. */
   assigned(workloads: readonly string[]): void {
     this.#cleaning = this.#cleaning.then(() => this.#clean(workloads));
   }
@@ -156,7 +161,7 @@ export class Containers {
     await this.#cleaning;
   }
 
-  /** The machine leaves the pool: every container goes, and the data where asked for. Says so where that fails. */
+  /** The machine leaves the pool: removes every container, and the data if asked to. A failure is logged. */
   async purge({ volumes }: { readonly volumes: boolean }): Promise<void> {
     const { stateDir, stateKey, log } = this.#options;
     try {
@@ -164,7 +169,7 @@ export class Containers {
     } catch (error) {
       log.error(
         {},
-        `not all containers could be removed (${textOf(error)}): see docker ps -a --filter label=rma.agent=${this.#agent}`,
+        `not all containers could be removed (${errorMessage(error)}): see docker ps -a --filter label=rma.agent=${this.#agent}`,
       );
     }
   }
@@ -174,57 +179,53 @@ export class Containers {
     const { signal } = this.#stopping;
     for (let tries = 1; !signal.aborted; tries += 1) {
       try {
-        const kept = [...workloads, ...this.#made.keepers.keys()];
+        const kept = [...workloads, ...this.#prepared.containerOwners.keys()];
         await removeUnassigned(this.#found.engine, this.#agent, worker() ?? '', kept, log);
-        await this.#look();
+        await this.#readImages();
         return;
       } catch (error) {
-        log.debug({}, `the clean-up of containers failed and is tried again: ${textOf(error)}`);
+        log.debug({}, `the clean-up of containers failed and is tried again: ${errorMessage(error)}`);
         await wait(pauseMs(tries), signal);
       }
     }
   }
 
-  async #look(): Promise<void> {
+  async #readImages(): Promise<void> {
     const { engine, info } = this.#found;
     const images = await engine.images.list();
     this.#images = [...new Set(images.flatMap(({ digests }) => digests))].slice(0, MAX_DIGESTS);
-    if (info.rootDir === undefined || this.#options.lent().hardware.container) return;
+    if (info.rootDir === undefined || this.#options.limits().hardware.container) return;
     try {
       const { bavail, bsize } = await statfs(info.rootDir);
       this.#diskFreeMiB = Math.floor((bavail * bsize) / MIB);
     } catch {
-      // Of another user, or inside a virtual machine: then nobody knows.
+      // The directory belongs to another user, or is inside a virtual machine: the free space is unknown.
       this.#diskFreeMiB = undefined;
     }
   }
 
-  /** A container's host name is its id, unless somebody chose another. */
+  /** The agent's own container: its host name is its id, unless it was started with --hostname. */
   async #self(): Promise<string | undefined> {
     const name = os.hostname();
     const state = await this.#found.engine.containers.inspect(name);
     return state?.running === true ? name : undefined;
   }
 
-  #lentToJobs(): LentToJobs {
-    const { hardware, jobImages } = this.#options.lent();
+  #jobLimits(): JobRuntimeLimits {
+    const { hardware, jobImages } = this.#options.limits();
     const { cpu, gpus, memory } = hardware;
     const slots = Math.max(1, Math.floor(cpu.logicalCores / CORES_PER_JOB_SLOT));
     return {
       images: jobImages,
       slots,
       maxMemoryMiB: Math.max(16, Math.floor((memory.totalMiB * JOB_MEMORY_SHARE) / slots)),
-      maxCores: this.#made.cores,
+      maxCores: this.#prepared.cores,
       gpu: gpus.length > 0,
     };
   }
 
-  get #made(): ContainerHost {
+  get #prepared(): ContainerHost {
     if (this.#host === undefined) throw new Error('containers are used before they are prepared');
     return this.#host;
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

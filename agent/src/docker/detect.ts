@@ -1,10 +1,11 @@
 /**
- * Which container engine this machine has: the one that was named, else the first of the usual places where one answers.
- * Podman counts: its socket speaks Docker's API (`systemctl --user enable --now podman.socket`).
+ * Finds this machine's container engine: the one that was named, else the first usual address at which one answers. Podman
+ * counts, because its socket speaks Docker's API (`systemctl --user enable --now podman.socket`).
  */
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 import type { EngineAddress } from './engine/connection.js';
 import { Engine, type EngineInfo } from './engine/engine.js';
@@ -21,7 +22,7 @@ export interface FoundEngine {
 export type EngineChoice = string;
 
 /**
- * @throws AgentFault for a URL that is none, or one of another machine
+ * @throws AgentFault for what is no URL of an engine, and for one of another machine
  */
 export function parseEngineUrl(url: string, env: NodeJS.ProcessEnv = process.env): EngineAddress {
   const path = /^(?:unix|npipe):\/\/(.+)$/.exec(url)?.[1];
@@ -54,13 +55,13 @@ function tryUrl(url: string): URL | undefined {
   try {
     return new URL(url.replace(/^tcp:/, 'http:'));
   } catch {
-    // Its caller says so.
+    // The caller reports it.
     return undefined;
   }
 }
 
-/** Where engines usually listen, the likeliest first. */
-export function usualPlaces(
+/** Default addresses of engines, the most common first. */
+export function defaultAddresses(
   env: NodeJS.ProcessEnv = process.env,
   platform: string = process.platform,
   home = os.homedir(),
@@ -80,12 +81,12 @@ export function usualPlaces(
 }
 
 /**
- * Undefined where there is none, or it does not answer now; `told` says why where one was asked for.
+ * Undefined where there is none, or it does not answer now; `report` gets the reason where there should be one.
  * @throws AgentFault for an address that cannot be used
  */
 export async function detectEngine(
   choice: EngineChoice,
-  told: (message: string) => void,
+  report: (message: string) => void,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<FoundEngine | undefined> {
   if (choice === 'none') return undefined;
@@ -93,15 +94,15 @@ export async function detectEngine(
   if (named !== undefined && named !== '') {
     const found = await tryEngine(named, env);
     if (typeof found !== 'string') return found;
-    told(`the container engine at ${named} does not answer (${found}); containers are not offered before it does`);
+    report(`the container engine at ${named} does not answer (${found}); containers are offered once it does`);
     return undefined;
   }
-  for (const url of usualPlaces(env)) {
+  for (const url of defaultAddresses(env)) {
     if (url.startsWith('unix://') && !existsSync(url.slice('unix://'.length))) continue;
     const found = await tryEngine(url, env);
     if (typeof found !== 'string') return found;
     if (/EACCES|permission denied/i.test(found)) {
-      told(
+      report(
         `the container engine at ${url} may not be used by this user (${found}): add it to the engine's group, or give --engine none`,
       );
     }
@@ -115,6 +116,6 @@ async function tryEngine(url: string, env: NodeJS.ProcessEnv): Promise<FoundEngi
     await engine.ping(PING_MS);
     return { engine, info: await engine.info(PING_MS * 3), url };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   }
 }

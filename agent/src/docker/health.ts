@@ -1,19 +1,19 @@
 /** One health check of one container: an HTTP request, a connection, or a command inside it. */
 import net from 'node:net';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import { plainLine } from '../plain-line.js';
 import type { Engine } from './engine/engine.js';
-import { plainLine } from './reasons.js';
 
 const CHECK_MS = 5_000;
 const COMMAND_MS = 15_000;
 
-/** Where a container's port is reached from here. */
+/** A container's port as seen from this process. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-/** Undefined when healthy, else what is wrong. */
+/** @returns undefined when healthy, else the problem */
 export async function checkHealth(
   engine: Engine,
   container: string,
@@ -24,12 +24,12 @@ export async function checkHealth(
   const needsPort = health.http !== undefined || health.tcp === true;
   if (needsPort && address === undefined) return 'its port is not published';
   if (health.http !== undefined && address !== undefined) {
-    const wrong = await checkHttp(address, health.http);
-    if (wrong !== undefined) return wrong;
+    const problem = await checkHttp(address, health.http);
+    if (problem !== undefined) return problem;
   }
   if (health.tcp === true && address !== undefined) {
-    const wrong = await checkTcp(address);
-    if (wrong !== undefined) return wrong;
+    const problem = await checkTcp(address);
+    if (problem !== undefined) return problem;
   }
   if (health.command !== undefined) {
     const { exitCode, output } = await engine.containers.exec(container, health.command, COMMAND_MS);
@@ -51,15 +51,15 @@ async function checkHttp({ host, port }: Address, path: string): Promise<string 
   }
 }
 
-/** A published port takes connections before the container does: who closes at once does not listen yet. */
+/** The engine's proxy accepts connections on a published port before the container listens; it closes those at once. */
 function checkTcp({ host, port }: Address): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = net.connect({ host, port });
-    const settle = (answer: string | undefined): void => {
+    const settle = (problem: string | undefined): void => {
       clearTimeout(timer);
       clearTimeout(open);
       socket.destroy();
-      resolve(answer);
+      resolve(problem);
     };
     const timer = setTimeout(() => settle('its port does not answer'), CHECK_MS);
     let open: NodeJS.Timeout | undefined;

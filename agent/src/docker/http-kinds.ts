@@ -1,11 +1,12 @@
-/** Tasks of containers with api `rma` (our own task server) and `http` (one request with a JSON body a task). */
+/** Runs tasks on containers with api `rma` (our own task server) or `http` (one JSON request per task). */
+import { type IncomingMessage, request } from 'node:http';
+import { errorMessage } from '@rma/protocol/error';
 import { packPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
+import { plainLine } from '../plain-line.js';
 import type { Execution, Failure, Job, JobListener, Outcome } from '../runtime/runtime.js';
-import { exchange, readBody } from './http-exchange.js';
 import type { KindServer } from './kind-server.js';
-import { plainLine } from './reasons.js';
 import { TaskFrames } from './task-frames.js';
 
 const MAX_ANSWER_BYTES = 64 * 1_048_576;
@@ -120,7 +121,7 @@ function queryOf(json: unknown): string {
   return query.size === 0 ? '' : `?${query}`;
 }
 
-/** 4xx is the input's fault and stays one; the others may pass. */
+/** 4xx means the input is wrong and is final, but for 408 and 429; any other status is retryable. */
 function refused(job: Job, status: number, body: Buffer): Outcome {
   const retryable = status >= 500 || status === 408 || status === 429;
   const message = `the container answered ${job.kind} with ${status}: ${plainLine(body.toString('utf8'), 500) || 'no reason given'}`;
@@ -128,10 +129,39 @@ function refused(job: Job, status: number, body: Buffer): Outcome {
 }
 
 function unreachable(job: Job, error: unknown): Failure {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return { code: 'service.lost', message: `the container of ${job.kind} did not finish it: ${why}`, retryable: true };
 }
 
 function lost(): Failure {
   return { code: 'service.lost', message: 'the container that ran it is not there any more', retryable: true };
+}
+
+interface ExchangeOptions {
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves with the head of the response. It has no time limit, because the task has one; ends when aborted. */
+function exchange(url: string, { method, headers = {}, body, signal }: ExchangeOptions): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+    const sent = request(url, { method, headers: { ...headers, ...length }, signal, agent: false }, resolve);
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}
+
+/** The whole of a body. @throws Error above the limit */
+async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of message as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }

@@ -1,6 +1,6 @@
 /**
- * The images that this agent pulled, and how much of the disk they may keep while nothing uses them. Images that somebody
- * else put there are never touched.
+ * Pulls images, and removes those that this agent pulled once unused ones exceed a disk budget. Images that were on the
+ * engine before are never removed.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { pullReason } from './reasons.js';
 
 const MIB = 1_048_576;
 
-/** An image could not be had; the message says why and what to do. */
+/** An image could not be pulled; the message says why and what to do. */
 export class PullError extends Error {}
 
 export interface ImagesLog {
@@ -25,10 +25,10 @@ export class Images {
   readonly #engine: Engine;
   readonly #budgetMiB: number;
   readonly #log: ImagesLog;
-  /** One pull of an image at a time, whoever asks for it. */
+  /** By reference, the running pull, which all callers share. */
   readonly #pulls = new Map<string, Promise<void>>();
 
-  /** @param budgetMiB what unused images of ours may keep */
+  /** @param budgetMiB disk that unused images of this agent may occupy */
   constructor(engine: Engine, stateDir: string, budgetMiB: number, log: ImagesLog) {
     this.#engine = engine;
     this.#path = join(stateDir, 'images.json');
@@ -37,10 +37,10 @@ export class Images {
   }
 
   /**
-   * Makes sure that an image is here; pulls it where it is not.
+   * Makes sure that the engine has an image; pulls it if it does not.
    * @throws PullError, or EngineError when the engine is gone
    */
-  async have(ref: string, progress: (bytes: PullBytes) => void, signal: AbortSignal): Promise<void> {
+  async ensure(ref: string, progress: (bytes: PullBytes) => void, signal: AbortSignal): Promise<void> {
     if ((await this.#engine.images.inspect(ref)) === undefined) {
       const running = this.#pulls.get(ref);
       if (running !== undefined) await running;
@@ -55,19 +55,19 @@ export class Images {
 
   async #pull(ref: string, progress: (bytes: PullBytes) => void, signal: AbortSignal): Promise<void> {
     const counted = new PullProgress();
-    const told = (event: PullEvent): void => {
+    const report = (event: PullEvent): void => {
       const bytes = counted.take(event, performance.now());
       if (bytes) progress(bytes);
     };
-    // Before a byte arrives: an agent that is killed now must not leave an image that nobody knows as ours.
+    // Before the pull, so that an image is known as this agent's even if it is killed during the pull.
     this.#write({ ...this.#read(), [ref]: Date.now() });
     try {
       try {
-        await this.#engine.images.pull(ref, told, signal);
+        await this.#engine.images.pull(ref, report, signal);
       } catch (error) {
         if (!(error instanceof EngineError) || !/no space left on device/i.test(error.message)) throw error;
         if ((await this.collect(0)) === 0) throw error;
-        await this.#engine.images.pull(ref, told, signal);
+        await this.#engine.images.pull(ref, report, signal);
       }
       progress(counted.sum());
     } catch (error) {
@@ -80,13 +80,13 @@ export class Images {
     await this.collect();
   }
 
-  /** Removes unused images of ours, the longest unused first, until the rest fits; how many went. */
+  /** Removes unused images of this agent, the longest unused first, until the rest fits the budget. @returns how many */
   async collect(budgetMiB = this.#budgetMiB): Promise<number> {
     const ours = this.#read();
     const [all, used] = await Promise.all([this.#engine.images.list(), this.#engine.containers.usedImages()]);
     const refs = Object.keys(ours).sort((a, b) => (ours[a] ?? 0) - (ours[b] ?? 0));
     const unused = refs.flatMap((ref) => {
-      const image = all.find((candidate) => isCalled(candidate, ref));
+      const image = all.find((candidate) => hasRef(candidate, ref));
       return image && !used.has(image.id) && !this.#pulls.has(ref) ? [{ ref, bytes: image.bytes }] : [];
     });
     let bytes = unused.reduce((sum, image) => sum + image.bytes, 0);
@@ -111,7 +111,7 @@ export class Images {
 
   #touch(ref: string): void {
     const ours = this.#read();
-    // Only what this agent pulled is its own; what it found stays the donor's.
+    // An image that this agent did not pull stays the donor's.
     if (ours[ref] !== undefined) this.#write({ ...ours, [ref]: Date.now() });
   }
 
@@ -119,7 +119,7 @@ export class Images {
     try {
       return JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, number>;
     } catch {
-      // Missing or damaged: then nothing counts as ours, and nothing is removed.
+      // Missing or damaged: no image counts as this agent's, so none is removed.
       return {};
     }
   }
@@ -131,7 +131,7 @@ export class Images {
   }
 }
 
-function isCalled({ tags, digests }: ImageSummary, ref: string): boolean {
+function hasRef({ tags, digests }: ImageSummary, ref: string): boolean {
   const at = ref.indexOf('@');
   return at === -1 ? tags.includes(ref) : digests.includes(ref.slice(at + 1));
 }

@@ -1,5 +1,4 @@
-/** The input of `container.run`: checked, with its defaults; what is wrong is told with what to write instead. Pure. */
-
+/** The input of `container.run`, checked against its schema; an error says what to write instead. Pure. */
 import { plainText } from '@rma/protocol/plain-text';
 import { ImageDigest, ImageName } from '@rma/protocol/workload';
 import { type Static, Type } from 'typebox';
@@ -37,7 +36,7 @@ export type ContainerRunInput = Omit<Static<typeof ContainerRunInput>, 'files'> 
 
 const check = Compile(ContainerRunInput);
 
-/** @throws TaskError of code `input.invalid` that says what is wrong */
+/** @throws TaskError `input.invalid` */
 export function readInput(input: unknown): ContainerRunInput {
   if (!check.Check(input)) {
     const [error] = check.Errors(input);
@@ -58,20 +57,6 @@ function bytesOf(path: string, content: unknown): Uint8Array {
   if (content instanceof Uint8Array) return content;
   if (typeof content === 'string') return Buffer.from(content, 'utf8');
   throw invalid(`the content of '${path}' is neither bytes nor text`);
-}
-
-/** `*` and `?` within a directory, `**` through all of them. */
-export function globMatcher(patterns: readonly string[]): (path: string) => boolean {
-  const expressions = patterns.map((pattern) => {
-    const source = pattern
-      .replace(/^\.?\//, '')
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replace(/\*\*\/|\*\*|\*|\?/g, (found) =>
-        found === '**/' ? '(?:.*/)?' : found === '**' ? '.*' : found === '*' ? '[^/]*' : '[^/]',
-      );
-    return new RegExp(`^${source}$`);
-  });
-  return (path) => expressions.some((expression) => expression.test(path));
 }
 
 function invalid(message: string): TaskError {

@@ -1,4 +1,6 @@
-/** The service `containers`: runs `container.run` tasks, in images of the donor's list and within the donor's limits. */
+/** The service `containers`: runs `container.run` tasks in images that the donor allows, within the donor's limits. */
+import { errorMessage } from '@rma/protocol/error';
+import { imageMatches } from '@rma/protocol/image-pattern';
 import { stoppedFailure } from '../embedded/failure.js';
 import {
   type Execution,
@@ -9,7 +11,6 @@ import {
   TaskError,
 } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
-import { isAllowed } from './image-ref.js';
 import { ContainerJob } from './job.js';
 import { readInput } from './job-input.js';
 import { pauseMs, wait } from './pause.js';
@@ -25,15 +26,16 @@ const CHECK_MS = 10_000;
 
 export interface JobRuntimeOptions {
   readonly host: ContainerHost;
-  /** What the donor lends now. */
-  lent(): LentToJobs;
+  /** As they are now. */
+  limits(): JobRuntimeLimits;
 }
 
-export interface LentToJobs {
-  /** Patterns of the images that the donor admits; none: nothing is offered. */
+/** What the donor allows jobs to use. */
+export interface JobRuntimeLimits {
+  /** Patterns of allowed images; none: nothing is offered. */
   readonly images: readonly string[];
   readonly slots: number;
-  /** The most that one container may ask for. */
+  /** Per container. */
   readonly maxMemoryMiB: number;
   readonly maxCores: number;
   readonly gpu: boolean;
@@ -43,8 +45,9 @@ export class JobRuntime implements Runtime {
   readonly #options: JobRuntimeOptions;
   readonly #jobs = new Set<ContainerJob>();
   readonly #stopping = new AbortController();
-  #watching: Promise<void> = Promise.resolve();
-  #gone: string | undefined;
+  #pinging: Promise<void> = Promise.resolve();
+  /** Why the engine does not answer; undefined: it does. */
+  #engineProblem: string | undefined;
   #changed: () => void = () => undefined;
 
   constructor(options: JobRuntimeOptions) {
@@ -53,20 +56,20 @@ export class JobRuntime implements Runtime {
 
   start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    this.#watching = this.#watch();
+    this.#pinging = this.#pingEngine();
     changed();
     return Promise.resolve();
   }
 
   services(): readonly ServiceStatus[] {
-    const { images, slots } = this.#options.lent();
+    const { images, slots } = this.#options.limits();
     if (images.length === 0 && this.#jobs.size === 0) return [];
     const base = { name: JOBS_SERVICE, runtime: 'docker', kinds: [JOBS_KIND], slots } as const;
     if (this.#stopping.signal.aborted) return [{ ...base, state: 'stopped' }];
     if (images.length === 0)
-      return [{ ...base, slots: 0, state: 'stopped', reason: 'its donor admits no images any more (jobs.images)' }];
-    if (this.#gone === undefined) return [{ ...base, state: 'healthy' }];
-    return [{ ...base, state: 'unhealthy', reason: `the container engine does not answer (${this.#gone})` }];
+      return [{ ...base, slots: 0, state: 'stopped', reason: 'its donor allows no images any more (jobs.images)' }];
+    if (this.#engineProblem === undefined) return [{ ...base, state: 'healthy' }];
+    return [{ ...base, state: 'unhealthy', reason: `the container engine does not answer (${this.#engineProblem})` }];
   }
 
   execute(job: Job, listener: JobListener): Execution {
@@ -86,27 +89,27 @@ export class JobRuntime implements Runtime {
     this.#stopping.abort();
     for (const job of this.#jobs) job.stopWith(stoppedFailure());
     await Promise.all([...this.#jobs].map(({ done }) => done));
-    await this.#watching;
+    await this.#pinging;
   }
 
   #job(job: Job, listener: JobListener): ContainerJob {
-    const { host, lent } = this.#options;
-    const { images } = lent();
+    const { host, limits } = this.#options;
+    const { images } = limits();
     const input = readInput(job.input);
-    if (!isAllowed(input.image, images)) {
+    if (!images.some((pattern) => imageMatches(pattern, input.image))) {
       throw new TaskError(
         'image.not_allowed',
-        `this worker does not run the image ${input.image}; it runs ${images.join(', ') || 'none'} (its donor adds it to jobs.images in worker.yaml, or with --allow-image)`,
-        // Another worker's donor may think otherwise.
+        `this worker does not run the image ${input.image}; it runs ${images.join(', ') || 'none'} (its donor can add it to jobs.images in worker.yaml, or with --allow-image)`,
+        // Retryable, because another worker may allow it.
         true,
       );
     }
-    return new ContainerJob(host, job, input, this.#limits(input), listener);
+    return new ContainerJob(host, job, input, this.#limitsOf(input), listener);
   }
 
-  /** What it asks for, if that is lent; where it does not ask, no more than is. */
-  #limits(input: ReturnType<typeof readInput>): JobLimits {
-    const { maxMemoryMiB, maxCores, gpu: lendsGpu } = this.#options.lent();
+  /** What the input asks for, else min(default, limit). @throws TaskError above the limits */
+  #limitsOf(input: ReturnType<typeof readInput>): JobLimits {
+    const { maxMemoryMiB, maxCores, gpu: allowsGpu } = this.#options.limits();
     const {
       memoryMiB = Math.min(DEFAULT_MEMORY_MIB, maxMemoryMiB),
       cores = Math.min(DEFAULT_CORES, maxCores),
@@ -114,37 +117,37 @@ export class JobRuntime implements Runtime {
     } = input;
     if (memoryMiB > maxMemoryMiB) throw tooMuch('memoryMiB', memoryMiB, maxMemoryMiB);
     if (cores > maxCores && cores > DEFAULT_CORES) throw tooMuch('cores', cores, maxCores);
-    if (gpu && !lendsGpu) throw new TaskError('resources.too_much', 'this worker lends no GPU to a container', true);
+    if (gpu && !allowsGpu) throw new TaskError('resources.too_much', 'this worker lends no GPU to a container', true);
     return { memoryMiB, cores: Math.min(cores, maxCores), gpu };
   }
 
-  /** Whether the engine is there, so that no task is sent here while it is not. */
-  async #watch(): Promise<void> {
+  /** Pings the engine until stopped, so that the service is unhealthy while the engine is away. */
+  async #pingEngine(): Promise<void> {
     const { signal } = this.#stopping;
     let tries = 0;
     while (!signal.aborted) {
-      let gone: string | undefined;
+      let problem: string | undefined;
       try {
-        // An engine that nobody may use here is left alone.
-        if (this.#options.lent().images.length > 0) await this.#options.host.engine.ping(PING_MS);
+        // Without allowed images no task can run, so the engine need not answer.
+        if (this.#options.limits().images.length > 0) await this.#options.host.engine.ping(PING_MS);
         tries = 0;
       } catch (error) {
-        gone = error instanceof Error ? error.message : String(error);
+        problem = errorMessage(error);
         tries += 1;
       }
-      if ((gone === undefined) !== (this.#gone === undefined)) {
-        this.#gone = gone;
+      if ((problem === undefined) !== (this.#engineProblem === undefined)) {
+        this.#engineProblem = problem;
         this.#changed();
       }
-      await wait(gone === undefined ? CHECK_MS : pauseMs(tries, CHECK_MS), signal);
+      await wait(problem === undefined ? CHECK_MS : pauseMs(tries, CHECK_MS), signal);
     }
   }
 }
 
-function tooMuch(what: string, asked: number, most: number): TaskError {
+function tooMuch(what: string, asked: number, limit: number): TaskError {
   return new TaskError(
     'resources.too_much',
-    `${what} ${asked} is more than the ${most} that this worker lends to a container`,
+    `${what} ${asked} is more than the ${limit} that this worker lends to a container`,
     true,
   );
 }

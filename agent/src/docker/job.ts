@@ -1,29 +1,32 @@
 /**
- * One batch container from its files to its result. Whatever happens, its container and its volume are gone before the
- * outcome is told; what a killed agent leaves is found by its labels.
+ * One `container.run` task, from its input files to its result. Its container and volume are removed before the outcome is
+ * reported, however it ended; those of a killed agent are found by their labels at the next start.
  */
 import { randomBytes } from 'node:crypto';
+import { errorMessage } from '@rma/protocol/error';
+import { imageRef } from '@rma/protocol/image-pattern';
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
+import { plainLine } from '../plain-line.js';
 import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import { EngineError } from './engine/engine-error.js';
-import { imageRef } from './image-ref.js';
+import { globMatcher } from './glob.js';
 import { PullError } from './images.js';
-import { type ContainerRunInput, globMatcher } from './job-input.js';
+import type { ContainerRunInput } from './job-input.js';
 import { JobLog } from './job-log.js';
 import { ofJobs } from './labels.js';
 import { JOB_DIR, JOB_MOUNT, type JobLimits, jobOptions } from './profile.js';
-import { plainLine, startReason } from './reasons.js';
+import { startReason } from './reasons.js';
 import { packFiles, unpackFiles } from './tar.js';
 
 const MAX_OUTPUT_FILES = 1_000;
 const MAX_OUTPUT_BYTES = 48 * 1_048_576;
 
-/** What `container.run` gives. */
+/** The output of `container.run`. */
 export interface ContainerRunOutput {
   readonly exitCode: number;
   readonly files: readonly { readonly path: string; readonly content: Uint8Array }[];
-  /** The end of what it wrote, both streams. */
+  /** The tail of both streams. */
   readonly log: string;
   readonly oomKilled: boolean;
   readonly durationMs: number;
@@ -37,7 +40,8 @@ export class ContainerJob {
   readonly #limits: JobLimits;
   readonly #listener: JobListener;
   readonly #abort = new AbortController();
-  #verdict: Failure | undefined;
+  /** Why it was stopped from outside; takes precedence over its own outcome. */
+  #stopReason: Failure | undefined;
   #container: string | undefined;
 
   constructor(host: ContainerHost, job: Job, input: ContainerRunInput, limits: JobLimits, listener: JobListener) {
@@ -46,7 +50,7 @@ export class ContainerJob {
     this.#input = input;
     this.#limits = limits;
     this.#listener = listener;
-    this.done = this.#live();
+    this.done = this.#execute();
   }
 
   cancel(): void {
@@ -54,7 +58,7 @@ export class ContainerJob {
   }
 
   stopWith(failure: Failure): void {
-    this.#verdict ??= failure;
+    this.#stopReason ??= failure;
     this.#abort.abort();
     if (this.#container === undefined) return;
     this.#host.engine.containers.kill(this.#container).catch((error: unknown) => {
@@ -62,7 +66,7 @@ export class ContainerJob {
     });
   }
 
-  async #live(): Promise<Outcome> {
+  async #execute(): Promise<Outcome> {
     const name = `rma-job-${randomBytes(8).toString('hex')}`;
     const timer = setTimeout(
       () => this.stopWith(timeoutFailure(this.#job)),
@@ -76,7 +80,7 @@ export class ContainerJob {
     }
     clearTimeout(timer);
     await this.#cleanUp(name);
-    return this.#verdict === undefined ? outcome : { ok: false, error: this.#verdict };
+    return this.#stopReason === undefined ? outcome : { ok: false, error: this.#stopReason };
   }
 
   async #run(name: string): Promise<Outcome> {
@@ -84,7 +88,7 @@ export class ContainerJob {
     const { image, digest, command, env, files } = this.#input;
     const { signal } = this.#abort;
     const ref = imageRef(image, digest);
-    await images.have(
+    await images.ensure(
       ref,
       ({ bytes, totalBytes }) =>
         this.#listener.progress(0, `pulling ${image}: ${mib(bytes)} of ${mib(totalBytes)} MiB`),
@@ -101,7 +105,7 @@ export class ContainerJob {
     const log = new JobLog((chunk) => this.#listener.chunk(chunk));
     const written = await engine.containers.attach(container);
     const reading = (async () => {
-      for await (const piece of written) log.take(piece);
+      for await (const piece of written) log.append(piece);
     })();
     signal.throwIfAborted();
     const startedAtMs = performance.now();
@@ -109,14 +113,14 @@ export class ContainerJob {
     const timer = limitMs === 0 ? undefined : setTimeout(() => this.stopWith(tooLong(this.#input)), limitMs);
     try {
       await engine.containers.start(container);
-      // A cancel between the check and the start found nothing to kill.
+      // A cancel between the check above and the start found no running container to kill.
       if (signal.aborted) await engine.containers.kill(container);
       const exitCode = await engine.containers.wait(container, new AbortController().signal);
       const durationMs = Math.round(performance.now() - startedAtMs);
       clearTimeout(timer);
       await reading.catch(() => undefined);
       log.flush();
-      if (this.#verdict !== undefined) return { ok: false, error: this.#verdict };
+      if (this.#stopReason !== undefined) return { ok: false, error: this.#stopReason };
       return await this.#result(container, exitCode, durationMs, log.tail);
     } finally {
       clearTimeout(timer);
@@ -130,14 +134,14 @@ export class ContainerJob {
     const state = await engine.containers.inspect(container);
     const oomKilled = state?.oomKilled === true;
     if (this.#input.check === true && exitCode !== 0) {
-      const how = oomKilled
+      const end = oomKilled
         ? `was killed above its ${this.#limits.memoryMiB} MiB (memoryMiB)`
         : `exited with ${exitCode}`;
       const last = plainLine(log.trimEnd().split('\n').at(-1) ?? '', 500);
       const code = oomKilled ? 'memory' : 'container.exit';
       return {
         ok: false,
-        error: { code, message: `the container ${how}${last === '' ? '' : `: ${last}`}`, retryable: false },
+        error: { code, message: `the container ${end}${last === '' ? '' : `: ${last}`}`, retryable: false },
       };
     }
     const files = await this.#files(container);
@@ -156,7 +160,7 @@ export class ContainerJob {
         maxBytes: MAX_OUTPUT_BYTES,
       });
     } catch (error) {
-      const message = `the output files cannot be read: ${error instanceof Error ? error.message : error}`;
+      const message = `the output files cannot be read: ${errorMessage(error)}`;
       throw new TaskError('output.too_large', message, false);
     }
   }
@@ -167,7 +171,7 @@ export class ContainerJob {
       await engine.containers.remove(name);
       await engine.volumes.remove(name);
     } catch (error) {
-      log.warn({ container: name }, `${name} could not be removed (${String(error)}): that is done at the next start`);
+      log.warn({ container: name }, `${name} could not be removed (${String(error)}): the next start does`);
     }
   }
 }
@@ -178,7 +182,7 @@ function failureOf(error: unknown): Failure {
   if (error instanceof EngineError && error.gone) {
     return { code: 'engine.gone', message: `the container engine does not answer (${error.message})`, retryable: true };
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return { code: 'container.start', message: startReason(message), retryable: false };
 }
 

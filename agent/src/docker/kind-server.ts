@@ -1,15 +1,15 @@
-/** How tasks reach what runs in a container; one implementation for each `api` of the wire. */
+/** The port through which tasks reach a container: one implementation per `api` of the wire. */
 import type { Execution, Job, JobListener } from '../runtime/runtime.js';
 
 export interface KindServer {
   /** Its container is healthy, at `http://HOST:PORT`. */
   open(baseUrl: string): void;
-  /** It is not reached any more: what runs fails, and may be tried again. */
+  /** It is unreachable: running tasks fail as retryable. */
   close(): void;
-  /** Of an LLM server. */
+  /** Models of an LLM server; empty for others. */
   models(): readonly string[];
   execute(job: Job, listener: JobListener): Execution;
 }
 
-/** Makes the one of an API; `changed` when `models()` would answer differently. */
+/** @param changed called when `models()` changes */
 export type KindServerFactory = (changed: () => void) => KindServer;

@@ -1,6 +1,6 @@
 /**
- * How this agent knows its own containers, volumes and networks again: by labels, also after it was killed. Pure.
- * `rma.agent` stands for the state directory, `rma.worker` for the identity in a pool, `rma.spec` for what was asked for.
+ * The labels and names of this agent's containers, volumes and networks, by which it finds them again after a crash. Pure.
+ * `rma.agent` stands for the state directory, `rma.worker` for the identity in a pool, `rma.spec` for the spec's hash.
  */
 import { createHash } from 'node:crypto';
 import type { ContainerSpec } from '@rma/protocol/workload';
@@ -9,13 +9,13 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** Whose containers they are. */
 export interface Owner {
-  /** Of the state directory's key, which is a secret: a hash of it. */
+  /** A hash of the state directory's key, which is secret itself. */
   readonly agent: string;
   /** The worker's id in its pool. */
   readonly worker: string;
 }
 
-/** Counts up when `profile.ts` makes another container of the same spec. */
+/** Must be raised when `profile.ts` makes another container of the same spec, so that existing ones are replaced. */
 const PROFILE_VERSION = 1;
 
 export function agentLabel(stateKey: string): string {
@@ -31,7 +31,7 @@ export const ofService = ({ agent, worker }: Owner, workload: string): Labels =>
 });
 export const ofJobs = (agent: string): Labels => ({ 'rma.agent': agent, 'rma.role': 'job' });
 
-/** Tells whether a container that runs is the one that is asked for. */
+/** Equal for two specs exactly if they make the same container. */
 export function specHash(spec: ContainerSpec): string {
   return createHash('sha256')
     .update(`${PROFILE_VERSION} ${canonical(spec)}`)
@@ -39,12 +39,12 @@ export function specHash(spec: ContainerSpec): string {
     .slice(0, 16);
 }
 
-/** Names are for people (`docker ps`); labels are what counts. */
+/** For people (`docker ps`); containers are found by label. */
 export function containerName(owner: Owner, workload: string): string {
   return `rma-${workload}-${owner.worker.replace(/[^A-Za-z0-9_.-]/g, '')}`.slice(0, 100);
 }
 
-/** Of one agent, because engines may make two networks of one name at once. */
+/** Contains the agent, because engines create two networks of one name without an error. */
 export function networkName(owner: Owner, open: boolean): string {
   return `rma-${owner.agent}-${open ? 'open' : 'closed'}`;
 }

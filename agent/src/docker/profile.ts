@@ -1,7 +1,7 @@
 /**
- * The whole configuration of a container, made here and only here: the wire carries no mounts, privileges or devices. Two
- * profiles: services (images of the pool's catalogue, which may start as root and then drop it) and jobs (what strangers
- * send: nothing but their own files, the processor and memory). Pure.
+ * The whole configuration of a container is made in this file: the wire carries no mounts, privileges or devices. Two
+ * profiles: services (images of the pool's catalogue, which may start as root and then drop it) and jobs (untrusted: they
+ * get their own files, CPU and memory, and nothing else). Pure.
  */
 import type { ContainerSpec } from '@rma/protocol/workload';
 import type { CreateOptions } from './engine/engine-containers.js';
@@ -22,10 +22,10 @@ export interface ServiceContainer {
   readonly owner: Owner;
   readonly workload: string;
   readonly spec: ContainerSpec;
-  /** With its digest where one is asked for. */
+  /** Full reference, with the digest if the spec has one. */
   readonly image: string;
   readonly secrets: Readonly<Record<string, string>>;
-  /** It gets no more, whatever it asks for. */
+  /** Upper bound of the spec's cores. */
   readonly maxCores: number;
 }
 
@@ -58,7 +58,7 @@ export function serviceOptions({ owner, workload, spec, image, secrets, maxCores
   };
 }
 
-/** What one job may use. */
+/** Resources of one job. */
 export interface JobLimits {
   readonly memoryMiB: number;
   readonly cores: number;
@@ -95,7 +95,7 @@ export function jobOptions(job: JobContainer): CreateOptions {
       ShmSize: 64 * MIB,
       NetworkMode: 'none',
       Mounts: [{ Type: 'volume', Source: job.volume, Target: JOB_MOUNT }],
-      // One file, at most: a volume has no quota of its own.
+      // Volumes have no quota, so at least the size of a single file is limited.
       Ulimits: [
         { Name: 'fsize', Soft: 2_048 * MIB, Hard: 2_048 * MIB },
         { Name: 'nofile', Soft: 4_096, Hard: 4_096 },
@@ -106,7 +106,7 @@ export function jobOptions(job: JobContainer): CreateOptions {
   };
 }
 
-/** Both profiles: no capability but those given back, no new privileges, no swap, no restart but by this agent. */
+/** Both profiles: all capabilities dropped (services add a few), no new privileges, no swap, no restart by the engine. */
 function common(memory: number, cores: number) {
   return {
     CapDrop: ['ALL'],

@@ -1,4 +1,4 @@
-/** How far a pull is, in bytes: the sum over its layers, told at most twice a second. Pure but for the clock it is given. */
+/** Progress of a pull in bytes, summed over its layers, reported at most twice a second. Pure: the time is a parameter. */
 import type { PullEvent } from './engine/engine-images.js';
 
 const EVERY_MS = 500;
@@ -10,10 +10,10 @@ export interface PullBytes {
 
 export class PullProgress {
   readonly #layers = new Map<string, { current: number; total: number }>();
-  #toldAtMs = Number.NEGATIVE_INFINITY;
-  #told = '';
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #reported = '';
 
-  /** The bytes, when it is time to tell them. */
+  /** Takes an event of the engine; answers the bytes when a report is due. */
   take(event: PullEvent, nowMs: number): PullBytes | undefined {
     const { id, status, progressDetail } = event;
     if (id === undefined) return undefined;
@@ -24,12 +24,12 @@ export class PullProgress {
       const layer = this.#layers.get(id);
       if (layer) layer.current = layer.total;
     } else return undefined;
-    if (nowMs - this.#toldAtMs < EVERY_MS) return undefined;
+    if (nowMs - this.#reportedAtMs < EVERY_MS) return undefined;
     const sum = this.sum();
     const text = JSON.stringify(sum);
-    if (text === this.#told) return undefined;
-    this.#toldAtMs = nowMs;
-    this.#told = text;
+    if (text === this.#reported) return undefined;
+    this.#reportedAtMs = nowMs;
+    this.#reported = text;
     return sum;
   }
 

@@ -1,4 +1,5 @@
-/** Why a container does not run, in words that say what to do; made of what engines say. Pure. */
+/** Turns messages of engines into reasons that say what to do. Pure. */
+import { plainLine } from '../plain-line.js';
 
 const GONE_CODES = [
   'ECONNREFUSED',
@@ -20,14 +21,7 @@ export function isGone(code: string | undefined, message: string): boolean {
   );
 }
 
-/** A short text without control characters, for a service's reason. */
-export function plainLine(text: string, maxLength = 300): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
-  return line.length <= maxLength ? line : `${line.slice(0, maxLength - 1)}…`;
-}
-
-/** Why an image could not be pulled. `fatal`: trying again soon is of no use. */
+/** Why an image could not be pulled. */
 export function pullReason(image: string, message: string): string {
   if (/no space left on device|disk quota exceeded/i.test(message)) {
     return `no space left on device while pulling ${image}: make room on the engine's disk (docker system prune)`;
@@ -65,7 +59,7 @@ export function startReason(message: string): string {
   return `cannot be started: ${plainLine(message)}`;
 }
 
-/** How a container ended, after how many ends in a row. */
+/** How a container exited. `times`: consecutive exits. */
 export function exitReason(exit: {
   exitCode: number;
   oomKilled: boolean;

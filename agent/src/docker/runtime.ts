@@ -1,4 +1,4 @@
-/** The docker runtime: one assigned workload in its container, behind the runtime port. */
+/** The docker runtime: one assigned workload in its container. */
 import type { ContainerSpec } from '@rma/protocol/workload';
 import type { Execution, Job, JobListener, LogLine, Runtime, ServiceStatus } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
@@ -42,7 +42,7 @@ export class DockerRuntime implements Runtime {
     return Promise.resolve();
   }
 
-  /** Another image or configuration of the same workload: replaced once its image is here. */
+  /** Replaces image or configuration of the workload, once the new image is pulled. */
   update(container: ContainerSpec): void {
     const before = this.#service.spec;
     this.#service.update(container);

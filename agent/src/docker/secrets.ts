@@ -1,10 +1,12 @@
 /**
- * Secrets of services (a database's password): made once, kept in one file of mode 0600 beside the worker's identity for as
- * long as the volumes that were set up with them.
+ * Secrets of services, such as a database's password: generated once and kept in `secrets.json` (mode 0600) of the state
+ * directory for as long as the volumes that were initialised with them.
  */
+
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 
 type Secrets = Record<string, Record<string, string>>;
 
@@ -16,20 +18,20 @@ export class SecretFile {
   }
 
   /**
-   * The values of these variables for a container of a worker; what is missing is made.
+   * The values of a container's secret variables; missing ones are generated and stored.
    * @throws Error when the file cannot be read or written
    */
   of(container: string, names: readonly string[]): Record<string, string> {
     if (names.length === 0) return {};
     const all = this.#read();
-    const its = { ...all[container] };
-    const missing = names.filter((name) => its[name] === undefined);
-    for (const name of missing) its[name] = randomBytes(24).toString('base64url');
-    if (missing.length > 0) this.#write({ ...all, [container]: its });
-    return Object.fromEntries(names.map((name) => [name, its[name] ?? '']));
+    const secrets = { ...all[container] };
+    const missing = names.filter((name) => secrets[name] === undefined);
+    for (const name of missing) secrets[name] = randomBytes(24).toString('base64url');
+    if (missing.length > 0) this.#write({ ...all, [container]: secrets });
+    return Object.fromEntries(names.map((name) => [name, secrets[name] ?? '']));
   }
 
-  /** Forgets those of containers whose volumes are gone. */
+  /** Deletes those of containers whose volumes are gone. */
   forget(containers: (container: string) => boolean): void {
     const all = this.#read();
     const kept = Object.fromEntries(Object.entries(all).filter(([container]) => !containers(container)));
@@ -40,9 +42,9 @@ export class SecretFile {
     try {
       return JSON.parse(readFileSync(this.#path, 'utf8')) as Secrets;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+      if (hasErrorCode(error, 'ENOENT')) return {};
       throw new Error(
-        `${this.#path} cannot be read (${error instanceof Error ? error.message : error}): the passwords of this worker's data volumes are in it`,
+        `${this.#path} cannot be read (${errorMessage(error)}): the passwords of this worker's data volumes are in it`,
       );
     }
   }

@@ -1,4 +1,4 @@
-/** Files into and out of containers, as tar archives; the only file that imports tar-stream. */
+/** Tar archives for files into and out of containers. The only import of tar-stream. */
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
@@ -10,7 +10,7 @@ export interface FileContent {
   readonly content: Uint8Array;
 }
 
-/** A directory of the job's user with these files and the directories above them. */
+/** An archive of a directory with these files, owned by the job's user. */
 export function packFiles(directory: string, files: readonly FileContent[]): Readable {
   const pack = tar.pack();
   const owner = { uid: JOB_UID, gid: JOB_UID, mtime: new Date() };
@@ -31,15 +31,18 @@ export function packFiles(directory: string, files: readonly FileContent[]): Rea
   return pack;
 }
 
-export interface Wanted {
-  /** By the path below the archive's first directory. */
+export interface UnpackOptions {
+  /** @param path below the archive's first directory */
   matches(path: string): boolean;
   readonly maxFiles: number;
   readonly maxBytes: number;
 }
 
-/** The regular files of an archive that are wanted. @throws Error above the limits */
-export async function unpackFiles(archive: Readable, { matches, maxFiles, maxBytes }: Wanted): Promise<FileContent[]> {
+/** The matching regular files of an archive. @throws Error above the limits */
+export async function unpackFiles(
+  archive: Readable,
+  { matches, maxFiles, maxBytes }: UnpackOptions,
+): Promise<FileContent[]> {
   const files: FileContent[] = [];
   let bytes = 0;
   const extract = tar.extract();

@@ -1,11 +1,11 @@
 /**
- * What a task server (api `rma`) answers: frames of a 4-byte big-endian length and a MessagePack map each, progress and
- * chunks as they come, then one output or one error. Pure.
+ * Parses the response of a task server (api `rma`): frames of a 4-byte big-endian length and a MessagePack map, any number of
+ * progress and chunk, then one output or one error. Pure.
  */
 import { unpackPayload } from '@rma/protocol/payload';
 import type { Failure } from '../runtime/runtime.js';
 
-/** The largest frame; an output of blobs' size fits. */
+/** Above the largest output. */
 const MAX_FRAME_BYTES = 256 * 1_048_576;
 
 export type TaskFrame =
@@ -18,7 +18,7 @@ export class TaskFrames {
   #pieces: Buffer[] = [];
   #bytes = 0;
 
-  /** The frames that are complete now. @throws Error for what is none */
+  /** Adds bytes; answers the frames that are complete. @throws Error for anything else */
   take(piece: Buffer): TaskFrame[] {
     this.#pieces.push(piece);
     this.#bytes += piece.length;

@@ -1,11 +1,11 @@
 /**
- * The answer of a streamed chat completion, put together from its events. Pure: `take` gives what is new, as the task's
- * next output chunk, and `finish` the whole. Chunks are OpenAI's deltas: `{ role }`, `{ content }`, `{ tool_calls }`.
+ * Assembles a streamed chat completion from its events. Pure: `take` answers the task's next output chunks, `finish` its
+ * output. Chunks are OpenAI's deltas: `{ role }`, `{ content }`, `{ tool_calls }`.
  */
 import { TaskError } from '../runtime/runtime.js';
-import { errorWords } from './http.js';
+import { errorDetailOf, record } from './http.js';
 
-/** What `llm.chat` answers. */
+/** The output of `llm.chat`. */
 export interface ChatOutput {
   readonly message: {
     readonly role: 'assistant';
@@ -24,15 +24,15 @@ export interface Timings {
   /** From the request to the first piece of output. */
   readonly firstTokenMs: number;
   readonly totalMs: number;
-  /** After the first one. */
+  /** Of the tokens after the first one. */
   readonly tokensPerSecond?: number;
 }
 
 export interface Usage {
-  /** Absent where the server does not tell. */
+  /** Absent where the server does not report it. */
   readonly promptTokens?: number;
   readonly completionTokens: number;
-  /** The server told no count: these are the pieces of output that came. */
+  /** The server reported no count: `completionTokens` is the number of deltas with output. */
   readonly estimated?: true;
 }
 
@@ -48,7 +48,7 @@ interface OpenCall {
   arguments: string;
 }
 
-/** An answer may grow to this; what a model says in a day is far less. */
+/** Bounds the memory of an answer; far above any real one. */
 const MAX_CHARACTERS = 16 * 1_048_576;
 const MAX_CALLS = 256;
 
@@ -62,7 +62,7 @@ export class ChatAnswer {
   #usage: Usage | undefined;
   #pieces = 0;
   #firstAtMs: number | undefined;
-  #roleTold = false;
+  #roleSent = false;
 
   constructor(model: string, nowMs: number) {
     this.#model = model;
@@ -70,15 +70,15 @@ export class ChatAnswer {
   }
 
   /**
-   * Takes one event's JSON; answers the chunks to tell.
-   * @throws TaskError where the server tells of an error, or speaks something else
+   * Takes one event's JSON; answers the output chunks to send.
+   * @throws TaskError for an error event, and for what is no chat chunk
    */
   take(event: unknown, nowMs: number): Record<string, unknown>[] {
     const fields = record(event);
     if (fields === undefined) throw new TaskError('endpoint.invalid', 'the stream holds what is no chat chunk', true);
     const { choices, error } = fields;
     if ((error !== undefined && error !== null) || fields.object === 'error')
-      throw new TaskError('endpoint.failed', `the server failed in mid-answer: ${errorWords(fields)}`, true);
+      throw new TaskError('endpoint.failed', `the server failed in mid-answer: ${errorDetailOf(fields)}`, true);
     if (typeof fields.model === 'string' && fields.model !== '') this.#model = fields.model;
     this.#readUsage(fields.usage);
     const choice = Array.isArray(choices) ? record(choices[0]) : undefined;
@@ -88,7 +88,7 @@ export class ChatAnswer {
     return delta === undefined ? [] : this.#readDelta(delta, nowMs);
   }
 
-  /** The server said why it ended; what follows is only its count. */
+  /** The finish reason has arrived; only the usage can follow. */
   get isFinished(): boolean {
     return this.#finishReason !== undefined;
   }
@@ -113,35 +113,35 @@ export class ChatAnswer {
   }
 
   #readDelta(delta: Record<string, unknown>, nowMs: number): Record<string, unknown>[] {
-    const told: Record<string, unknown> = {};
-    if (!this.#roleTold) {
-      this.#roleTold = true;
-      told.role = 'assistant';
+    const chunk: Record<string, unknown> = {};
+    if (!this.#roleSent) {
+      this.#roleSent = true;
+      chunk.role = 'assistant';
     }
     if (typeof delta.content === 'string' && delta.content !== '') {
-      told.content = delta.content;
+      chunk.content = delta.content;
       this.#content += delta.content;
     }
-    // DeepSeek's and vLLM's name, and OpenRouter's and Ollama's.
+    // The first is DeepSeek's and vLLM's name, the second OpenRouter's and Ollama's.
     const reasoning = delta.reasoning_content ?? delta.reasoning;
     if (typeof reasoning === 'string' && reasoning !== '') {
-      told.reasoning_content = reasoning;
+      chunk.reasoning_content = reasoning;
       this.#reasoning += reasoning;
     }
     if (Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0) {
-      told.tool_calls = delta.tool_calls;
+      chunk.tool_calls = delta.tool_calls;
       for (const call of delta.tool_calls) this.#readCall(record(call));
     }
     if (this.#content.length + this.#reasoning.length > MAX_CHARACTERS)
       throw new TaskError('endpoint.invalid', `the answer grew beyond ${MAX_CHARACTERS} characters`, false);
-    if (Object.keys(told).some((name) => name !== 'role')) {
+    if (Object.keys(chunk).some((name) => name !== 'role')) {
       this.#pieces += 1;
       this.#firstAtMs ??= nowMs;
     }
-    return Object.keys(told).length === 0 ? [] : [told];
+    return Object.keys(chunk).length === 0 ? [] : [chunk];
   }
 
-  /** Pieces of one call carry its index; servers that send calls whole leave it out. */
+  /** Deltas of a call carry its index; servers that send whole calls leave it out. */
   #readCall(call: Record<string, unknown> | undefined): void {
     if (call === undefined) return;
     const index = typeof call.index === 'number' ? call.index : this.#calls.length;
@@ -179,10 +179,4 @@ export function timingsOf(startedAtMs: number, firstAtMs: number, endedAtMs: num
 
 function closedCall({ id, name, arguments: args }: OpenCall): ToolCall {
   return { ...(id === undefined ? {} : { id }), type: 'function', function: { name, arguments: args } };
-}
-
-function record(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }

@@ -1,15 +1,15 @@
 /**
- * The input of `llm.chat`: the body of an OpenAI chat request, checked. Strangers write it and a donor's server reads it:
- * what is not known here is refused, so that no request can make the server fetch an address or run a template.
+ * Validates the input of `llm.chat`, the body of an OpenAI chat request. It is untrusted and goes to a donor's server, so
+ * unknown fields are refused: no request can make the server fetch an address or run a template.
  */
 import { asMap, describe, invalid } from '../embedded/input.js';
 
-/** A checked request. */
+/** A validated request. */
 export interface ChatInput {
-  /** As the task names it. */
+  /** As the task names it; undefined: the server's first. */
   readonly model: string | undefined;
   readonly messages: readonly ChatMessage[];
-  /** What is passed on as it is. */
+  /** Passed on unchanged. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
@@ -54,7 +54,7 @@ const boolean: Rule = (value, path) => {
   if (typeof value !== 'boolean') throw invalid(path, `expected true or false, got ${describe(value)}`);
 };
 
-/** What is passed on, each with what it has to be. Of servers, too, that know more than OpenAI's. */
+/** The parameters that are passed on, with the rule of each; some are extensions of other servers than OpenAI's. */
 const PARAMETERS: Readonly<Record<string, Rule>> = {
   temperature: number(0, 10),
   top_p: number(0, 1),
@@ -77,8 +77,8 @@ const PARAMETERS: Readonly<Record<string, Rule>> = {
   response_format: map,
   reasoning_effort: anything,
 };
-/** Common in requests, and without meaning here: output is always streamed. */
-const PASSED_OVER = new Set(['stream', 'stream_options', 'user', 'metadata', 'store', 'service_tier']);
+/** Common in requests and ignored: output is always streamed. */
+const IGNORED = new Set(['stream', 'stream_options', 'user', 'metadata', 'store', 'service_tier']);
 
 /** @throws TaskError `input.invalid` */
 export function readChatInput(input: unknown): ChatInput {
@@ -87,7 +87,7 @@ export function readChatInput(input: unknown): ChatInput {
   if (n !== undefined && n !== null && n !== 1) throw invalid('input.n', 'expected 1: submit one task for each answer');
   const parameters: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(others)) {
-    if (PASSED_OVER.has(name) || value === null || value === undefined) continue;
+    if (IGNORED.has(name) || value === null || value === undefined) continue;
     const rule = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;
     if (rule === undefined)
       throw invalid(`input.${name}`, `not known here; known are ${Object.keys(PARAMETERS).join(', ')}`);
@@ -135,7 +135,7 @@ function readMessage(message: unknown, path: string): ChatMessage {
   return { ...fields, role, content: content ?? null };
 }
 
-/** Text, or an image that is inside the request. */
+/** A part is text, or an image contained in the request. */
 function checkPart(part: unknown, path: string): void {
   const { type, text, image_url: image } = asPart(part, path);
   if (type === 'text') {

@@ -1,10 +1,10 @@
-/** The models in a container that speaks the OpenAI API, served as those of an endpoint are. */
+/** Serves containers with api `openai` through the endpoint runtime. */
 import type { KindServer, KindServerFactory } from '../docker/kind-server.js';
 import type { Execution, Job, JobListener } from '../runtime/runtime.js';
 import { type EndpointLog, EndpointRuntime } from './endpoint.js';
 import { LLM_WORKLOAD } from './endpoint-spec.js';
 
-/** For the docker runtime: one for each container. */
+/** The factory for the docker runtime: an instance per container. */
 export function openAiContainers(log: EndpointLog): KindServerFactory {
   return (changed) => new ContainerModels(log, changed);
 }
@@ -24,13 +24,13 @@ class ContainerModels implements KindServer {
     // The container's own service counts the slots.
     this.#endpoint = new EndpointRuntime({ name: LLM_WORKLOAD, baseUrl: `${baseUrl}/v1`, slots: 1 }, this.#log);
     this.#endpoint.start(this.#changed).catch((error: unknown) => {
-      this.#log.warn({ err: error, baseUrl }, 'the models of a container cannot be looked for');
+      this.#log.warn({ err: error, baseUrl }, 'the models of a container cannot be listed');
     });
   }
 
   close(): void {
     this.#endpoint?.stop().catch((error: unknown) => {
-      this.#log.warn({ err: error }, 'what ran on a container did not end in order');
+      this.#log.warn({ err: error }, 'the tasks of a container did not stop cleanly');
     });
     this.#endpoint = undefined;
   }
@@ -41,7 +41,7 @@ class ContainerModels implements KindServer {
 
   execute(job: Job, listener: JobListener): Execution {
     if (this.#endpoint) return this.#endpoint.execute(job, listener);
-    const error = { code: 'service.unavailable', message: 'its container is not reached', retryable: true };
+    const error = { code: 'service.unavailable', message: 'its container cannot be reached', retryable: true };
     return { done: Promise.resolve({ ok: false, error } as const), cancel: () => undefined };
   }
 }

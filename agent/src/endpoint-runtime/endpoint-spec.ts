@@ -1,48 +1,48 @@
-/** Which servers a donor offers: from what people write to what is asked, and where to look for one without being told. */
+/** The inference servers of a donor: those given with `--endpoint`, and the default addresses at which to detect others. */
 import { AgentFault } from '../fault.js';
 import type { ServerAddress } from './http.js';
 import type { ServerProduct } from './models.js';
 
-/** The name of the workload in the catalogue's sense, whatever serves it. */
+/** The workload of every LLM service, whichever runtime serves it. */
 export const LLM_WORKLOAD = 'llm';
 export const DEFAULT_ENDPOINT_SLOTS = 4;
 
 /** A server to use. */
 export interface EndpointSpec extends ServerAddress {
-  /** The service's name; one of its own on this worker. */
+  /** The service's name, unique on this worker. */
   readonly name: string;
   /** Tasks at once. */
   readonly slots: number;
-  /** Only if it turns out to be this; unseen until then. */
+  /** Detected: offered only once a server of this product answers. */
   readonly product?: ServerProduct;
 }
 
-/** Where these servers listen unless told otherwise. The coordinator's own port is llama.cpp's, too: hence `product`. */
-const USUAL: readonly { readonly product: ServerProduct; readonly name: string; readonly port: number }[] = [
+/** Default ports. Other programs use them, too (the coordinator itself 8080), hence the check of `product`. */
+const DETECTED: readonly { readonly product: ServerProduct; readonly name: string; readonly port: number }[] = [
   { product: 'ollama', name: 'llm-ollama', port: 11_434 },
   { product: 'vllm', name: 'llm-vllm', port: 8_000 },
   { product: 'llama.cpp', name: 'llm-llama-cpp', port: 8_080 },
 ];
 
-export interface EndpointWishes {
+export interface EndpointOptions {
   /** As given with `--endpoint`: `llm=URL`. */
   readonly endpoints: readonly string[];
   readonly key?: string | undefined;
   readonly slots?: number | undefined;
-  /** Look for servers on this machine. */
+  /** Whether to detect servers on this machine. */
   readonly detect: boolean;
-  /** The coordinator's address, where none is looked for. */
+  /** The coordinator's address, whose port is left out of detection. */
   readonly coordinator?: string | undefined;
 }
 
-/** @throws AgentFault for what is no endpoint */
+/** The given endpoints, then those to detect. @throws AgentFault for a malformed or repeated endpoint */
 export function endpointSpecs({
   endpoints,
   key,
   slots = DEFAULT_ENDPOINT_SLOTS,
   detect,
   coordinator,
-}: EndpointWishes): EndpointSpec[] {
+}: EndpointOptions): EndpointSpec[] {
   const given = endpoints.map((text, index): EndpointSpec => {
     const name = index === 0 ? LLM_WORKLOAD : `${LLM_WORKLOAD}-${index + 1}`;
     return { name, baseUrl: parseEndpoint(text), key, slots };
@@ -51,11 +51,11 @@ export function endpointSpecs({
   if (twice !== undefined) throw new AgentFault(`--endpoint: ${twice.baseUrl} was given twice; once is enough.`);
   if (!detect) return given;
   const known = [...given.map(({ baseUrl }) => baseUrl), ...(coordinator === undefined ? [] : [coordinator])];
-  const taken = new Set(known.map(portHere));
-  const looked = USUAL.filter(({ port }) => !taken.has(port)).map(
+  const taken = new Set(known.map(localPort));
+  const detected = DETECTED.filter(({ port }) => !taken.has(port)).map(
     ({ product, name, port }): EndpointSpec => ({ name, product, slots, baseUrl: `http://127.0.0.1:${port}/v1` }),
   );
-  return [...given, ...looked];
+  return [...given, ...detected];
 }
 
 function parseEndpoint(text: string): string {
@@ -79,7 +79,7 @@ function parseEndpoint(text: string): string {
 }
 
 /** The port of an address on this machine. */
-function portHere(address: string): number | undefined {
+function localPort(address: string): number | undefined {
   if (!URL.canParse(address)) return undefined;
   const { hostname, port, protocol } = new URL(address);
   if (!/^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(hostname)) return undefined;

@@ -1,34 +1,35 @@
 /**
- * A server that the donor already runs (Ollama, vLLM, llama.cpp, anything with an OpenAI API) as a runtime. Its models are
- * listed again and again, which is the health check, too: away is unhealthy with the reason, back is healthy.
+ * The runtime of an inference server that the donor runs already (Ollama, vLLM, llama.cpp, anything with an OpenAI API). The
+ * periodic listing of its models is the health check: a failure makes the service unhealthy, a success healthy again.
  */
+import { errorMessage } from '@rma/protocol/error';
 import { stoppedFailure } from '../embedded/failure.js';
 import type { Execution, Job, JobListener, Runtime, ServiceState, ServiceStatus } from '../runtime/runtime.js';
 import { type EndpointSpec, LLM_WORKLOAD } from './endpoint-spec.js';
 import { executeOpenAi, type OpenAiExecution, type OpenAiTarget } from './execution.js';
 import { ModelLister, type ServedModel, type ServerProduct } from './models.js';
 
-/** The part of a pino logger that is used. */
+/** The methods of a pino logger that are used. */
 export interface EndpointLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
 export interface EndpointTimes {
-  /** Between two looks at a healthy server. */
-  readonly everyMs: number;
-  /** After the first failed look; doubled up to `longestPauseMs`. */
-  readonly firstPauseMs: number;
-  readonly longestPauseMs: number;
-  /** How long a look may take. */
-  readonly lookMs: number;
+  /** Interval of health checks of a healthy server. */
+  readonly intervalMs: number;
+  /** Backoff after the first failed check; doubles up to `maxBackoffMs`. */
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+  /** Timeout of a check. */
+  readonly timeoutMs: number;
 }
 
 export const ENDPOINT_TIMES: EndpointTimes = {
-  everyMs: 15_000,
-  firstPauseMs: 1_000,
-  longestPauseMs: 30_000,
-  lookMs: 10_000,
+  intervalMs: 15_000,
+  backoffMs: 1_000,
+  maxBackoffMs: 30_000,
+  timeoutMs: 10_000,
 };
 
 export class EndpointRuntime implements Runtime {
@@ -40,12 +41,12 @@ export class EndpointRuntime implements Runtime {
   #state: ServiceState = 'pending';
   #reason: string | undefined;
   #models: readonly ServedModel[] = [];
-  /** One that was only looked for stays unseen until it was there once. */
+  /** A detected server has no service until it answered once. */
   #found: boolean;
   #failures = 0;
   #changed: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
-  #look: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
+  #check: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
 
   constructor(spec: EndpointSpec, log: EndpointLog, times: EndpointTimes = ENDPOINT_TIMES) {
     this.#spec = spec;
@@ -58,7 +59,7 @@ export class EndpointRuntime implements Runtime {
     if (this.#state !== 'pending') throw new Error(`the endpoint ${this.#spec.name} was started twice`);
     this.#changed = changed;
     this.#move('starting');
-    this.#lookNow();
+    this.#checkNow();
   }
 
   services(): readonly ServiceStatus[] {
@@ -78,9 +79,9 @@ export class EndpointRuntime implements Runtime {
     ];
   }
 
-  /** The server as whoever needs a chat uses it beside the tasks; undefined while it is not healthy or has no chat model. */
+  /** For callers other than tasks that need a chat; undefined while the server is unhealthy or has no chat model. */
   get chatServer(): { readonly baseUrl: string; readonly key?: string; readonly model: string } | undefined {
-    const model = this.#named('chat')[0];
+    const model = this.#modelNames('chat')[0];
     if (this.#state !== 'healthy' || model === undefined) return undefined;
     const { baseUrl, key } = this.#spec;
     return { baseUrl, model, ...(key === undefined ? {} : { key }) };
@@ -96,19 +97,19 @@ export class EndpointRuntime implements Runtime {
       name: this.#spec.name,
       baseUrl: this.#spec.baseUrl,
       key: this.#spec.key,
-      chatModels: this.#named('chat'),
-      embeddingModels: this.#named('embedding'),
+      chatModels: this.#modelNames('chat'),
+      embeddingModels: this.#modelNames('embedding'),
     };
     const execution = executeOpenAi(target, job, listener);
     this.#running.add(execution);
     const done = execution.done.then((outcome) => {
       this.#running.delete(execution);
-      // Find out at once rather than let the next task run into the same.
+      // Check at once, so that the next task does not fail for the same reason.
       if (
         !outcome.ok &&
         ['endpoint.unreachable', 'endpoint.unauthorized', 'model.unknown'].includes(outcome.error.code)
       )
-        this.#lookNow();
+        this.#checkNow();
       return outcome;
     });
     return { done, cancel: () => execution.cancel() };
@@ -117,9 +118,9 @@ export class EndpointRuntime implements Runtime {
   async stop(): Promise<void> {
     this.#move('stopped');
     clearTimeout(this.#timer);
-    this.#look?.abort.abort();
+    this.#check?.abort.abort();
     for (const execution of this.#running) execution.stopWith(stoppedFailure());
-    await Promise.all([this.#look?.done, ...[...this.#running].map((execution) => execution.done)]);
+    await Promise.all([this.#check?.done, ...[...this.#running].map((execution) => execution.done)]);
   }
 
   #kinds(): string[] {
@@ -127,47 +128,47 @@ export class EndpointRuntime implements Runtime {
     return [...(uses.has('chat') ? ['llm.chat'] : []), ...(uses.has('embedding') ? ['text.embed'] : [])];
   }
 
-  #named(use: ServedModel['use']): string[] {
+  #modelNames(use: ServedModel['use']): string[] {
     return this.#models.filter((model) => model.use === use).map((model) => model.name);
   }
 
-  #lookNow(): void {
-    if (this.#state === 'stopped' || this.#look !== undefined) return;
+  #checkNow(): void {
+    if (this.#state === 'stopped' || this.#check !== undefined) return;
     clearTimeout(this.#timer);
     const abort = new AbortController();
-    const tooLong = setTimeout(() => abort.abort(), this.#times.lookMs);
+    const timeout = setTimeout(() => abort.abort(), this.#times.timeoutMs);
     const done = this.#lister
       .list(this.#spec, abort.signal)
       .then(
-        ({ product, models }) => this.#seen(product, models),
-        (error: unknown) => this.#missed(abort.signal.aborted ? 'it does not answer in time' : textOf(error)),
+        ({ product, models }) => this.#succeeded(product, models),
+        (error: unknown) => this.#failed(abort.signal.aborted ? 'it does not answer in time' : errorMessage(error)),
       )
       .finally(() => {
-        clearTimeout(tooLong);
-        this.#look = undefined;
+        clearTimeout(timeout);
+        this.#check = undefined;
         if (this.#state === 'stopped') return;
-        this.#timer = setTimeout(() => this.#lookNow(), this.#pauseMs());
+        this.#timer = setTimeout(() => this.#checkNow(), this.#waitMs());
       });
-    this.#look = { abort, done };
+    this.#check = { abort, done };
   }
 
-  #pauseMs(): number {
-    const { everyMs, firstPauseMs, longestPauseMs } = this.#times;
-    // The unseen may well never come.
-    if (!this.#found) return longestPauseMs;
-    if (this.#state === 'healthy') return everyMs;
-    return Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures - 1, 10));
+  #waitMs(): number {
+    const { intervalMs, backoffMs, maxBackoffMs } = this.#times;
+    // Most machines have no such server: a detected one is looked for at the longest interval.
+    if (!this.#found) return maxBackoffMs;
+    if (this.#state === 'healthy') return intervalMs;
+    return Math.min(maxBackoffMs, backoffMs * 2 ** Math.min(this.#failures - 1, 10));
   }
 
-  #seen(product: ServerProduct, models: readonly ServedModel[]): void {
+  #succeeded(product: ServerProduct, models: readonly ServedModel[]): void {
     if (this.#state === 'stopped') return;
-    const { name, baseUrl, product: looked } = this.#spec;
+    const { name, baseUrl, product: expected } = this.#spec;
     if (!this.#found) {
-      if (product !== looked) return;
+      if (product !== expected) return;
       this.#found = true;
       this.#log.info(
         { service: name, url: baseUrl },
-        `found ${product} at ${baseUrl}: its models are offered to the pool (--no-detect to keep them to yourself)`,
+        `found ${product} at ${baseUrl}: its models are offered to the pool (--no-detect turns this off)`,
       );
     }
     if (models.length === 0) {
@@ -183,20 +184,16 @@ export class EndpointRuntime implements Runtime {
     this.#move('healthy', undefined, !same);
   }
 
-  #missed(reason: string): void {
+  #failed(reason: string): void {
     if (this.#state === 'stopped') return;
     this.#failures += 1;
     this.#move('unhealthy', reason.includes(this.#spec.baseUrl) ? reason : `${this.#spec.baseUrl}: ${reason}`);
   }
 
-  #move(state: ServiceState, reason?: string, anyway = false): void {
-    if (this.#state === state && this.#reason === reason && !anyway) return;
+  #move(state: ServiceState, reason?: string, modelsChanged = false): void {
+    if (this.#state === state && this.#reason === reason && !modelsChanged) return;
     this.#state = state;
     this.#reason = reason;
     this.#changed();
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

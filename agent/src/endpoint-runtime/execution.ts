@@ -1,6 +1,6 @@
 /**
- * One task on an OpenAI-compatible server: `llm.chat` streams, `text.embed` asks once. Whoever has a base URL uses this: an
- * endpoint of the donor's, or a container that speaks the API. Cancelling closes the connection, which ends a generation.
+ * One task on an OpenAI-compatible server, be it an endpoint of the donor's or a container: `llm.chat` streams, `text.embed`
+ * sends requests of bounded size. Cancelling closes the connection, which ends a generation.
  */
 import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
 import { runHandler } from '../embedded/handler-outcome.js';
@@ -22,10 +22,10 @@ import { ask, askJson, interrupted, type ServerAddress } from './http.js';
 import { findModel } from './models.js';
 import { eventsOf } from './sse.js';
 
-/** The kinds that such a server can serve. */
+/** The kinds that an OpenAI-compatible server can serve. */
 export const OPENAI_KINDS = ['llm.chat', 'text.embed'] as const;
 
-/** A server, and which of its models a task may have. The first is taken where a task names none. */
+/** A server and its models. A chat that names no model gets the first one. */
 export interface OpenAiTarget extends ServerAddress {
   /** For messages: `the endpoint llm`, `the container of vllm-chat`. */
   readonly name: string;
@@ -33,27 +33,27 @@ export interface OpenAiTarget extends ServerAddress {
   readonly embeddingModels: readonly string[];
 }
 
-/** What `text.embed` answers, as the embedded handler does. */
+/** The output of `text.embed`, equal in shape to the embedded handler's. */
 interface EmbedOutput {
   readonly model: string;
   readonly dimensions: number;
   readonly vectors: readonly (readonly number[])[];
 }
 
-/** One request takes so many texts; more go one after another. */
-const TEXTS_A_REQUEST = 64;
+/** More texts are sent in further requests, one after another. */
+const TEXTS_PER_REQUEST = 64;
 
-/** An execution that its owner, too, can end with a reason of its own. */
+/** An execution that its runtime can end with a failure of its own. */
 export interface OpenAiExecution extends Execution {
   stopWith(failure: Failure): void;
 }
 
-/** Runs a job there. `done` settles once the connection is closed. */
+/** Runs a job on the server. `done` settles once the connection is closed. */
 export function executeOpenAi(target: OpenAiTarget, job: Job, listener: JobListener): OpenAiExecution {
   const abort = new AbortController();
-  let verdict: Failure | undefined;
+  let stopReason: Failure | undefined;
   const stopWith = (failure: Failure): void => {
-    verdict ??= failure;
+    stopReason ??= failure;
     abort.abort();
   };
   const timer = setTimeout(() => stopWith(timeoutFailure(job)), Math.min(job.timeoutMs, LONGEST_TIMER_MS));
@@ -61,12 +61,12 @@ export function executeOpenAi(target: OpenAiTarget, job: Job, listener: JobListe
     signal: abort.signal,
     progress: (fraction, note) => listener.progress(fraction, note),
     chunk: (value) => {
-      if (verdict === undefined) listener.chunk(value);
+      if (stopReason === undefined) listener.chunk(value);
     },
   };
   const done = runHandler(handlerOf(target, job.kind), job.kind, job.input, context).then((outcome): Outcome => {
     clearTimeout(timer);
-    return verdict === undefined ? outcome : { ok: false, error: verdict };
+    return stopReason === undefined ? outcome : { ok: false, error: stopReason };
   });
   return { done, stopWith, cancel: () => stopWith(cancelledFailure(job)) };
 }
@@ -86,11 +86,11 @@ async function chat(target: OpenAiTarget, input: unknown, { signal, chunk }: Tas
   try {
     for await (const data of eventsOf(stream)) {
       if (data.trim() === '[DONE]') break;
-      for (const told of answer.take(parsed(data), performance.now())) chunk(told);
+      for (const delta of answer.take(parsed(data), performance.now())) chunk(delta);
     }
   } catch (error) {
     const cause = interrupted(target, error, signal);
-    // Everything was said; only the count is lost.
+    // The answer is complete; only the usage is missing.
     if (!(answer.isFinished && cause instanceof TaskError && cause.code === 'endpoint.unreachable')) throw cause;
   } finally {
     stream.destroy();
@@ -102,11 +102,11 @@ async function chat(target: OpenAiTarget, input: unknown, { signal, chunk }: Tas
 async function embed(target: OpenAiTarget, input: unknown, context: TaskContext): Promise<EmbedOutput> {
   const wanted = readModel(asMap(input, '{ text, model } or { texts, model }').model);
   if (wanted === undefined) {
-    const there = target.embeddingModels.join(', ');
-    // Another service may be the one that has the built-in model.
+    const available = target.embeddingModels.join(', ');
+    // Retryable, because another service may have the built-in model.
     throw new TaskError(
       'model.unnamed',
-      `${target.name} has no built-in model: name one of its own as input.model (${there}), so that vectors of different models never mix`,
+      `${target.name} has no built-in model: name one of its own as input.model (${available}), so that vectors of different models never mix`,
       true,
     );
   }
@@ -114,7 +114,7 @@ async function embed(target: OpenAiTarget, input: unknown, context: TaskContext)
   const texts = readTexts(input);
   const vectors: number[][] = [];
   while (vectors.length < texts.length) {
-    const batch = texts.slice(vectors.length, vectors.length + TEXTS_A_REQUEST);
+    const batch = texts.slice(vectors.length, vectors.length + TEXTS_PER_REQUEST);
     const body = { model, input: batch, encoding_format: 'float' };
     const { signal } = context;
     vectors.push(
@@ -128,7 +128,7 @@ async function embed(target: OpenAiTarget, input: unknown, context: TaskContext)
   return { model, dimensions, vectors };
 }
 
-/** As unit vectors in the order of the texts: some servers do not normalise. */
+/** The vectors in the order of the texts, normalised, which some servers do not do. */
 function readVectors(answer: unknown, count: number): number[][] {
   const data = typeof answer === 'object' && answer !== null && 'data' in answer ? answer.data : undefined;
   const vectors: number[][] = [];
@@ -154,12 +154,12 @@ function unit(vector: readonly number[]): number[] {
 function chooseModel(target: OpenAiTarget, wanted: string | undefined, models: readonly string[], use: string): string {
   const model = wanted === undefined ? models[0] : findModel(models, wanted);
   if (model !== undefined) return model;
-  const there = models.length === 0 ? `none for ${use}` : models.join(', ');
+  const available = models.length === 0 ? `none for ${use}` : models.join(', ');
   throw new TaskError(
     'model.unknown',
     wanted === undefined
       ? `${target.name} has no model for ${use}`
-      : `${target.name} has no model ${wanted}; it has ${there}`,
+      : `${target.name} has no model ${wanted}; it has ${available}`,
     true,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * HTTP to an inference server: JSON out, JSON or a stream in. Node's own client rather than fetch, which gives up when a
- * model takes five minutes to answer its first byte. Destroying the request is what stops a generation.
+ * HTTP to an inference server: JSON requests, JSON or streamed responses. Node's own client rather than fetch, which gives
+ * up when the first byte takes five minutes. Destroying the request stops a generation.
  */
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -14,7 +14,7 @@ export interface ServerAddress {
   readonly key?: string | undefined;
 }
 
-export interface Asked {
+export interface ServerRequest {
   readonly method: 'GET' | 'POST';
   /** Below the base URL, such as `/models`. */
   readonly path: string;
@@ -22,27 +22,27 @@ export interface Asked {
   readonly signal: AbortSignal;
 }
 
-/** What an answer may take that is not streamed. */
+/** Limit of a response that is not streamed. */
 const MAX_ANSWER_BYTES = 64 * 1_048_576;
 const MAX_ERROR_BYTES = 16 * 1_024;
 
 /**
- * Sends a request; resolves with the answer's head, of a 2xx status.
- * @throws TaskError for every other status, and when the server cannot be reached
+ * Sends a request; resolves with the head of a 2xx response.
+ * @throws TaskError for any other status, and when the server cannot be reached
  */
-export async function ask(server: ServerAddress, asked: Asked): Promise<IncomingMessage> {
-  const answer = await open(server, asked);
+export async function ask(server: ServerAddress, request: ServerRequest): Promise<IncomingMessage> {
+  const answer = await open(server, request);
   const status = answer.statusCode ?? 0;
   if (status >= 200 && status < 300) return answer;
   const text = await readText(answer, MAX_ERROR_BYTES, 'cut').catch(() => '');
   throw refusal(server, status, text);
 }
 
-/** Sends a request and reads the JSON that comes back. @throws TaskError */
-export async function askJson(server: ServerAddress, asked: Asked): Promise<unknown> {
-  const answer = await ask(server, asked);
+/** Sends a request and parses the JSON of the response. @throws TaskError */
+export async function askJson(server: ServerAddress, request: ServerRequest): Promise<unknown> {
+  const answer = await ask(server, request);
   const text = await readText(answer, MAX_ANSWER_BYTES, 'fail').catch((error: unknown) => {
-    throw interrupted(server, error, asked.signal);
+    throw interrupted(server, error, request.signal);
   });
   try {
     return JSON.parse(text);
@@ -50,13 +50,13 @@ export async function askJson(server: ServerAddress, asked: Asked): Promise<unkn
     const start = text.slice(0, 80).replace(/\s+/g, ' ');
     throw new TaskError(
       'endpoint.invalid',
-      `${server.baseUrl}${asked.path} did not answer with JSON but with '${start}': is it an OpenAI-compatible server, and does the address end in /v1?`,
+      `${server.baseUrl}${request.path} did not answer with JSON but with '${start}': is it an OpenAI-compatible server, and does the address end in /v1?`,
       true,
     );
   }
 }
 
-function open(server: ServerAddress, { method, path, body, signal }: Asked): Promise<IncomingMessage> {
+function open(server: ServerAddress, { method, path, body, signal }: ServerRequest): Promise<IncomingMessage> {
   const url = new URL(`${server.baseUrl}${path}`);
   const data = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers = {
@@ -65,14 +65,14 @@ function open(server: ServerAddress, { method, path, body, signal }: Asked): Pro
     ...(server.key === undefined ? {} : { authorization: `Bearer ${server.key}` }),
   };
   return new Promise((resolve, reject) => {
-    const request = url.protocol === 'https:' ? requestHttps : requestHttp;
-    const sent = request(url, { method, headers, signal, agent: false }, resolve);
+    const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+    const sent = send(url, { method, headers, signal, agent: false }, resolve);
     sent.on('error', (error) => reject(interrupted(server, error, signal)));
     sent.end(data);
   });
 }
 
-/** What becomes of an error of the connection. One that the signal caused stays what it is. */
+/** An error of the connection as a TaskError. One that the signal caused is returned unchanged. */
 export function interrupted(server: ServerAddress, error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted || error instanceof TaskError) return error;
   const why = error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code) : String(error);
@@ -95,33 +95,33 @@ async function readText(answer: IncomingMessage, maxBytes: number, beyond: 'cut'
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** A status as a failure: what the server does not take is final, what ails the server is worth another attempt. */
+/** A status as a failure: most of 4xx are final, since the request is wrong; the others are retryable. */
 function refusal(server: ServerAddress, status: number, body: string): TaskError {
-  const words = wordsOf(body);
-  const told = `${server.baseUrl} answered ${status}${words === '' ? '' : `: ${words}`}`;
+  const detail = errorDetail(body);
+  const message = `${server.baseUrl} answered ${status}${detail === '' ? '' : `: ${detail}`}`;
   if (status === 401 || status === 403) {
-    return new TaskError('endpoint.unauthorized', `${told}. The donor gives its key with RMA_ENDPOINT_KEY.`, true);
+    return new TaskError('endpoint.unauthorized', `${message}. The donor gives its key with RMA_ENDPOINT_KEY.`, true);
   }
-  if (status === 404 && /model/i.test(words)) return new TaskError('model.unknown', told, true);
-  if (status === 408 || status === 425 || status === 429) return new TaskError('endpoint.busy', told, true);
+  if (status === 404 && /model/i.test(detail)) return new TaskError('model.unknown', message, true);
+  if (status === 408 || status === 425 || status === 429) return new TaskError('endpoint.busy', message, true);
   return status >= 400 && status < 500
-    ? new TaskError('endpoint.refused', told, false)
-    : new TaskError('endpoint.failed', told, true);
+    ? new TaskError('endpoint.refused', message, false)
+    : new TaskError('endpoint.failed', message, true);
 }
 
-/** The server's own words in an error, in any of the shapes that are about: OpenAI's, vLLM's, Ollama's, FastAPI's. */
-export function wordsOf(body: string): string {
+/** The message in an error body, in any of the common shapes: OpenAI's, vLLM's, Ollama's, FastAPI's. */
+export function errorDetail(body: string): string {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
     return body.replace(/\s+/g, ' ').trim().slice(0, 500);
   }
-  return errorWords(value) ?? body.slice(0, 500);
+  return errorDetailOf(value) ?? body.slice(0, 500);
 }
 
-/** The words of an error object that was parsed already; undefined where it is none. */
-export function errorWords(value: unknown): string | undefined {
+/** The same for a parsed error object; undefined where it has no known shape. */
+export function errorDetailOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { error, message, detail } = value as Record<string, unknown>;
   for (const found of [error, message, detail]) {
@@ -131,4 +131,11 @@ export function errorWords(value: unknown): string | undefined {
     return JSON.stringify(found).slice(0, 500);
   }
   return undefined;
+}
+
+/** A value of a server's JSON as a map; undefined for anything else. */
+export function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }

@@ -1,9 +1,9 @@
 /**
- * The models of a server and what each is for. Ollama and llama.cpp tell; elsewhere the name does, since the OpenAI API
- * has no field for it.
+ * The models of a server and the use of each. Ollama and llama.cpp report capabilities; for other servers the use is inferred
+ * from the name, since the OpenAI API has no field for it.
  */
 import { TaskError } from '../runtime/runtime.js';
-import { askJson, type ServerAddress } from './http.js';
+import { askJson, record, type ServerAddress } from './http.js';
 
 export interface ServedModel {
   readonly name: string;
@@ -17,24 +17,24 @@ export interface ModelList {
   readonly models: readonly ServedModel[];
 }
 
-/** As many as a service may tell. */
+/** The wire's limit of models per service. */
 export const MAX_MODELS = 64;
 const EMBEDDING =
   /(^|[^a-z0-9])(embed(ding)?s?|bge|e5|gte|minilm|mxbai|nomic-embed|sentence-transformers|stella|uae)([^a-z0-9]|$)|embed/i;
-/** Neither answers a chat nor makes a vector of a text. */
+/** Models for neither chat nor embeddings. */
 const NEITHER = /rerank|whisper|(^|[^a-z])tts([^a-z]|$)|dall-e|stable-diffusion|moderation/i;
-/** Who a model is owned by, in the lists of these servers. */
+/** `owned_by` of a model, by which its server is recognised. */
 const OWNERS: Readonly<Record<string, ServerProduct>> = { library: 'ollama', vllm: 'vllm', llamacpp: 'llama.cpp' };
 
-/** Asks servers for their models; keeps what Ollama told of each, so that a list costs one request. */
+/** Lists the models of a server; caches the uses that Ollama reports, so that a listing takes one request. */
 export class ModelLister {
   readonly #uses = new Map<string, ServedModel['use'] | 'neither'>();
 
-  /** @throws TaskError when the server is away, or no OpenAI-compatible one */
+  /** @throws TaskError when the server is unreachable, or not OpenAI-compatible */
   async list(server: ServerAddress, signal: AbortSignal): Promise<ModelList> {
     const answer = record(await askJson(server, { method: 'GET', path: '/models', signal }));
     const data = answer?.data;
-    // Ollama without a model answers `data: null`.
+    // Ollama without models answers `data: null`.
     if (answer === undefined || (data !== null && !Array.isArray(data))) {
       throw new TaskError(
         'endpoint.invalid',
@@ -44,11 +44,12 @@ export class ModelLister {
     }
     const entries = (data ?? []).map(record).filter((entry) => typeof entry?.id === 'string' && isName(entry.id));
     const product = await this.#productOf(server, entries, signal);
-    const told = capabilitiesIn(answer.models);
+    const capabilities = capabilitiesIn(answer.models);
     const models: ServedModel[] = [];
     for (const entry of entries) {
       const name = String(entry?.id);
-      const use = product === 'ollama' ? await this.#ofOllama(server, name, signal) : useOf(name, told.get(name));
+      const use =
+        product === 'ollama' ? await this.#ofOllama(server, name, signal) : useOf(name, capabilities.get(name));
       if (use !== 'neither' && models.length < MAX_MODELS) models.push({ name, use });
     }
     return { product, models };
@@ -61,8 +62,8 @@ export class ModelLister {
   ): Promise<ServerProduct> {
     const owner = entries[0]?.owned_by;
     if (typeof owner === 'string' && Object.hasOwn(OWNERS, owner)) return OWNERS[owner] ?? 'other';
-    // Its own models are owned by whoever made them, so the list alone does not tell.
-    const version = await attempt(askJson(rootOf(server), { method: 'GET', path: '/api/version', signal }), signal);
+    // In newer versions of Ollama `owned_by` is the author of the model, so the list does not identify the server.
+    const version = await optional(askJson(rootOf(server), { method: 'GET', path: '/api/version', signal }), signal);
     return typeof record(version)?.version === 'string' ? 'ollama' : 'other';
   }
 
@@ -70,19 +71,19 @@ export class ModelLister {
     const known = this.#uses.get(model);
     if (known !== undefined) return known;
     const asked = { method: 'POST', path: '/api/show', body: { model }, signal } as const;
-    const shown = record(await attempt(askJson(rootOf(server), asked), signal));
+    const shown = record(await optional(askJson(rootOf(server), asked), signal));
     const use = useOf(model, listOfTexts(shown?.capabilities));
     this.#uses.set(model, use);
     return use;
   }
 }
 
-/** A model by the name that a task gives: Ollama's `:latest` may be left out. */
+/** Finds the model that a task names; Ollama's `:latest` may be left out. */
 export function findModel(names: readonly string[], wanted: string): string | undefined {
   return names.find((name) => name === wanted) ?? names.find((name) => name === `${wanted}:latest`);
 }
 
-/** @param capabilities as Ollama and llama.cpp tell them */
+/** @param capabilities as Ollama and llama.cpp report them */
 export function useOf(name: string, capabilities?: readonly string[]): ServedModel['use'] | 'neither' {
   if (capabilities?.includes('embedding')) return 'embedding';
   if (capabilities?.includes('completion')) return 'chat';
@@ -90,33 +91,33 @@ export function useOf(name: string, capabilities?: readonly string[]): ServedMod
   return EMBEDDING.test(name) ? 'embedding' : 'chat';
 }
 
-/** llama.cpp lists its models a second time, in Ollama's manner. */
+/** llama.cpp also lists its models in Ollama's format, with capabilities. */
 function capabilitiesIn(models: unknown): Map<string, readonly string[]> {
-  const told = new Map<string, readonly string[]>();
+  const byModel = new Map<string, readonly string[]>();
   for (const entry of Array.isArray(models) ? models : []) {
     const fields = record(entry);
     const capabilities = listOfTexts(fields?.capabilities);
-    if (capabilities !== undefined) told.set(String(fields?.model ?? fields?.name), capabilities);
+    if (capabilities !== undefined) byModel.set(String(fields?.model ?? fields?.name), capabilities);
   }
-  return told;
+  return byModel;
 }
 
-/** The server's own API stands beside `/v1`. */
+/** The base URL of the server's native API, which is beside `/v1`. */
 function rootOf(server: ServerAddress): ServerAddress {
   return { ...server, baseUrl: server.baseUrl.replace(/\/v1$/, '') };
 }
 
-/** What only helps to tell more may fail. */
-async function attempt(asked: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+/** A request whose failure only loses details: `undefined` then. */
+async function optional(request: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
   try {
-    return await asked;
+    return await request;
   } catch (error) {
     if (signal.aborted || !(error instanceof TaskError)) throw error;
     return undefined;
   }
 }
 
-/** As the wire takes it. */
+/** Whether the wire accepts it as a model's name. */
 function isName(name: string): boolean {
   return (
     name.length >= 1 && name.length <= 256 && ![...name].some((character) => character < ' ' || character === '\x7f')
@@ -125,10 +126,4 @@ function isName(name: string): boolean {
 
 function listOfTexts(value: unknown): string[] | undefined {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined;
-}
-
-function record(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }

@@ -1,12 +1,12 @@
-/** The door to eventsource-parser: server-sent events of a byte stream, however its bytes are cut. */
+/** Parses server-sent events from a byte stream. The only import of eventsource-parser. */
 import { createParser } from 'eventsource-parser';
 
-/** One event's data can hardly be larger; a server that never ends a line is not read for ever. */
+/** Bounds the memory of an event from a server that never ends a line. */
 const MAX_EVENT_CHARACTERS = 8 * 1_048_576;
 
 /**
- * The data of each event, in order; comments and keep-alives are passed over.
- * @throws Error when the stream breaks, or holds an event beyond all measure
+ * The data of each event, in order; comments and keep-alives are skipped.
+ * @throws Error when the stream breaks, or an event exceeds MAX_EVENT_CHARACTERS
  */
 export async function* eventsOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const events: string[] = [];
@@ -19,7 +19,7 @@ export async function* eventsOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerato
     if (pending > MAX_EVENT_CHARACTERS) throw new Error('the stream holds an event of more than 8 MiB');
     yield* events.splice(0);
   }
-  // A last event without the empty line that ends it.
+  // Ends a last event that lacks its empty line.
   parser.feed(`${decoder.decode()}\n\n`);
   yield* events.splice(0);
 }

@@ -1,13 +1,14 @@
-/** Which GGUF files a donor offers: from what people write, checked as far as can be seen without loading them. */
+/** The GGUF files of a donor, from `--model`, validated as far as possible without loading them. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { AgentFault } from '../fault.js';
 
 /** One model to offer. */
 export interface GgufSpec {
-  /** The service's name; one of its own on this worker. */
+  /** The service's name, unique on this worker. */
   readonly service: string;
-  /** What tasks call the model. */
+  /** The model's name in tasks. */
   readonly name: string;
   readonly path: string;
   readonly sizeMiB: number;
@@ -16,19 +17,19 @@ export interface GgufSpec {
   readonly contextTokens: number;
 }
 
-export interface GgufWishes {
+export interface GgufOptions {
   /** As given with `--model`: `FILE.gguf` or `NAME=FILE.gguf`. */
   readonly models: readonly string[];
   readonly slots?: number | undefined;
   readonly contextTokens?: number | undefined;
 }
 
-/** Printable, and short enough to be told on the wire. */
+/** Printable, and within the wire's limit. */
 const NAME = /^[!-~]{1,128}$/;
 const DEFAULT_CONTEXT_TOKENS = 4_096;
 
-/** @throws AgentFault for a file that is not there or no GGUF file */
-export function ggufSpecs({ models, slots = 1, contextTokens = DEFAULT_CONTEXT_TOKENS }: GgufWishes): GgufSpec[] {
+/** @throws AgentFault for a file that does not exist or is no GGUF file */
+export function ggufSpecs({ models, slots = 1, contextTokens = DEFAULT_CONTEXT_TOKENS }: GgufOptions): GgufSpec[] {
   const specs = models.map((text, index): GgufSpec => {
     const at = text.indexOf('=');
     const path = resolve(text.slice(at + 1));
@@ -63,6 +64,6 @@ function sizeMiB(path: string): number {
     return size / 2 ** 20;
   } catch (error) {
     if (error instanceof AgentFault) throw error;
-    throw new AgentFault(`--model: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new AgentFault(`--model: cannot read ${path}: ${errorMessage(error)}`);
   }
 }

@@ -1,8 +1,7 @@
 /**
- * The module of a handler process that holds one GGUF model: `llm.chat`. Which model is in the query of the module's URL, so that
- * the process is started like any other. The input is that of an endpoint, less what only servers can do.
+ * The module of a handler process that serves `llm.chat` with one GGUF model. The model is in the query of the module's URL,
+ * so that the process is started like any other. The input is an endpoint's, without what only servers support.
  */
-
 import { invalid } from '../embedded/input.js';
 import { type ChatOutput, timingsOf } from '../endpoint-runtime/chat-answer.js';
 import { type ChatInput, type ChatMessage, readChatInput } from '../endpoint-runtime/chat-input.js';
@@ -13,7 +12,7 @@ import { type Message, type Model, openModel, type Sampling } from './llama.js';
 const { searchParams } = new URL(import.meta.url);
 const NAME = searchParams.get('name') ?? 'model';
 
-/** As llama.cpp has them. */
+/** llama.cpp's defaults. */
 const DEFAULTS = { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05 };
 const SUPPORTED = [
   'temperature',

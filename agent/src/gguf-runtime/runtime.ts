@@ -1,6 +1,6 @@
 /**
- * The donor's own GGUF files as `llm.chat`: for each a service whose handler process holds the model. Process, memory
- * watch, restarts with backoff and cancelling are those of the embedded workloads.
+ * The runtime of one GGUF file: a service `llm.chat` whose handler process holds the model. Process, memory limit, restarts
+ * with backoff and cancelling are those of the embedded workloads.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,17 +11,17 @@ import type { GgufSpec } from './gguf-spec.js';
 
 export interface GgufRuntimeOptions {
   readonly model: GgufSpec;
-  /** Where the process gets its scratch directory. */
+  /** Parent of the process's scratch directory. */
   readonly scratch: string;
-  /** Where node-llama-cpp may be installed, beside the agent's own place. */
+  /** Directory in which node-llama-cpp may be installed, besides the agent's own. */
   readonly packageDir: string;
   readonly log: { debug(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
-/** A large file on a slow disk takes minutes. */
+/** Loading a large file from a slow disk takes minutes. */
 const LOAD_TIMEOUT_MS = 10 * 60_000;
-/** What a process may hold beside twice its file: cache of the context, buffers. A usual one stays below 0.6 of the sum. */
-const BESIDE_MIB = 4_096;
+/** Memory limit = 2 * file + this, for context cache and buffers. A typical process stays below 0.6 of the limit. */
+const OVERHEAD_MIB = 4_096;
 
 /** Makes the runtime of one model; nothing runs before `start`. */
 export function createGgufRuntime(options: GgufRuntimeOptions): Runtime {
@@ -52,7 +52,7 @@ class GgufRuntime implements Runtime {
       name,
       module: module.href,
       kinds: ['llm.chat'],
-      memoryMiB: Math.ceil(2 * model.sizeMiB) + BESIDE_MIB,
+      memoryMiB: Math.ceil(2 * model.sizeMiB) + OVERHEAD_MIB,
       slots,
       loadTimeoutMs: LOAD_TIMEOUT_MS,
       home: this.#home,

@@ -2,6 +2,7 @@
  * Carries out what the attempts ask for: fetches inputs, starts and cancels executions, keeps and uploads large outputs.
  * The part of the shell between the machines of this folder and the runtimes.
  */
+import { errorMessage } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
 import { type Payload, packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { Up } from '@rma/protocol/up';
@@ -93,7 +94,7 @@ export class Executions {
           ? resolvePayload(dispatch.input, attempt.state.blobs)
           : unpackPayload(dispatch.input);
     } catch (error) {
-      const message = `the input of ${dispatch.kind} cannot be decoded: ${textOf(error)}`;
+      const message = `the input of ${dispatch.kind} cannot be decoded: ${errorMessage(error)}`;
       this.attempts.ended(attempt, { ok: false, error: { code: 'input.invalid', message, retryable: false } }, now);
       return;
     }
@@ -141,7 +142,7 @@ export class Executions {
     try {
       output = packPayload(outcome.output);
     } catch (error) {
-      const message = `the output of ${attempt.dispatch?.kind} cannot be encoded: ${textOf(error)}. Return plain values.`;
+      const message = `the output of ${attempt.dispatch?.kind} cannot be encoded: ${errorMessage(error)}. Return plain values.`;
       this.attempts.ended(attempt, { ok: false, error: { code: 'output.invalid', message, retryable: false } }, now);
       return;
     }
@@ -168,7 +169,11 @@ export class Executions {
       const failure: Failure =
         error instanceof TaskError
           ? { code: error.code, message: error.message, retryable: error.retryable }
-          : { code: 'output.invalid', message: `the output cannot be taken apart: ${textOf(error)}`, retryable: false };
+          : {
+              code: 'output.invalid',
+              message: `the output cannot be taken apart: ${errorMessage(error)}`,
+              retryable: false,
+            };
       this.attempts.ended(attempt, { ok: false, error: failure }, performance.now());
     }
     this.#again();
@@ -274,9 +279,8 @@ function held(blobs: ReadonlyMap<string, Uint8Array>): number {
 }
 
 function broken(error: unknown): Outcome {
-  return { ok: false, error: { code: 'internal', message: `the runtime failed: ${textOf(error)}`, retryable: true } };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return {
+    ok: false,
+    error: { code: 'internal', message: `the runtime failed: ${errorMessage(error)}`, retryable: true },
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * The blobs that unacknowledged results name, as files beside the outbox, each called by its hash. A file lives as long
- * as somebody retains it. Where the disk fails, the bytes stay in memory.
+ * The blobs of unacknowledged results, as files beside the outbox, named by their hash and reference-counted. When a write
+ * fails, the bytes stay in memory.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
@@ -9,27 +9,28 @@ import type { BlobSource } from './blob-source.js';
 
 export class BlobFiles {
   readonly #directory: string;
-  readonly #held = new Map<string, number>();
+  /** References by blob. */
+  readonly #references = new Map<string, number>();
   readonly #inMemory = new Map<string, Uint8Array>();
   readonly #failed: (error: unknown) => void;
   #written = 0;
 
-  /** @param failed told of every write that the disk refused */
+  /** @param failed called with the error of every write that failed */
   constructor(directory: string, failed: (error: unknown) => void) {
     this.#directory = join(directory, 'blobs');
     this.#failed = failed;
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
   }
 
-  /** Keeps the blobs of results that were found in the outbox, and removes all other files. */
+  /** Retains the blobs of the outbox's results, and removes all other files. */
   restore(blobs: Iterable<string>): void {
     for (const blob of blobs) this.#retain(blob);
     for (const name of readdirSync(this.#directory)) {
-      if (!this.#held.has(name)) rmSync(join(this.#directory, name), { force: true });
+      if (!this.#references.has(name)) rmSync(join(this.#directory, name), { force: true });
     }
   }
 
-  /** Writes a blob, unless it is there, and retains it. */
+  /** Retains a blob, and writes it unless it exists. */
   async store(blob: string, bytes: Uint8Array): Promise<void> {
     this.#retain(blob);
     if (this.source(blob) !== undefined) return;
@@ -43,21 +44,21 @@ export class BlobFiles {
       await rm(part, { force: true }).catch(this.#failed);
       this.#failed(error);
     }
-    // Released while it was written.
-    if (!this.#held.has(blob)) this.#remove(blob);
+    // It may have been released during the write.
+    if (!this.#references.has(blob)) this.#remove(blob);
   }
 
-  /** One who retained it does not need it any more. */
+  /** Drops one reference; the last one removes the file. */
   release(blob: string): void {
-    const holders = this.#held.get(blob) ?? 0;
-    if (holders > 1) this.#held.set(blob, holders - 1);
+    const references = this.#references.get(blob) ?? 0;
+    if (references > 1) this.#references.set(blob, references - 1);
     else {
-      this.#held.delete(blob);
+      this.#references.delete(blob);
       this.#remove(blob);
     }
   }
 
-  /** Its bytes, or undefined when it is not here. */
+  /** Undefined for a blob that is not stored. */
   source(blob: string): BlobSource | undefined {
     const bytes = this.#inMemory.get(blob);
     if (bytes !== undefined) {
@@ -69,7 +70,7 @@ export class BlobFiles {
   }
 
   #retain(blob: string): void {
-    this.#held.set(blob, (this.#held.get(blob) ?? 0) + 1);
+    this.#references.set(blob, (this.#references.get(blob) ?? 0) + 1);
   }
 
   #remove(blob: string): void {

@@ -1,17 +1,18 @@
 /**
- * An append-only file of frames, each with its length and checksum. What a killed process had written stays readable; a
- * torn last record is cut off. No fsync: it has to survive this process, not a power cut.
+ * An append-only file of frames: `RMAOUT1\n`, then records of length (4 bytes), CRC-32 (4 bytes) and frame. A torn last
+ * record is ignored. No fsync: the file has to survive this process, not a power cut.
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync, writevSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { hasErrorCode } from '@rma/protocol/error';
 
 const MAGIC = Buffer.from('RMAOUT1\n');
 const HEADER_BYTES = 8;
 
-/** What a journal held when it was opened. */
+/** The content of a journal file. */
 export interface JournalContent {
   readonly frames: readonly Uint8Array[];
-  /** Where and how the file is damaged; frames after that place are lost. */
+  /** Where and how the file is damaged; the frames after that place are lost. */
   readonly damage?: string;
 }
 
@@ -28,21 +29,21 @@ export class Journal {
     this.#position = position;
   }
 
-  /** Reads a journal. A file that does not exist is an empty one. */
+  /** A file that does not exist reads as empty. */
   static read(path: string): JournalContent {
     let file: Buffer;
     try {
       file = readFileSync(path);
     } catch (error) {
-      if (isMissing(error)) return { frames: [] };
+      if (hasErrorCode(error, 'ENOENT')) return { frames: [] };
       throw error;
     }
     return parse(file);
   }
 
-  /** Replaces whatever the file holds by these frames, in one step, and opens it for more. */
+  /** Replaces the file by one with these frames, by rename, and opens it for appending. */
   static create(path: string, frames: readonly Uint8Array[]): Journal {
-    const { fd, position } = writeAnew(path, frames);
+    const { fd, position } = createFile(path, frames);
     return new Journal(path, fd, position);
   }
 
@@ -72,7 +73,7 @@ export class Journal {
       this.#position = MAGIC.length;
       return;
     }
-    const { fd, position } = writeAnew(this.path, frames);
+    const { fd, position } = createFile(this.path, frames);
     closeSync(this.#fd);
     this.#fd = fd;
     this.#position = position;
@@ -86,13 +87,13 @@ export class Journal {
     try {
       ftruncateSync(this.#fd, this.#position);
     } catch (error) {
-      // What is left behind fails its checksum, and the next append overwrites it.
+      // Not fatal: the partial record fails its checksum, and the next append overwrites it.
       if (!(error instanceof Error)) throw error;
     }
   }
 }
 
-function writeAnew(path: string, frames: readonly Uint8Array[]): { fd: number; position: number } {
+function createFile(path: string, frames: readonly Uint8Array[]): { fd: number; position: number } {
   const fresh = `${path}.new`;
   const fd = openSync(fresh, 'w', 0o600);
   try {
@@ -136,7 +137,7 @@ function parse(file: Buffer): JournalContent {
     if (end > file.length) break;
     const frame = file.subarray(at + HEADER_BYTES, end);
     if (length === 0 || crc32(frame) !== file.readUInt32BE(at + 4)) {
-      // A file system that lost its last write leaves zeros.
+      // Zeros to the end: a file system that lost its last write. No damage.
       if (file.subarray(at).every((byte) => byte === 0)) break;
       return { frames, damage: `the record at byte ${at} does not match its checksum` };
     }
@@ -144,8 +145,4 @@ function parse(file: Buffer): JournalContent {
     at = end;
   }
   return { frames };
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -1,28 +1,29 @@
 /**
- * The results (with the output chunks that belong to them) that the coordinator has not acknowledged, on disk. The file
- * is a log of frames of the wire: `results` and `chunks` as sent, `acknowledged` as received. When the disk fails, the
- * results stay in memory, it is said once, and writing is tried again every second.
+ * The unacknowledged results, with their output chunks, on disk. The file is a log of wire frames: `results` and `chunks` as
+ * sent, `acknowledged` as received. When a write fails, the results stay in memory, the failure is logged once, and the
+ * write is retried every second.
  */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDown, checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
+import { errorMessage } from '@rma/protocol/error';
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
 import { encodeChunks, encodeResults } from '../frames.js';
 import { Journal } from './journal.js';
 
-/** The file is written anew, with what is still needed, when it has grown by so much. */
+/** Size from which the file is compacted to the unacknowledged results. */
 const COMPACT_BYTES = 8 * 1_048_576;
 const RETRY_MS = 1_000;
 
-/** The part of a pino logger that is used. */
+/** The methods of a pino logger that are used. */
 export interface OutboxLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** What was found on disk. */
+/** The content of the file at the start. */
 export interface Restored {
   readonly results: readonly AttemptResult[];
   readonly chunks: readonly Chunk[];
@@ -38,21 +39,21 @@ export class Outbox {
   #live: () => readonly Uint8Array[] = () => [];
   readonly restored: Restored;
 
-  /** Opens the outbox of a state directory. A damaged file is moved aside, with what could be read of it kept. */
+  /** Opens the outbox of a state directory. A damaged file is moved aside, and what could be read of it is kept. */
   constructor(directory: string, log: OutboxLog) {
     this.#log = log;
     this.#path = join(directory, 'outbox');
     const { frames, damage } = Journal.read(this.#path);
     const { restored, unreadable } = replay(frames);
     this.restored = restored;
-    const fault = damage ?? unreadable;
-    if (fault !== undefined) {
+    const problem = damage ?? unreadable;
+    if (problem !== undefined) {
       const aside = `${this.#path}.damaged-${Date.now()}`;
       renameSync(this.#path, aside);
       const kept = restored.results.length;
       log.warn(
         { file: aside },
-        `the outbox was damaged (${fault}); it was moved aside, and ${kept} of its results were kept. Tasks whose result was lost run again.`,
+        `the outbox was damaged (${problem}); it was moved aside, and ${kept} of its results were kept. Tasks whose result was lost run again.`,
       );
     }
     try {
@@ -65,17 +66,17 @@ export class Outbox {
     }
   }
 
-  /** Whether results are safe from this process's end. */
+  /** Whether results survive the end of this process. */
   get durable(): boolean {
     return this.#journal !== undefined;
   }
 
-  /** Who tells the frames of everything that is still needed, this turn's included, when the file is written anew. */
+  /** @param live the frames of all unacknowledged results, those of this turn included; for compaction */
   attach(live: () => readonly Uint8Array[]): void {
     this.#live = live;
   }
 
-  /** Keeps frames of results and chunks; they are on disk when this returns, unless the disk failed. */
+  /** Appends frames of results and chunks; they are on disk when this returns, unless the write failed. */
   record(frames: readonly Uint8Array[], nowMs: number): void {
     if (frames.length === 0) return;
     if (this.#journal === undefined) {
@@ -84,7 +85,7 @@ export class Outbox {
     }
     try {
       if (this.#journal.bytes >= this.#compactAtBytes) {
-        // What `#live` tells includes the frames of this turn.
+        // `#live` includes the frames of this turn.
         this.#compact(this.#journal);
         return;
       }
@@ -95,12 +96,12 @@ export class Outbox {
     }
   }
 
-  /** An `acknowledged` frame as it came. Written with the next results: to lose one only means to be told again. */
+  /** An `acknowledged` frame as received. Written with the next results: one that is lost is received again. */
   acknowledged(frame: Uint8Array): void {
     if (this.#journal !== undefined) this.#acknowledgements.push(Buffer.from(frame));
   }
 
-  /** Tries again what failed. */
+  /** Retries a failed write. */
   tick(nowMs: number): void {
     if (this.#journal !== undefined || nowMs < this.#retryAtMs) return;
     try {
@@ -119,7 +120,10 @@ export class Outbox {
     try {
       this.#compact(journal);
     } catch (error) {
-      this.#log.warn({ error: text(error) }, `the outbox could not be tidied up (${text(error)}); nothing is lost`);
+      this.#log.warn(
+        { error: errorMessage(error) },
+        `the outbox could not be compacted (${errorMessage(error)}); nothing is lost`,
+      );
     } finally {
       journal.close();
     }
@@ -138,12 +142,12 @@ export class Outbox {
     this.#acknowledgements = [];
     this.#retryAtMs = nowMs + RETRY_MS;
     if (!first) return;
-    const message = `cannot write the outbox (${text(error)}): results are kept in memory only, and are lost if this process is killed. Make room on that disk; it goes on by itself.`;
-    this.#log.error({ file: this.#path, error: text(error) }, message);
+    const message = `cannot write the outbox (${errorMessage(error)}): results are kept in memory only, and are lost if this process is killed. Free some space on that disk; the agent retries by itself.`;
+    this.#log.error({ file: this.#path, error: errorMessage(error) }, message);
   }
 }
 
-/** Applies a log of frames: what is still unacknowledged. */
+/** Replays a log of frames; answers what is still unacknowledged. */
 function replay(frames: readonly Uint8Array[]): { restored: Restored; unreadable?: string } {
   const results = new Map<string, AttemptResult>();
   const chunks = new Map<string, Chunk[]>();
@@ -152,7 +156,7 @@ function replay(frames: readonly Uint8Array[]): { restored: Restored; unreadable
     try {
       apply(frame, results, chunks);
     } catch (error) {
-      unreadable ??= `a record is not readable: ${text(error)}`;
+      unreadable ??= `a record is not readable: ${errorMessage(error)}`;
     }
   }
   const keptChunks = [...results.keys()].flatMap((key) => chunks.get(key) ?? []);
@@ -184,8 +188,4 @@ function apply(frame: Uint8Array, results: Map<string, AttemptResult>, chunks: M
 
 function keyOf(ref: AttemptRef): string {
   return `${ref.task}/${ref.attempt}`;
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,10 +1,10 @@
-/** What a donor's lists allow. Pure; a list that is not given allows everything. */
+/** What a donor's allow-lists admit. Pure; a list that is absent admits everything, an empty one nothing. */
+import { imageMatches } from '@rma/protocol/image-pattern';
 import type { Service } from '@rma/protocol/worker';
-import type { ContainerSpec } from '@rma/protocol/workload';
 import type { ServiceStatus } from '../runtime/runtime.js';
-import type { AllowLists, Caps } from './worker-file.js';
+import type { AllowLists } from './worker-file.js';
 
-/** Why an assigned workload is not run here; `undefined`: it may be. */
+/** Why an assigned workload may not run here; `undefined`: it may. */
 export function refusal(
   { workloads, images }: AllowLists,
   workload: string,
@@ -13,36 +13,21 @@ export function refusal(
   if (workloads !== undefined && !workloads.includes(workload)) {
     return `this machine's owner does not lend it to ${workload} (allow.workloads in worker.yaml)`;
   }
-  if (image !== undefined && images !== undefined && !images.some((pattern) => matches(pattern, image))) {
+  if (image !== undefined && images !== undefined && !images.some((pattern) => imageMatches(pattern, image))) {
     return `this machine's owner does not allow the image ${image} (allow.images in worker.yaml)`;
   }
   return undefined;
 }
 
-/** Why a container that asks for so much is not run here. Of cores it gets at most those that are lent. */
-export function tooMuch({ memoryMiB, vramMiB }: Caps, { gpu, resources }: ContainerSpec): string | undefined {
-  if (memoryMiB !== undefined && resources.memoryMiB > memoryMiB) {
-    return `it takes ${resources.memoryMiB} MiB of memory, and this machine's owner lends ${memoryMiB} (caps.memoryMiB in worker.yaml)`;
-  }
-  if (gpu && vramMiB === 0) return "this machine's owner lends no GPU (caps.vramMiB in worker.yaml)";
-  return undefined;
-}
-
-/** The service as it is offered: without the kinds that are not allowed, and not at all when none of them is. */
-export function admitted<S extends ServiceStatus | Service>(service: S, { kinds }: AllowLists): S {
-  if (kinds === undefined || service.kinds.length === 0) return service;
-  const allowed = service.kinds.filter((kind) => kinds.includes(kind));
-  if (allowed.length === service.kinds.length) return service;
-  if (allowed.length > 0) return { ...service, kinds: allowed };
+/** A service as it is offered: with the kinds that are allowed; stopped, with the reason, where none of them is. */
+export function admitted<S extends ServiceStatus | Service>(service: S, allow: AllowLists): S {
+  const kinds = allowedKinds(service.kinds, allow);
+  if (kinds.length === service.kinds.length) return service;
+  if (kinds.length > 0) return { ...service, kinds };
   const reason = `this machine's owner does not allow ${service.kinds.join(', ')} (allow.kinds in worker.yaml)`;
   return { ...service, kinds: [], slots: 0, state: 'stopped', reason };
 }
 
 export function allowedKinds(kinds: readonly string[], { kinds: allowed }: AllowLists): string[] {
   return kinds.filter((kind) => allowed === undefined || allowed.includes(kind));
-}
-
-function matches(pattern: string, image: string): boolean {
-  const source = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  return new RegExp(`^${source}$`).test(image);
 }

@@ -1,6 +1,6 @@
 /**
- * How long nobody has used this machine, by the best signal that the system has. Each answer names its signal, because
- * they don't mean the same: input devices tell of people, load tells of their programs only.
+ * How long nobody has used this machine, by the best signal that the system has. A reading names its signal, because
+ * signals differ in meaning: input devices show people, CPU load shows programs only.
  */
 import { execFile } from 'node:child_process';
 import { type ProcessLoad, readProcessLoad } from './process-load.js';
@@ -8,11 +8,11 @@ import { type ProcessLoad, readProcessLoad } from './process-load.js';
 export type IdleSignal = 'xprintidle' | 'logind' | 'load' | 'ioreg' | 'GetLastInputInfo';
 
 export const SIGNALS: Readonly<Record<IdleSignal, string>> = {
-  xprintidle: 'keyboard and mouse, told by xprintidle',
-  logind: "the sessions' idle hint, told by systemd-logind",
-  load: 'CPU load of other programs (this machine tells of no keyboard or session)',
-  ioreg: 'keyboard and mouse, told by IOHIDSystem',
-  GetLastInputInfo: 'keyboard and mouse, told by Windows',
+  xprintidle: 'keyboard and mouse, by xprintidle',
+  logind: "the sessions' idle hint, by systemd-logind",
+  load: 'the CPU load of other programs (this system reports neither input devices nor sessions)',
+  ioreg: 'keyboard and mouse, by IOHIDSystem',
+  GetLastInputInfo: 'keyboard and mouse, by GetLastInputInfo',
 };
 
 export interface IdleReading {
@@ -20,7 +20,7 @@ export interface IdleReading {
   readonly idleMs: number;
 }
 
-/** What a program printed; `undefined` where it is not there or failed. */
+/** A program's standard output; `undefined` where the program is missing or failed. */
 export type RunProgram = (command: string, args: readonly string[]) => Promise<string | undefined>;
 
 export interface IdleSources {
@@ -33,11 +33,11 @@ export interface IdleSources {
   readonly load: () => ProcessLoad | undefined;
 }
 
-/** Other programs that use more of all cores than this count as somebody at work. */
+/** Share of all cores above which the load of other programs counts as use of the machine. */
 const BUSY_SHARE = 0.15;
 const RUN_MS = 5_000;
 
-/** A reader with its own memory of the load. `undefined`: this system tells nothing. Never rejects. */
+/** A reader that keeps the previous load to compare with. It answers `undefined` where there is no signal; never rejects. */
 export function createIdleReader(overrides: Partial<IdleSources> = {}): () => Promise<IdleReading | undefined> {
   const sources: IdleSources = {
     platform: process.platform,
@@ -48,7 +48,7 @@ export function createIdleReader(overrides: Partial<IdleSources> = {}): () => Pr
     load: () => readProcessLoad(process.pid),
     ...overrides,
   };
-  const load = new LoadWatch(sources);
+  const load = new LoadMonitor(sources);
   return async () => {
     if (sources.platform === 'darwin') {
       const idleMs = parseIoreg((await sources.run('ioreg', ['-c', 'IOHIDSystem', '-d', '4'])) ?? '');
@@ -69,7 +69,7 @@ async function linuxInput({ run, env, wallMs }: IdleSources): Promise<IdleReadin
     if (idleMs !== undefined) return { signal: 'xprintidle', idleMs };
   }
   const sessions = await run('loginctl', ['list-sessions', '--no-legend']);
-  // Without a session logind knows nobody who could be idle.
+  // Without a session there is no idle hint that means anything.
   if (sessions === undefined || sessions.trim() === '') return undefined;
   const hint = await run('loginctl', ['show-session', '--property=IdleHint', '--property=IdleSinceHint']);
   const idleMs = parseLogind(hint ?? '', wallMs());
@@ -102,7 +102,7 @@ export function parseLastInput(output: string): number | undefined {
   return parseXprintidle(output);
 }
 
-/** GetLastInputInfo counts ms since the start in 32 bits, which wrap after 49 days: so does the difference. */
+/** GetLastInputInfo counts ms since the start modulo 2^32 (49 days); the unsigned difference of two counts stays right. */
 const LAST_INPUT_SCRIPT = `
 Add-Type -TypeDefinition @'
 using System;
@@ -120,7 +120,7 @@ public static class RmaIdle {
 [RmaIdle]::Ms()
 `;
 
-class LoadWatch {
+class LoadMonitor {
   readonly #sources: IdleSources;
   #last: ProcessLoad | undefined;
   #busyAtMs: number;

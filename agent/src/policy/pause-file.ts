@@ -1,23 +1,24 @@
-/** `pause.json` in the state directory: that a donor paused the machine, until when. It outlives the agent. */
+/** `pause.json` in the state directory: whether the donor paused the machine, and until when. It outlives the agent. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Pause } from './lending.js';
+import { hasErrorCode } from '@rma/protocol/error';
+import type { Pause } from './availability.js';
 
 const FILE = 'pause.json';
 
-/** `undefined`: not paused. A file that cannot be read counts as a pause: the donor's "no" must not get lost. */
+/** `undefined`: not paused. Fails safe: a file that cannot be read or parsed counts as a pause without end. */
 export function readPause(stateDir: string): Pause | undefined {
   let text: string;
   try {
     text = readFileSync(join(stateDir, FILE), 'utf8');
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? undefined : { untilMs: undefined };
+    return hasErrorCode(error, 'ENOENT') ? undefined : { untilMs: undefined };
   }
   try {
     const { untilMs } = JSON.parse(text) as { untilMs?: unknown };
     return { untilMs: typeof untilMs === 'number' ? untilMs : undefined };
   } catch {
-    // Damaged: see above.
+    // Not JSON: damaged.
     return { untilMs: undefined };
   }
 }

@@ -1,15 +1,15 @@
 /**
- * How much CPU time other programs have used, from Linux' /proc: all processes but this agent, what it started, and what
- * runs in containers (they may well be the agent's).
+ * CPU time used by other programs, from Linux' /proc: all processes but this agent, its descendants, and those in
+ * containers (which may be the agent's own).
  */
 import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import { readSmallFile } from '../probe/read-file.js';
 
 export interface ProcessLoad {
-  /** Monotonic, of this reading. */
+  /** Monotonic time of the reading. */
   readonly atMs: number;
-  /** CPU time so far of other programs, of those that still run. */
+  /** CPU time so far of the other programs that still run. */
   readonly othersMs: number;
   readonly cores: number;
 }
@@ -34,12 +34,12 @@ export function readProcessLoad(
   try {
     names = list();
   } catch {
-    // No /proc: another system.
+    // Not Linux.
     return undefined;
   }
   const processes = names.flatMap((name) => (/^\d+$/.test(name) ? parseStat(read(`/proc/${name}/stat`)) : []));
   if (processes.length === 0) return undefined;
-  const own = familyOf(ownPid, processes);
+  const own = descendantsOf(ownPid, processes);
   const others = processes.filter(
     ({ pid, cpuMs }) => cpuMs > 0 && !own.has(pid) && !CONTAINER.test(read(`/proc/${pid}/cgroup`) ?? ''),
   );
@@ -57,7 +57,7 @@ function parseStat(stat: string | undefined): Process[] {
   return [{ pid, parent, cpuMs: (user + system) * TICK_MS }];
 }
 
-function familyOf(root: number, processes: readonly Process[]): ReadonlySet<number> {
+function descendantsOf(root: number, processes: readonly Process[]): ReadonlySet<number> {
   const family = new Set([root]);
   for (let grew = true; grew; ) {
     grew = false;

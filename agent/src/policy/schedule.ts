@@ -1,18 +1,18 @@
 /**
- * When a machine is lent: a weekly schedule by the wall clock of a time zone. Pure. What counts is what a clock on the wall
- * shows, so that a window keeps its hours over daylight saving changes: the hour that is skipped in spring opens nothing,
- * and the one that comes twice in autumn is open twice.
+ * The weekly schedule of a policy, in local time of a time zone. Pure. Windows are compared with local time, so they keep
+ * their hours over daylight saving changes: an hour that is skipped in spring opens nothing, and one that is repeated in
+ * autumn is open twice.
  */
 
 export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Day = (typeof DAYS)[number];
 
-/** One stretch of the day; it may run over midnight. */
+/** A time range on some weekdays; it may run over midnight. */
 export interface Window {
   readonly days: readonly Day[];
   /** `HH:MM` */
   readonly from: string;
-  /** `HH:MM`, or `24:00`; not later than `from`: on the next day. */
+  /** `HH:MM`, or `24:00`; on the next day where it is not later than `from`. */
   readonly to: string;
 }
 
@@ -25,7 +25,7 @@ export interface Schedule {
 
 export interface Change {
   readonly atMs: number;
-  /** What it is from then on. */
+  /** The state from then on. */
   readonly open: boolean;
 }
 
@@ -33,7 +33,7 @@ const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1_440;
 const WEEK_MINUTES = 7 * DAY_MINUTES;
 const DAY_MS = DAY_MINUTES * MINUTE_MS;
-/** A week, and room for the hours by which zones change. */
+/** Any weekly change lies within a week, plus the hours by which offsets of zones change. */
 const HORIZON_MS = 9 * DAY_MS;
 
 export function isTimeZone(name: string): boolean {
@@ -70,7 +70,7 @@ export function nextChange(schedule: Schedule, afterMs: number): Change | undefi
   return undefined;
 }
 
-/** Minutes of the week from Monday 0:00, from inclusive, to exclusive; `to` may be beyond the week's end. */
+/** [from, to) in minutes since Monday 0:00; `to` may be beyond the week's end. */
 interface Span {
   readonly from: number;
   readonly to: number;
@@ -98,7 +98,7 @@ function contains(spans: readonly Span[], minute: number): boolean {
   );
 }
 
-/** From Monday 0:00, with fractions. The Unix epoch was a Thursday. */
+/** Minutes since Monday 0:00, with fractions. The Unix epoch was a Thursday. */
 function weekMinuteOf(localMs: number): number {
   return mod(localMs / MINUTE_MS + 3 * DAY_MINUTES, WEEK_MINUTES);
 }
@@ -109,13 +109,13 @@ function nextEdge(timeZone: string, spans: readonly Span[], atMs: number): numbe
   const minute = weekMinuteOf(atMs + offset);
   const untilEdges = spans.flatMap(({ from, to }) => [from, to].map((edge) => mod(edge - minute, WEEK_MINUTES)));
   const wait = Math.min(...untilEdges.map((minutes) => (minutes === 0 ? WEEK_MINUTES : minutes)));
-  // Whole minutes of the wall clock; a day at most, so that no two changes of the zone hide in one step.
+  // At most a day ahead, so that one step cannot contain two changes of the zone's offset.
   const edge = Math.min(Math.round(atMs + wait * MINUTE_MS), atMs + DAY_MS);
   if (offsetMs(timeZone, edge) === offset) return edge;
   return Math.min(edge, offsetChange(timeZone, atMs, edge, offset));
 }
 
-/** The first instant in (`fromMs`, `toMs`] with another offset than before. */
+/** The first instant in (`fromMs`, `toMs`] whose offset differs from `before`, by bisection. */
 function offsetChange(timeZone: string, fromMs: number, toMs: number, before: number): number {
   let low = fromMs;
   let high = toMs;
@@ -127,7 +127,7 @@ function offsetChange(timeZone: string, fromMs: number, toMs: number, before: nu
   return high;
 }
 
-/** What the wall clock is ahead of UTC. */
+/** Local time minus UTC. */
 function offsetMs(timeZone: string, atMs: number): number {
   const second = Math.floor(atMs / 1_000) * 1_000;
   const parts: Record<string, number> = {};

@@ -1,4 +1,4 @@
-/** `worker.yaml`: what a donor can say of a machine and of the terms on which it is lent. Parsing is pure. */
+/** `worker.yaml`: a worker's settings and its donor's policy. Parsing is pure. */
 import { Check } from '@rma/protocol/check';
 import { Kind, Labels, Name } from '@rma/protocol/task';
 import { DAYS, type Day, isTimeZone, localTimeZone, type Window } from './schedule.js';
@@ -13,35 +13,35 @@ export interface Caps {
   readonly bandwidthKiBps?: number | undefined;
 }
 
-/** What is not on a list that is given is not done; without a list everything may be. */
+/** A list that is present admits only what it names; an absent one admits everything. */
 export interface AllowLists {
   readonly workloads?: readonly string[] | undefined;
   readonly kinds?: readonly string[] | undefined;
-  /** Of services; what tasks bring is `jobs`. */
+  /** Images of services; for those of tasks see `JobPolicy`. */
   readonly images?: readonly string[] | undefined;
 }
 
-/** What strangers' tasks may run. */
-export interface JobTerms {
-  /** Images that tasks of kind `container.run` may use; none: the kind is not offered. */
+/** What tasks of kind `container.run` may run. */
+export interface JobPolicy {
+  /** Patterns of their images; none: the kind is not offered. */
   readonly images: readonly string[];
 }
 
-/** On what terms the machine is lent. */
+/** What the donor allows: when, how much, what. */
 export interface Policy {
   readonly windows: readonly Window[];
   readonly timeZone: string;
-  /** Lent only when nobody has used it for so long. */
+  /** Available only when nobody has used the machine for so long. */
   readonly idleMinutes: number | undefined;
+  /** What running tasks do when the machine becomes unavailable: end within the grace, or go back to the queue at once. */
   readonly whenClosed: 'finish' | 'return';
-  /** How long `finish` may take. */
   readonly graceMinutes: number;
   readonly caps: Caps;
   readonly allow: AllowLists;
-  readonly jobs: JobTerms;
+  readonly jobs: JobPolicy;
 }
 
-/** What can also be said by flags. */
+/** What flags can set, too; flags win. */
 export interface WorkerSettings {
   readonly url?: string | undefined;
   readonly tokenFile?: string | undefined;
@@ -101,7 +101,7 @@ export function parseWorkerFile(text: string): ParsedWorkerFile {
   return complaints.length === 0 ? { ok: true, file: { settings, policy } } : { ok: false, complaints };
 }
 
-/** One line a complaint, as editors and terminals link them: `FILE:LINE:COLUMN: what to write`. */
+/** A line per complaint, in the format that editors and terminals link: `FILE:LINE:COLUMN: what to write`. */
 export function complaintLines(path: string, complaints: readonly Complaint[]): string[] {
   return [...complaints]
     .sort((a, b) => a.line - b.line || a.column - b.column)
@@ -151,8 +151,8 @@ function readWindow(map: MapReader): Window[] {
   const to = map.text('to', 'write a time from 00:00 to 24:00; one before `from` is on the next day', (text) =>
     /^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$/.test(text),
   );
-  if (map.plain('from') === undefined) map.complain('from', 'is missing: write when the window opens, such as 18:00');
-  if (map.plain('to') === undefined) map.complain('to', 'is missing: write when the window closes, such as 08:00');
+  if (map.scalar('from') === undefined) map.complain('from', 'is missing: write when the window opens, such as 18:00');
+  if (map.scalar('to') === undefined) map.complain('to', 'is missing: write when the window closes, such as 08:00');
   map.end('a window');
   return from === undefined || to === undefined || days.length === 0 ? [] : [{ days, from, to }];
 }
@@ -167,11 +167,14 @@ function daysOf(word: string): readonly Day[] | undefined {
 }
 
 function readIdle(map: MapReader): number | undefined {
-  const value = map.plain('onlyWhenIdle');
+  const value = map.scalar('onlyWhenIdle');
   if (value === undefined || value === null || value === false) return undefined;
   if (value === true) return DEFAULT_IDLE_MINUTES;
   if (typeof value === 'number' && value > 0 && value <= 1_440) return value;
-  map.complain('onlyWhenIdle', 'write true, false, or after how many idle minutes it is lent (above 0, at most 1440)');
+  map.complain(
+    'onlyWhenIdle',
+    'write true, false, or after how many idle minutes it is available (above 0, at most 1440)',
+  );
   return undefined;
 }
 
@@ -207,7 +210,7 @@ function readAllow(map: MapReader): AllowLists {
   return lists;
 }
 
-function readJobs(map: MapReader): JobTerms {
+function readJobs(map: MapReader): JobPolicy {
   const jobs = map.map('jobs', 'write images below it');
   const images = jobs?.texts(
     'images',
@@ -231,7 +234,7 @@ function passes(check: Check<unknown>, value: unknown): boolean {
     check.assert(value);
     return true;
   } catch {
-    // What it says of schemas is of no use to a donor.
+    // The schema's own message means nothing to a donor; the caller has a better one.
     return false;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Reads a YAML map key by key and remembers where each value stands, so that every complaint names line and column and
- * says what to write. The only door of the agent to the yaml package.
+ * Reads a YAML map key by key and keeps the position of each value, so that every complaint names line and column and
+ * says what to write. The agent's only import of the yaml package.
  */
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 
-/** One thing that is wrong in a file. */
+/** One mistake in a file. */
 export interface Complaint {
   readonly line: number;
   readonly column: number;
@@ -12,7 +12,7 @@ export interface Complaint {
 }
 
 export interface YamlFile {
-  /** `undefined` where it is no map; then there is a complaint. An empty file is an empty map. */
+  /** `undefined` where the file is no map, with a complaint. An empty file is an empty map. */
   readonly map: MapReader | undefined;
   /** Grows while the map is read. */
   readonly complaints: Complaint[];
@@ -38,11 +38,11 @@ export function readYaml(text: string): YamlFile {
 
 type Complain = (offset: number, message: string) => void;
 
-/** A map whose keys are asked for one by one; `end` complains of those that nobody asked for. */
+/** A map that is read key by key; `end` complains of the keys that were never read. */
 export class MapReader {
   readonly #map: YAMLMap | undefined;
   readonly #complain: Complain;
-  readonly #asked: string[] = [];
+  readonly #known: string[] = [];
 
   constructor(map: YAMLMap | undefined, complain: Complain) {
     this.#map = map;
@@ -50,7 +50,7 @@ export class MapReader {
   }
 
   text(key: string, remedy: string, valid: (text: string) => boolean = () => true): string | undefined {
-    return this.#read(key, remedy, (node) => textOf(node, valid));
+    return this.#read(key, remedy, (node) => scalarText(node, valid));
   }
 
   number(key: string, remedy: string, valid: (value: number) => boolean): number | undefined {
@@ -60,12 +60,6 @@ export class MapReader {
     });
   }
 
-  flag(key: string): boolean | undefined {
-    return this.#read(key, 'write true or false', (node) =>
-      isScalar(node) && typeof node.value === 'boolean' ? node.value : undefined,
-    );
-  }
-
   /** A list of texts, or a single one. */
   texts(key: string, remedy: string, valid: (text: string) => boolean): readonly string[] | undefined {
     const node = this.#node(key);
@@ -73,7 +67,7 @@ export class MapReader {
     const items = isSeq(node) ? node.items : [node];
     const texts: string[] = [];
     for (const item of items) {
-      const text = textOf(item as Node, valid);
+      const text = scalarText(item as Node, valid);
       if (text === undefined) this.#complain(offsetOf(item as Node, node), `${key}: ${remedy}`);
       else texts.push(text);
     }
@@ -99,21 +93,21 @@ export class MapReader {
     return readers;
   }
 
-  /** All entries, texts both. */
+  /** All entries, keys and values as texts. */
   entries(remedy: string, valid: (key: string, value: string) => boolean): Record<string, string> {
     const found: Record<string, string> = {};
     for (const { key, value } of this.#map?.items ?? []) {
       const name = isScalar(key) ? String(key.value) : '';
       const text = isScalar(value) && value.value !== null ? String(value.value) : undefined;
-      this.#asked.push(name);
+      this.#known.push(name);
       if (text !== undefined && valid(name, text)) found[name] = text;
       else this.#complain(offsetOf(key as Node), `${name}: ${remedy}`);
     }
     return found;
   }
 
-  /** What `key` holds: a plain word, for settings that take several shapes. */
-  plain(key: string): unknown {
+  /** The value of `key` if it is a scalar, for settings that take several types. */
+  scalar(key: string): unknown {
     const node = this.#node(key);
     return isScalar(node) ? node.value : undefined;
   }
@@ -123,33 +117,33 @@ export class MapReader {
     this.#complain(offsetOf(node, this.#map), `${key}: ${message}`);
   }
 
-  /** @param what what is read, for the complaint */
+  /** Complains of keys that were not read. @param what the map's name in the complaint */
   end(what: string): void {
     for (const { key } of this.#map?.items ?? []) {
       const name = isScalar(key) ? String(key.value) : '';
-      if (!this.#asked.includes(name))
-        this.#complain(offsetOf(key as Node), `${what} has no '${name}'; there are ${this.#asked.join(', ')}`);
+      if (!this.#known.includes(name))
+        this.#complain(offsetOf(key as Node), `${what} has no '${name}'; there are ${this.#known.join(', ')}`);
     }
   }
 
-  #read<T>(key: string, remedy: string, take: (node: Node) => T | undefined): T | undefined {
+  #read<T>(key: string, remedy: string, parse: (node: Node) => T | undefined): T | undefined {
     const node = this.#node(key);
     if (node === undefined) return undefined;
-    const value = take(node);
+    const value = parse(node);
     if (value === undefined) this.#complain(offsetOf(node), `${key}: ${remedy}`);
     return value;
   }
 
   /** `undefined` also for a key without a value: then the default holds. */
   #node(key: string): Node | undefined {
-    this.#asked.push(key);
+    this.#known.push(key);
     const node = this.#map?.get(key, true) as Node | undefined;
     return node === undefined || node === null || (isScalar(node) && node.value === null) ? undefined : node;
   }
 }
 
-/** Numbers count as texts too: a name may well be 42. */
-function textOf(node: Node, valid: (text: string) => boolean): string | undefined {
+/** Numbers count as texts, too: a name may be 42. */
+function scalarText(node: Node, valid: (text: string) => boolean): string | undefined {
   const value = isScalar(node) ? node.value : undefined;
   const text = typeof value === 'string' ? value.trim() : typeof value === 'number' ? String(value) : '';
   return text !== '' && valid(text) ? text : undefined;

@@ -1,10 +1,10 @@
 /**
- * What the Linux kernel's control groups let this process use: CPU quota and memory limit, v1 and v2,
- * the smallest over all ancestors. Pure over a read-file port; anything unreadable means "no limit".
+ * The CPU quota and memory limit of this process's control groups (Linux, v1 and v2): min over the group and all its
+ * ancestors. Pure over a read-file port; what cannot be read counts as no limit.
  * Formats: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/, and proc(5) for mountinfo.
  */
 
-/** Reads a whole small file, `undefined` where there is none or it is not ours to read. */
+/** Reads a small file; `undefined` where it does not exist or may not be read. */
 export type ReadFile = (path: string) => string | undefined;
 
 export type CgroupVersion = 1 | 2;
@@ -14,7 +14,7 @@ export interface CpuLimit {
   /** Cores' worth of time, for example 1.5. */
   readonly cores: number;
   readonly version: CgroupVersion;
-  /** The group's own accounting file, for `readCpuUsageUs`; absent where v1 accounting is mounted elsewhere. */
+  /** The group's accounting file, for `readCpuUsageUs`; absent where v1 has no accounting for the group. */
   readonly usageFile?: string;
 }
 
@@ -32,42 +32,42 @@ interface Hierarchy {
   readonly path: string;
 }
 
-// v1 says "no limit" as the largest multiple of the page size below 2^63.
+// v1 writes "no limit" as the largest multiple of the page size below 2^63.
 const unlimitedBytes = 2 ** 62;
 
-/** The tightest CPU quota on this process, `undefined` where nothing limits it. */
+/** The lowest CPU quota on this process; `undefined`: none. */
 export function readCpuLimit(read: ReadFile): CpuLimit | undefined {
   const hierarchy = findHierarchy(read, 'cpu');
   if (hierarchy === undefined) return undefined;
   const accounting = hierarchy.version === 1 ? findHierarchy(read, 'cpuacct') : hierarchy;
-  let tightest: CpuLimit | undefined;
+  let lowest: CpuLimit | undefined;
   for (const path of withAncestors(hierarchy.path)) {
     const directory = hierarchy.mountPoint + path;
     const cores = hierarchy.version === 2 ? quotaV2(read, directory) : quotaV1(read, directory);
-    if (cores === undefined || (tightest && tightest.cores <= cores)) continue;
+    if (cores === undefined || (lowest && lowest.cores <= cores)) continue;
     const usageFile =
       hierarchy.version === 2 ? `${directory}/cpu.stat` : accounting && `${accounting.mountPoint}${path}/cpuacct.usage`;
-    tightest = { cores, version: hierarchy.version, ...(usageFile !== undefined && { usageFile }) };
+    lowest = { cores, version: hierarchy.version, ...(usageFile !== undefined && { usageFile }) };
   }
-  return tightest;
+  return lowest;
 }
 
-/** The tightest memory limit on this process, `undefined` where nothing limits it. */
+/** The lowest memory limit on this process; `undefined`: none. */
 export function readMemoryLimit(read: ReadFile): MemoryLimit | undefined {
   const hierarchy = findHierarchy(read, 'memory');
   if (hierarchy === undefined) return undefined;
   const file = hierarchy.version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
-  let tightest: MemoryLimit | undefined;
+  let lowest: MemoryLimit | undefined;
   for (const path of withAncestors(hierarchy.path)) {
     const directory = hierarchy.mountPoint + path;
     const bytes = toNumber(read(`${directory}/${file}`));
-    if (bytes === undefined || bytes >= unlimitedBytes || (tightest && tightest.bytes <= bytes)) continue;
-    tightest = { bytes, version: hierarchy.version, directory };
+    if (bytes === undefined || bytes >= unlimitedBytes || (lowest && lowest.bytes <= bytes)) continue;
+    lowest = { bytes, version: hierarchy.version, directory };
   }
-  return tightest;
+  return lowest;
 }
 
-/** CPU time that the limited group has used since it exists, in µs. */
+/** CPU time of the limited group since its creation, in µs. */
 export function readCpuUsageUs(read: ReadFile, limit: CpuLimit): number | undefined {
   if (limit.usageFile === undefined) return undefined;
   const text = read(limit.usageFile);
@@ -76,7 +76,7 @@ export function readCpuUsageUs(read: ReadFile, limit: CpuLimit): number | undefi
   return ns === undefined ? undefined : ns / 1000;
 }
 
-/** Memory that the limited group uses, in bytes, without page cache that the kernel would give back. */
+/** Memory of the limited group in bytes, without page cache that the kernel can reclaim. */
 export function readMemoryUsedBytes(read: ReadFile, limit: MemoryLimit): number | undefined {
   const v2 = limit.version === 2;
   const used = toNumber(read(`${limit.directory}/${v2 ? 'memory.current' : 'memory.usage_in_bytes'}`));
@@ -102,7 +102,7 @@ export function readAllowedCpus(read: ReadFile): number[] | undefined {
   return cpus;
 }
 
-/** Whether this process is in a container, by the marks that the common engines leave. */
+/** Whether this process is in a container, by the files and variables that common engines set. */
 export function inContainer(read: ReadFile, env: Readonly<Record<string, string | undefined>>): boolean {
   if (read('/.dockerenv') !== undefined || read('/run/.containerenv') !== undefined) return true;
   if (env.container || env.KUBERNETES_SERVICE_HOST) return true;
@@ -122,7 +122,7 @@ function ratio(quota: number | undefined, period: number | undefined): number | 
   return quota !== undefined && period !== undefined && quota > 0 && period > 0 ? quota / period : undefined;
 }
 
-/** `max` and -1 are "none", as is anything that is not a plain number. */
+/** `undefined` for anything but a plain number: `max` and -1 mean no limit. */
 function toNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\s*\d+\s*$/.test(text) ? Number(text) : undefined;
 }
@@ -141,7 +141,7 @@ function withAncestors(path: string): string[] {
   return paths;
 }
 
-/** Where the process's group for a controller is: the v1 hierarchy that has it (also on hybrid systems), else v2. */
+/** The process's group for a controller: in the v1 hierarchy that has the controller (also on hybrid systems), else in v2. */
 function findHierarchy(read: ReadFile, controller: string): Hierarchy | undefined {
   const groups = (read('/proc/self/cgroup') ?? '').split('\n').map((line) => {
     const [, controllers = '', ...path] = line.split(':');

@@ -1,13 +1,13 @@
 /**
- * NVIDIA GPUs: what there is (`readGpus`) and how busy they are (`readGpuLoads`), from nvidia-smi's CSV.
- * Parsing is pure; running is nvidia-smi.ts. What nvidia-smi says that is not a row becomes a note for people.
+ * NVIDIA GPUs (`readGpus`) and their load (`readGpuLoads`), from nvidia-smi's CSV. Parsing is pure; nvidia-smi.ts runs the
+ * program. Lines of its output that are no rows become notes for people.
  * Fields as `nvidia-smi --help-query-gpu` defines them.
  */
 import { type Gpu, type GpuLoad, hardwareLimits } from '@rma/protocol/hardware';
+import { plainLine } from '../plain-line.js';
 import type { RunSmi, SmiAnswer } from './nvidia-smi.js';
-import { plainText } from './plain-text.js';
 
-/** `status` tells "this machine has none" from "it has, but they cannot be used now". */
+/** `absent`: the machine has none. `failed`: it has some that cannot be used now. */
 export interface GpuReport {
   readonly status: 'ok' | 'absent' | 'failed';
   readonly gpus: Gpu[];
@@ -19,8 +19,8 @@ const loadFields = ['index', 'utilization.gpu', 'temperature.gpu', 'memory.used'
 const query = (fields: readonly string[]) => [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'];
 
 /**
- * What NVIDIA GPUs the machine has. Never rejects.
- * @param sharedMemoryMiB what counts as VRAM on GPUs that share the system's memory and so report none
+ * The machine's NVIDIA GPUs. Never rejects.
+ * @param sharedMemoryMiB counts as the VRAM of GPUs that share the system's memory, which report none
  */
 export async function readGpus(run: RunSmi, sharedMemoryMiB: number): Promise<GpuReport> {
   const [first, version] = await Promise.all([run(query(gpuFields)), run(['--version'])]);
@@ -41,7 +41,7 @@ export async function readGpus(run: RunSmi, sharedMemoryMiB: number): Promise<Gp
   return { status: gpus.length > 0 ? 'ok' : 'failed', gpus, notes };
 }
 
-/** How busy the GPUs are; `status` other than `ok` means: ask again later, not at once. Never rejects. */
+/** The load of the GPUs. A `status` other than `ok` means that the next query should wait. Never rejects. */
 export async function readGpuLoads(run: RunSmi): Promise<{ status: GpuReport['status']; gpus: GpuLoad[] }> {
   const answer = await run(query(loadFields));
   if (answer.kind !== 'done') return { status: answer.kind === 'absent' ? 'absent' : 'failed', gpus: [] };
@@ -49,7 +49,7 @@ export async function readGpuLoads(run: RunSmi): Promise<{ status: GpuReport['st
   return { status: gpus.length > 0 ? 'ok' : 'failed', gpus };
 }
 
-/** The rows of a GPU query, with the indexes of those divided by MIG, and a note per thing that is wrong. */
+/** Parses a GPU query: the GPUs, the indexes of those divided by MIG, and a note per problem. */
 export function parseGpus(
   output: string,
   fields: readonly string[],
@@ -61,16 +61,16 @@ export function parseGpus(
   const migIndexes: number[] = [];
   for (const row of rows) {
     const index = Number(row.index);
-    const name = plainText(row.name ?? '', hardwareLimits.nameLength);
+    const name = plainLine(row.name ?? '', hardwareLimits.nameLength);
     const free = amount(row['memory.free']);
-    const driver = told(row.driver_version);
-    const uuid = told(row.uuid);
+    const driver = reported(row.driver_version);
+    const uuid = reported(row.uuid);
     let vramMiB = amount(row['memory.total']);
     if (vramMiB === undefined && unifiedMemory.test(name)) {
       vramMiB = sharedMemoryMiB;
       notes.push(note(`GPU ${index} (${name}) shares the system's memory, which counts as its VRAM`));
     } else if (vramMiB === undefined && row['mig.mode.current'] !== 'Enabled') {
-      notes.push(note(`GPU ${index} (${name}) does not tell its memory: ${row['memory.total']}; it counts as 0 MiB`));
+      notes.push(note(`GPU ${index} (${name}) does not report its memory: ${row['memory.total']}; it counts as 0 MiB`));
     }
     if (row['mig.mode.current'] === 'Enabled') migIndexes.push(index);
     gpus.push({
@@ -79,14 +79,14 @@ export function parseGpus(
       vendor: 'NVIDIA',
       vramMiB: vramMiB ?? 0,
       ...(free !== undefined && { vramFreeMiB: free }),
-      ...(driver !== undefined && { driver: plainText(driver, 64) }),
-      ...(uuid !== undefined && { uuid: plainText(uuid, 96) }),
+      ...(driver !== undefined && { driver: plainLine(driver, 64) }),
+      ...(uuid !== undefined && { uuid: plainLine(uuid, 96) }),
     });
   }
   return { gpus, migIndexes, notes };
 }
 
-/** The rows of a load query. What a GPU does not tell (MIG: its load; unified memory: its use) is left out. */
+/** Parses a load query. What a GPU does not report (with MIG its load, with unified memory its use) is left out. */
 export function parseGpuLoads(output: string): GpuLoad[] {
   return parseRows(output, loadFields)
     .rows.slice(0, hardwareLimits.gpus)
@@ -103,7 +103,7 @@ export function parseGpuLoads(output: string): GpuLoad[] {
     });
 }
 
-/** One MIG device of `nvidia-smi -L`. */
+/** A MIG device of `nvidia-smi -L`. */
 export interface MigDevice {
   readonly gpuIndex: number;
   readonly profile: string;
@@ -112,8 +112,8 @@ export interface MigDevice {
 }
 
 /**
- * The MIG devices that `nvidia-smi -L` lists. Their memory is estimated from the profile's name, at 0.88 of it: what
- * `nvidia-smi mig -lgip` shows is 4.75 GiB for 1g.5gb (A100), 19.62 for 3g.20gb, and 16.00, the lowest share, for 1g.18gb (H200).
+ * The MIG devices of `nvidia-smi -L`, with memory = 0.88 * the GB in the profile's name: `nvidia-smi mig -lgip` shows
+ * 4.75 GiB for 1g.5gb (A100), 19.62 for 3g.20gb, and 16.00 for 1g.18gb (H200), which is the lowest ratio.
  */
 export function parseMigDevices(listing: string): MigDevice[] {
   const devices: MigDevice[] = [];
@@ -128,7 +128,7 @@ export function parseMigDevices(listing: string): MigDevice[] {
   return devices;
 }
 
-/** The newest CUDA that the driver runs, from `nvidia-smi --version`. */
+/** The newest CUDA version that the driver supports, from `nvidia-smi --version`. */
 export function parseCudaVersion(output: string): string | undefined {
   return /^CUDA(?: UMD)? Version\s*:\s*(\d{1,3}\.\d{1,3})\s*$/im.exec(output)?.[1];
 }
@@ -136,21 +136,21 @@ export function parseCudaVersion(output: string): string | undefined {
 // GPUs known to answer [N/A] for their memory because they have none of their own.
 const unifiedMemory = /\b(?:GB10|Orin|Thor|Xavier|Tegra)\b/i;
 
-const note = (text: string) => plainText(text, hardwareLimits.noteLength);
+const note = (text: string) => plainLine(text, hardwareLimits.noteLength);
 
-/** What a column says, `undefined` for `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `ERR!` and their like. */
-function told(value: string | undefined): string | undefined {
+/** A column's value; `undefined` for `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `ERR!` and the like. */
+function reported(value: string | undefined): string | undefined {
   return value === undefined || value === '' || /^(?:\[.*\]|N\/A|ERR!)$/i.test(value) ? undefined : value;
 }
 
 function amount(value: string | undefined): number | undefined {
-  const text = told(value);
+  const text = reported(value);
   return text !== undefined && /^\d{1,8}$/.test(text) ? Number(text) : undefined;
 }
 
 type Row = Readonly<Record<string, string>>;
 
-/** A row begins with an index and has a value per field; a comma too many belongs to the name. All else is a complaint. */
+/** A row begins with an index and has a value per field; extra commas belong to the name. Any other line is a complaint. */
 function parseRows(output: string, fields: readonly string[]): { rows: Row[]; complaints: string[] } {
   const rows: Row[] = [];
   const complaints: string[] = [];
@@ -181,7 +181,7 @@ const remedies: readonly [RegExp, string][] = [
 
 function explain(complaint: string): string {
   const remedy = remedies.find(([pattern]) => pattern.test(complaint))?.[1];
-  return note(`nvidia-smi: ${plainText(complaint, 200)}${remedy === undefined ? '' : ` (${remedy})`}`);
+  return note(`nvidia-smi: ${plainLine(complaint, 200)}${remedy === undefined ? '' : ` (${remedy})`}`);
 }
 
 function unanswered(answer: Exclude<SmiAnswer, { kind: 'done' }>): GpuReport {
@@ -194,7 +194,7 @@ function unanswered(answer: Exclude<SmiAnswer, { kind: 'done' }>): GpuReport {
   };
 }
 
-/** Puts MIG devices in the place of the GPUs that they divide: nothing can use such a GPU as a whole. */
+/** Replaces GPUs in MIG mode, which cannot be used as a whole, by their MIG devices. */
 function divide(report: ReturnType<typeof parseGpus>, listing: SmiAnswer): { gpus: Gpu[]; notes: string[] } {
   const devices = listing.kind === 'done' ? parseMigDevices(listing.output) : [];
   const notes: string[] = [];
@@ -207,8 +207,8 @@ function divide(report: ReturnType<typeof parseGpus>, listing: SmiAnswer): { gpu
     return own.map(({ profile, uuid, vramMiB }) => ({
       ...whole,
       vramMiB,
-      uuid: plainText(uuid, 96),
-      mig: plainText(profile, 32),
+      uuid: plainLine(uuid, 96),
+      mig: plainLine(profile, 32),
     }));
   });
   return { gpus, notes };

@@ -1,6 +1,6 @@
 /**
- * How busy the machine is: CPU of the usable cores since the last sample, memory, temperature, GPUs. Made to run
- * every 5 s: files and counters each time; programs (nvidia-smi, sensors) only where the last run was of use.
+ * Samples the machine's load: CPU of the usable cores since the last sample, memory, temperature, GPUs. Cheap enough for
+ * every 5 s: it reads files and counters, and starts programs (nvidia-smi, sensors) only where their last run succeeded.
  */
 import os from 'node:os';
 import type { GpuLoad, LoadSample } from '@rma/protocol/hardware';
@@ -11,7 +11,7 @@ import { readSmallFile } from './read-file.js';
 import { cpuTemperatureC, hostMemoryUsedBytes } from './system.js';
 import { type Usable, usableOf } from './usable.js';
 
-/** Where samples come from; the defaults are the real machine. */
+/** Where a sample is measured; the defaults are the real machine. */
 export interface LoadSources {
   readonly read: ReadFile;
   readonly smi: RunSmi;
@@ -22,9 +22,9 @@ export interface LoadSources {
   readonly temperatureC: () => Promise<number | undefined>;
 }
 
-/** CPU time so far, in µs: what was used, and what could have been at most. */
+/** CPU time so far, in µs: used, and available. */
 interface CpuReading {
-  /** What is counted: readings of different things (a limit came or went) cannot be compared. */
+  /** What is measured: readings of different sources (a limit was set or removed) cannot be compared. */
   readonly of: string;
   readonly usedUs: number;
   readonly availableUs: number;
@@ -33,11 +33,11 @@ interface CpuReading {
 const firstPeriodMs = 250;
 const shortestPeriodMs = 100;
 const minuteMs = 60_000;
-// Asking for a temperature starts PowerShell on Windows, which costs more than all the rest.
+// Reading a temperature starts PowerShell on Windows, which costs more than the rest of a sample.
 const temperatureEveryMs = process.platform === 'win32' ? minuteMs : 0;
 const mib = 2 ** 20;
 
-/** A sampler with its own memory of the last sample. Samples asked for at the same time are one. Never rejects. */
+/** A sampler that keeps its last reading to compare with. Concurrent calls share one sample. Never rejects. */
 export function createLoadSampler(overrides: Partial<LoadSources> = {}): () => Promise<LoadSample> {
   const sources: LoadSources = {
     read: readSmallFile,
@@ -49,11 +49,11 @@ export function createLoadSampler(overrides: Partial<LoadSources> = {}): () => P
     temperatureC: cpuTemperatureC,
     ...overrides,
   };
-  const temperature = spaced(sources, async () => {
+  const temperature = cached(sources, async () => {
     const value = await sources.temperatureC();
     return { value, againInMs: value === undefined ? 10 * minuteMs : temperatureEveryMs };
   });
-  const gpus = spaced(sources, async () => {
+  const gpus = cached(sources, async () => {
     const { status, gpus } = await readGpuLoads(sources.smi);
     return { value: gpus, againInMs: { ok: 0, failed: minuteMs, absent: 10 * minuteMs }[status] };
   });
@@ -65,7 +65,7 @@ export function createLoadSampler(overrides: Partial<LoadSources> = {}): () => P
       last = { atMs: sources.nowMs(), reading: readCpu(sources, usable) };
       await new Promise((resolve) => setTimeout(resolve, firstPeriodMs));
     } else if (sources.nowMs() - last.atMs < shortestPeriodMs) {
-      return cpu; // counters tick every 10 ms: a shorter period says nothing
+      return cpu; // counters tick every 10 ms: a shorter period is too coarse
     }
     const next = { atMs: sources.nowMs(), reading: readCpu(sources, usable) };
     if (last.reading.of === next.reading.of) cpu = share(last.reading, next.reading);
@@ -98,16 +98,16 @@ export function createLoadSampler(overrides: Partial<LoadSources> = {}): () => P
   };
 }
 
-/** A sample of this machine; the first takes a quarter of a second to have something to compare with. */
+/** A sample of this machine; the first takes a quarter of a second, for a second reading to compare with. */
 export const sampleLoad: () => Promise<LoadSample> = createLoadSampler();
 
-/** The share of the possible CPU time that was used between two readings, 0 to 1. */
+/** Used / available CPU time between two readings, 0 to 1. */
 function share(before: CpuReading, after: CpuReading): number {
   const availableUs = after.availableUs - before.availableUs;
   return availableUs > 0 ? Math.min(1, Math.max(0, (after.usedUs - before.usedUs) / availableUs)) : 0;
 }
 
-/** Under a quota the group's own use of it; otherwise everybody's use of the CPUs that we may run on. */
+/** Under a quota the group's own usage; otherwise the usage of all processes on the CPUs allowed to this one. */
 function readCpu(sources: LoadSources, usable: Usable): CpuReading {
   const usedUs = usable.cpuLimit && readCpuUsageUs(sources.read, usable.cpuLimit);
   if (usedUs !== undefined) {
@@ -130,8 +130,8 @@ async function memoryUsed(sources: LoadSources, usable: Usable): Promise<number>
   return inGroup ?? (await sources.hostMemoryUsedBytes().catch(() => sources.memoryBytes() - os.freemem()));
 }
 
-/** Asks a source again only once its last answer says so, and answers with that in between; a failure is "unknown". */
-function spaced<T>(
+/** Caches a source's value for as long as the source says; `undefined` after a failure. */
+function cached<T>(
   sources: LoadSources,
   ask: () => Promise<{ readonly value: T; readonly againInMs: number }>,
 ): () => Promise<T | undefined> {

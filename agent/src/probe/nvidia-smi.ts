@@ -1,10 +1,12 @@
 /**
- * Runs NVIDIA's management tool. It always settles in time, also when the driver hangs so hard that the
- * process cannot be killed: then the child is let go of.
+ * Runs NVIDIA's management tool. A run settles within its timeout even if the driver hangs so that the process cannot be
+ * killed: the child is then abandoned.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 
-/** How a run ended. `output` is what it printed: nvidia-smi explains its failures on standard output. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { errorMessage } from '@rma/protocol/error';
+
+/** How a run ended. `output` has both streams, since nvidia-smi explains failures on standard output. */
 export type SmiAnswer =
   | { readonly kind: 'done'; readonly exitCode: number; readonly output: string }
   | { readonly kind: 'absent' }
@@ -13,7 +15,7 @@ export type SmiAnswer =
 export type RunSmi = (args: readonly string[]) => Promise<SmiAnswer>;
 
 export interface SmiOptions {
-  /** A driver without persistence mode needs seconds to wake several cards. Default 10,000. */
+  /** Default 10,000: a driver without persistence mode takes seconds to initialise several cards. */
   readonly timeoutMs?: number;
   /** Tried in turn until one exists. Default: the PATH, and where WSL and older Windows drivers put it. */
   readonly candidates?: readonly string[];
@@ -27,7 +29,7 @@ const defaultCandidates: readonly string[] =
       ? ['nvidia-smi', '/usr/lib/wsl/lib/nvidia-smi']
       : ['nvidia-smi'];
 
-/** A runner of the first of the candidates that exists. It never rejects. */
+/** A runner of the first candidate that exists. It never rejects. */
 export function nvidiaSmi(options: SmiOptions = {}): RunSmi {
   const { timeoutMs = 10_000, candidates = defaultCandidates } = options;
   return async (args) => {
@@ -40,14 +42,14 @@ export function nvidiaSmi(options: SmiOptions = {}): RunSmi {
 }
 
 function notStarted(file: string, error: unknown): SmiAnswer {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return { kind: 'done', exitCode: -1, output: `${file} could not be started: ${why}` };
 }
 
 function runOnce(file: string, args: readonly string[], timeoutMs: number): Promise<SmiAnswer> {
   return new Promise((resolve) => {
     const child: ChildProcess = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
-    // First of all: a spawn that fails for want of file descriptors leaves a child without streams and emits this later.
+    // Registered first: a spawn that fails for lack of file descriptors has no streams and emits this later.
     child.once('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') resolve({ kind: 'absent' });

@@ -1,31 +1,31 @@
 /**
- * Looks at the machine that the agent runs on, once a start. It never throws: a part that fails or takes
- * too long becomes a note beside what is known. Well under 1.5 s, unless an NVIDIA driver has to wake first:
- * that is waited for, since "no GPU" would be wrong for as long as the agent runs.
+ * Probes the machine's hardware, once per start. Never throws: a part that fails or takes too long becomes a note. Takes
+ * well under 1.5 s, unless an NVIDIA driver initialises first: that is waited for, since "no GPU" would stay wrong for as
+ * long as the agent runs.
  */
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 import { type Hardware, hardwareLimits } from '@rma/protocol/hardware';
+import { plainLine } from '../plain-line.js';
 import { inContainer, type ReadFile } from './cgroup.js';
 import { readGpus } from './gpu.js';
 import { nvidiaSmi, type RunSmi } from './nvidia-smi.js';
-import { plainText } from './plain-text.js';
 import { readSmallFile } from './read-file.js';
 import { cpuModel, graphicsProcessors } from './system.js';
 import { usableOf } from './usable.js';
 
 export interface ProbeOptions {
-  /** The agent's state directory: its file system is the one that counts. It need not exist yet. */
+  /** The agent's state directory, whose file system is measured. It need not exist yet. */
   readonly stateDir: string;
-  /** How to run nvidia-smi. */
   readonly smi?: RunSmi;
   readonly read?: ReadFile;
-  /** What a part that only informs (CPU name, other vendors' GPUs) may take. Default 1,200. */
+  /** Timeout of the parts that placement does not need (CPU name, other vendors' GPUs). Default 1,200. */
   readonly partTimeoutMs?: number;
 }
 
-/** The machine as this process may use it; valid by the `Hardware` schema. Never rejects. */
+/** The hardware that this process may use, valid by the `Hardware` schema. Never rejects. */
 export async function probeHardware(options: ProbeOptions): Promise<Hardware> {
   const { stateDir, smi = nvidiaSmi(), read = readSmallFile, partTimeoutMs = 1200 } = options;
   const failures: string[] = [];
@@ -33,7 +33,7 @@ export async function probeHardware(options: ProbeOptions): Promise<Hardware> {
     try {
       return await work();
     } catch (error) {
-      failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`${name}: ${errorMessage(error)}`);
       return fallback;
     }
   };
@@ -48,15 +48,15 @@ export async function probeHardware(options: ProbeOptions): Promise<Hardware> {
   return {
     os: os.platform(),
     arch: os.arch(),
-    hostname: plainText(os.hostname(), 253),
-    cpu: { model: plainText(model, hardwareLimits.nameLength), logicalCores: usable.cores },
+    hostname: plainLine(os.hostname(), 253),
+    cpu: { model: plainLine(model, hardwareLimits.nameLength), logicalCores: usable.cores },
     memory: { totalMiB: usable.memoryMiB },
     disk,
     gpus: gpus.gpus,
     container: inContainer(read, process.env),
     notes: [...usable.notes, ...gpus.notes, ...failures]
       .slice(0, hardwareLimits.notes)
-      .map((note) => plainText(note, hardwareLimits.noteLength)),
+      .map((note) => plainLine(note, hardwareLimits.noteLength)),
   };
 }
 
@@ -70,11 +70,11 @@ async function gpusOf(smi: RunSmi, sharedMemoryMiB: number, partTimeoutMs: numbe
   try {
     all = await within(partTimeoutMs, graphicsProcessors());
   } catch (error) {
-    notes.push(`other GPUs: ${error instanceof Error ? error.message : String(error)}`);
+    notes.push(`other GPUs: ${errorMessage(error)}`);
   }
-  // Without its driver an NVIDIA card does no work, whatever the PCI bus says of it.
-  const idle = all.filter((gpu) => gpu.vendor === 'NVIDIA');
-  notes.push(...idle.map((gpu) => `${gpu.name} cannot be used: install the NVIDIA driver, then restart the agent`));
+  // An NVIDIA card without its driver cannot be used, although the PCI bus lists it.
+  const unusable = all.filter((gpu) => gpu.vendor === 'NVIDIA');
+  notes.push(...unusable.map((gpu) => `${gpu.name} cannot be used: install the NVIDIA driver, then restart the agent`));
   return { gpus: all.filter((gpu) => gpu.vendor !== 'NVIDIA'), notes };
 }
 
@@ -85,7 +85,7 @@ async function diskOf(directory: string): Promise<Hardware['disk']> {
       const { bavail, blocks, bsize } = await statfs(at);
       return { freeGiB: gib(bavail * bsize), totalGiB: gib(blocks * bsize) };
     } catch (error) {
-      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const missing = hasErrorCode(error, 'ENOENT');
       if (!missing || at === path.dirname(at)) throw error;
     }
   }

@@ -1,13 +1,13 @@
 /**
- * The only door to systeminformation: what Node itself does not tell, or tells wrongly on some systems.
- * It starts other programs (lspci, sensors, PowerShell), so each call here says when it is worth making.
+ * What Node does not report, or reports wrongly on some systems, from systeminformation (imported here only). Most calls
+ * start other programs (lspci, sensors, PowerShell).
  */
 import os from 'node:os';
 import type { Gpu } from '@rma/protocol/hardware';
 import si from 'systeminformation';
-import { plainText } from './plain-text.js';
+import { plainLine } from '../plain-line.js';
 
-/** The processor's name. Node knows it on x86; on many ARM systems only other sources do. */
+/** The processor's name: from Node, which has none on many ARM systems, else from systeminformation. */
 export async function cpuModel(): Promise<string> {
   const known = os.cpus()[0]?.model.trim();
   if (known && known !== 'unknown') return known;
@@ -24,21 +24,21 @@ export async function graphicsProcessors(): Promise<Gpu[]> {
   const { controllers } = await si.graphics();
   return controllers.slice(0, 16).map((controller, index) => ({
     index,
-    name: plainText(controller.model || controller.name || 'unknown', 128),
+    name: plainLine(controller.model || controller.name || 'unknown', 128),
     vendor: shortVendor(`${controller.vendor} ${controller.model}`),
     vramMiB: process.platform === 'linux' ? 0 : Math.max(0, Math.floor(controller.vram ?? 0)),
   }));
 }
 
-/** The CPU's temperature in °C, `undefined` where the machine does not tell (virtual machines, most of Windows). */
+/** The CPU's temperature in °C; `undefined` where it is not reported (virtual machines, most of Windows). */
 export async function cpuTemperatureC(): Promise<number | undefined> {
   const { main } = await si.cpuTemperature();
   return typeof main === 'number' && main > 0 && main <= 300 ? main : undefined;
 }
 
-/** Memory in use on the whole machine, in bytes, without what the system would give back. */
+/** Memory in use on the whole machine, in bytes, without reclaimable cache. */
 export async function hostMemoryUsedBytes(): Promise<number> {
-  // macOS counts file cache and inactive pages as used: there "free" would read near 0 at all times.
+  // macOS counts file cache and inactive pages as used, so that `freemem` is always near 0.
   if (process.platform !== 'darwin') return os.totalmem() - os.freemem();
   const memory = await si.mem();
   return memory.total - memory.available;
@@ -49,5 +49,5 @@ function shortVendor(text: string): string {
   if (/\bamd\b|\bati\b|advanced micro devices/i.test(text)) return 'AMD';
   if (/intel/i.test(text)) return 'Intel';
   if (/apple/i.test(text)) return 'Apple';
-  return plainText(text, 64);
+  return plainLine(text, 64);
 }

@@ -1,6 +1,6 @@
 /**
- * How much of the host this process may use: the smallest of the host's size, the CPU affinity and the
- * cgroup limits, and in words what limits it. Pure over the read-file port.
+ * How much of the host this process may use: min(host, CPU affinity, cgroup limits), with a note per limit. Pure over the
+ * read-file port.
  */
 import {
   type CpuLimit,
@@ -11,7 +11,7 @@ import {
   readMemoryLimit,
 } from './cgroup.js';
 
-/** The whole machine, as the operating system tells it. */
+/** The whole machine, as the operating system reports it. */
 export interface Host {
   readonly logicalCores: number;
   readonly memoryBytes: number;
@@ -21,11 +21,11 @@ export interface Usable {
   /** More than 0; a fraction where a quota is one. */
   readonly cores: number;
   readonly memoryMiB: number;
-  /** The CPUs that we may run on, where that is not all of them. */
+  /** The CPUs allowed to this process, unless all are. */
   readonly allowedCpus?: readonly number[];
-  /** Present where the quota is what limits the cores. */
+  /** Present if the quota determines `cores`. */
   readonly cpuLimit?: CpuLimit;
-  /** Present where the cgroup is what limits the memory. */
+  /** Present if the cgroup determines `memoryMiB`. */
   readonly memoryLimit?: MemoryLimit;
   readonly notes: readonly string[];
 }

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readOptions } from '@rma/agent/cli/options';
 import { parseCoordinatorAddress } from '@rma/agent/coordinator-address';
-import { readOptions } from '@rma/agent/options';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 let directory: string;

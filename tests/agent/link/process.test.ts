@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NO_ASSIGNMENT, taskId } from './support/coordinator.js';
 import { useFixture } from './support/fixture.js';
 
-const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/main'))), '..', 'bin', 'rma-worker.js');
+const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/cli/main'))), '../..', 'bin', 'rma-worker.js');
 const fixture = useFixture();
 const children: ChildProcess[] = [];
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '@rma/agent/log';
-import { StateDir } from '@rma/agent/state-dir';
+import { StateDir } from '@rma/agent/state/state-dir';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 let directory: string;
@@ -43,7 +43,7 @@ describe('a state directory', () => {
   });
 
   it('is refused to another process, and is free as soon as its holder was killed', async () => {
-    const script = `import { StateDir } from '@rma/agent/state-dir'; import { silentLog } from '@rma/agent/log';
+    const script = `import { StateDir } from '@rma/agent/state/state-dir'; import { silentLog } from '@rma/agent/log';
       new StateDir(process.argv[1], silentLog()); process.stdout.write('locked'); setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, directory], {
       stdio: ['ignore', 'pipe', 'inherit'],

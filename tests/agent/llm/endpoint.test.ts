@@ -9,7 +9,7 @@ import { needs } from '../../support/needs.js';
 import { OpenAiServer } from '../../support/openai-server.js';
 import { writeTinyGguf } from '../../support/tiny-gguf.js';
 
-const TIMES = { everyMs: 50, firstPauseMs: 20, longestPauseMs: 100, lookMs: 5_000 };
+const TIMES = { intervalMs: 50, backoffMs: 20, maxBackoffMs: 100, timeoutMs: 5_000 };
 const silent: EndpointLog = { info: () => undefined, warn: () => undefined };
 const QUESTION = { messages: [{ role: 'user', content: 'Hello there' }], max_tokens: 12, temperature: 0 };
 

@@ -99,7 +99,7 @@ describe('models', () => {
     });
   });
 
-  it('elsewhere are told apart by their names', async () => {
+  it('of other servers are recognised by their names', async () => {
     const names = [
       'gpt-4o',
       'text-embedding-3-small',
@@ -125,7 +125,7 @@ describe('models', () => {
 });
 
 describe('a server that was only looked for', () => {
-  const times = { everyMs: 20, firstPauseMs: 20, longestPauseMs: 20, lookMs: 1_000 };
+  const times = { intervalMs: 20, backoffMs: 20, maxBackoffMs: 20, timeoutMs: 1_000 };
   const log = { info: vi.fn(), warn: vi.fn() };
 
   it('is offered once it is there and is what was looked for', async () => {
@@ -215,7 +215,7 @@ describe('a refusal', () => {
     [404, '{"error":{"message":"model \\"m\\" not found"}}', 'model.unknown', true],
     [429, '{"error":"context length is 4096, and too many"}', 'endpoint.busy', true],
     [503, 'context length is 4096 or so', 'endpoint.failed', true],
-  ])('of status %i is told in the words of the server', async (status, body, code, retryable) => {
+  ])('of status %i fails with the message of the server', async (status, body, code, retryable) => {
     const baseUrl = await serve((_, response) => response.writeHead(status).end(body));
     const { outcome } = await chat(baseUrl);
     const words = status === 404 ? 'not found' : 'context length is 4096';

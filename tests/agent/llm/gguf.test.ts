@@ -53,7 +53,7 @@ function processes(): number[] {
 }
 
 describe('a GGUF file', needs('llama'), () => {
-  it('answers in pieces, with its tokens counted, and stops when told to', async () => {
+  it('answers in pieces, with its tokens counted, and stops when cancelled', async () => {
     await start();
     await until({ state: 'healthy' });
     expect(status()).toEqual({
@@ -86,12 +86,12 @@ describe('a GGUF file', needs('llama'), () => {
     await vi.waitFor(() => expect(long.chunks.length).toBeGreaterThan(5), { timeout: 10_000, interval: 5 });
     long.execution.cancel();
     expect(await long.done).toMatchObject({ ok: false, error: { code: 'cancelled' } });
-    const told = long.chunks.length;
-    expect(told).toBeLessThan(1_500);
+    const sent = long.chunks.length;
+    expect(sent).toBeLessThan(1_500);
     // The same process takes the next task at once: nothing of the cancelled one goes on in it.
     expect(await run(QUESTION).done).toMatchObject({ ok: true, output: { message: { content: text } } });
     expect(processes()).toEqual([pid]);
-    expect(long.chunks.length).toBe(told);
+    expect(long.chunks.length).toBe(sent);
   }, 60_000);
 
   it('refuses what only servers can do, and what does not fit', async () => {

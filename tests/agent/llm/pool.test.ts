@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Agent, createAgent } from '@rma/agent/agent';
 import { endpointSpecs } from '@rma/agent/endpoint-runtime/endpoint-spec';
 import { ggufSpecs } from '@rma/agent/gguf-runtime/gguf-spec';
-import type { LlmOptions } from '@rma/agent/llm-runtimes';
+import type { LlmOptions } from '@rma/agent/runtimes/llm-runtimes';
 import { type Client, connect } from '@rma/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestCoordinator, type TestCoordinator } from '../../support/coordinator.js';

@@ -39,7 +39,7 @@ it.each([
 });
 
 it('tells the models, the workload and the pull of a service', () => {
-  const told = new Services();
-  told.update([runtime({ models: ['bge'], workload: 'llm', pull: { bytes: 1, totalBytes: 2 } })]);
-  expect(told.list()).toMatchObject([{ models: ['bge'], workload: 'llm', pull: { bytes: 1, totalBytes: 2 } }]);
+  const services = new Services();
+  services.update([runtime({ models: ['bge'], workload: 'llm', pull: { bytes: 1, totalBytes: 2 } })]);
+  expect(services.list()).toMatchObject([{ models: ['bge'], workload: 'llm', pull: { bytes: 1, totalBytes: 2 } }]);
 });

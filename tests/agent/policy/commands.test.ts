@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AgentStatus } from '@rma/agent/policy/status';
+import type { AgentStatus } from '@rma/agent/control/status';
 import { type Client, connect, type TaskView, type WorkerView } from '@rma/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startTestCoordinator, type TestCoordinator } from '../../support/coordinator.js';
@@ -45,11 +45,11 @@ function worker(...args: string[]): Program {
   });
 }
 
-/** A donor's command; its output and exit status. */
-async function command(...args: string[]): Promise<{ told: string; out: string; code: number | null }> {
+/** Runs a subcommand; its output and exit status. */
+async function command(...args: string[]): Promise<{ output: string; out: string; code: number | null }> {
   const program = start([...args, '--state', state]);
   const { code } = await program.ended;
-  return { told: program.told, out: program.stdout, code };
+  return { output: program.told, out: program.stdout, code };
 }
 
 async function status(): Promise<AgentStatus> {
@@ -62,7 +62,7 @@ const stateOf = async (id: string) => ((await admin.workers()) as WorkerView[]).
 const taskState = async (id: string) => ((await client.task(id)) as TaskView | undefined)?.state;
 
 describe('a paused machine', () => {
-  it('hands back what runs when it says so, disconnects, and comes back at resume', async () => {
+  it('hands back running tasks with whenClosed: return, disconnects, and is online again after resume', async () => {
     writeFileSync(join(state, 'worker.yaml'), 'whenClosed: return\n');
     const running = worker();
     const id = await joined(running);
@@ -71,7 +71,7 @@ describe('a paused machine', () => {
     await vi.waitFor(async () => expect(await taskState(task.id)).toBe('running'), WAIT);
 
     const paused = await command('pause', '--for', '2h');
-    expect(paused).toMatchObject({ code: 0, told: expect.stringMatching(/^paused until .*1 running task ends/) });
+    expect(paused).toMatchObject({ code: 0, output: expect.stringMatching(/^paused until .*1 running task ends/) });
     await vi.waitFor(async () => expect(await taskState(task.id)).toBe('queued'), WAIT);
     await vi.waitFor(async () => expect(await stateOf(id)).not.toBe('online'), WAIT);
     expect(await status()).toMatchObject({
@@ -80,9 +80,9 @@ describe('a paused machine', () => {
       runningTasks: 0,
       lending: { state: 'closed', reason: expect.stringContaining('paused'), until: expect.any(String) },
     });
-    await running.says(/not lent now \(paused by its owner for a time\): disconnects; back /);
+    await running.says(/unavailable \(paused by its owner for a time\): disconnects; back /);
 
-    expect(await command('resume')).toMatchObject({ code: 0, told: expect.stringContaining('not paused any more') });
+    expect(await command('resume')).toMatchObject({ code: 0, output: expect.stringContaining('not paused any more') });
     await vi.waitFor(async () => expect(await taskState(task.id)).toBe('running'), WAIT);
     const back = await status();
     expect(back).toMatchObject({ online: true, lending: { state: 'open' }, runningTasks: 1 });
@@ -90,24 +90,24 @@ describe('a paused machine', () => {
     await task.cancel();
   });
 
-  it('is paused before it runs, and stays so after a SIGKILL', async () => {
-    expect(await command('pause')).toMatchObject({ code: 0, told: expect.stringContaining('no rma-worker runs') });
+  it('can be paused before it runs, and stays paused after a SIGKILL', async () => {
+    expect(await command('pause')).toMatchObject({ code: 0, output: expect.stringContaining('no rma-worker runs') });
     expect(await command('status')).toMatchObject({
       code: 4,
-      told: expect.stringMatching(/no rma-worker runs.*; paused/),
+      output: expect.stringMatching(/no rma-worker runs.*; paused/),
     });
     const first = worker();
-    await first.says(/not lent now .*back at `rma-worker resume`/);
+    await first.says(/unavailable .*back at `rma-worker resume`/);
     expect((await status()).online).toBe(false);
     await first.end('SIGKILL');
     const second = worker();
-    await second.says(/not lent now/);
+    await second.says(/unavailable \(/);
     await command('resume');
     await joined(second);
     expect(await second.end('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
-  it('can be stopped and started like any other', async () => {
+  it('ends on SIGTERM like any other', async () => {
     const paused = worker();
     await ready(paused);
     await command('pause');
@@ -117,36 +117,36 @@ describe('a paused machine', () => {
 });
 
 describe('worker.yaml', () => {
-  it('is written at the first start, and what is changed in it holds at once', async () => {
+  it('is written at the first start, and a change in it takes effect at once', async () => {
     const running = worker();
     await running.says(/wrote .*worker\.yaml/);
     await ready(running);
-    const declines = (reason: string) =>
+    const placementDeclines = (reason: string) =>
       vi.waitFor(async () => {
         const { declined, services } = await status();
         expect(declined).toContainEqual({ workload: 'echo', reason: expect.stringContaining(reason) });
         expect(services).toEqual([]);
       }, WAIT);
     writeFileSync(join(state, 'worker.yaml'), 'allow:\n  kinds: [ocr.read]\n');
-    await declines('does not lend it to these task kinds');
+    await placementDeclines('does not lend it to these task kinds');
     writeFileSync(join(state, 'worker.yaml'), '');
     await vi.waitFor(async () => expect((await status()).services).toMatchObject([{ state: 'healthy' }]), WAIT);
     writeFileSync(join(state, 'worker.yaml'), 'allow:\n  workloads: [ocr]\n');
-    await declines('does not lend it to this workload');
+    await placementDeclines('does not lend it to this workload');
     writeFileSync(join(state, 'worker.yaml'), '');
     await vi.waitFor(async () => expect((await status()).services).toMatchObject([{ state: 'healthy' }]), WAIT);
   });
 
-  it('with a mistake keeps the terms before it, and says where the mistake is', async () => {
+  it('with a mistake leaves the previous policy in force, and logs where the mistake is', async () => {
     writeFileSync(join(state, 'worker.yaml'), 'caps:\n  cores: 1\n');
     const running = worker();
     await ready(running);
     writeFileSync(join(state, 'worker.yaml'), 'caps:\n  cores: all\n');
-    await running.says(/worker\.yaml:2:10: cores: write how many cores .*the terms before it go on to hold/);
+    await running.says(/worker\.yaml:2:10: cores: write how many cores .*the previous policy stays in force/);
     expect(await status()).toMatchObject({ caps: { cores: 1 }, configProblem: [expect.stringContaining(':2:10:')] });
   });
 
-  it('with a mistake at the first start is told instead of starting', async () => {
+  it('with a mistake at the first start is reported, and the agent does not start', async () => {
     writeFileSync(join(state, 'worker.yaml'), 'url: here\n');
     const running = worker();
     expect(await running.ended).toEqual({ code: 1, signal: null });
@@ -162,7 +162,7 @@ describe('leaving for good', () => {
     expect(statSync(join(state, 'control.sock')).mode & 0o777).toBe(0o600);
     expect(await command('leave')).toMatchObject({
       code: 0,
-      told: expect.stringContaining(`${id} left the pool for good`),
+      output: expect.stringContaining(`${id} left the pool for good`),
     });
     expect(await running.ended).toEqual({ code: 0, signal: null });
     expect(await stateOf(id)).toBe('revoked');
@@ -177,9 +177,9 @@ describe('leaving for good', () => {
     const running = worker();
     const id = await joined(running);
     await running.end('SIGKILL');
-    expect(await command('leave', '--purge')).toMatchObject({ code: 0, told: expect.stringContaining(`${id} left`) });
+    expect(await command('leave', '--purge')).toMatchObject({ code: 0, output: expect.stringContaining(`${id} left`) });
     expect(await stateOf(id)).toBe('revoked');
     expect(existsSync(join(state, 'key'))).toBe(false);
-    expect(await command('leave')).toMatchObject({ code: 1, told: expect.stringContaining('belongs to no worker') });
+    expect(await command('leave')).toMatchObject({ code: 1, output: expect.stringContaining('belongs to no worker') });
   });
 });

@@ -72,7 +72,7 @@ describe('idle time', () => {
     expect(await read()).toEqual({ signal: 'load', idleMs: 0 });
   });
 
-  it('is unknown where the system tells nothing', async () => {
+  it('is unknown where the system has no signal', async () => {
     expect(await linux({})()).toBeUndefined();
     expect(await createIdleReader({ platform: 'darwin', run: () => Promise.resolve(undefined) })()).toBeUndefined();
   });

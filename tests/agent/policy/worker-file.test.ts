@@ -65,8 +65,8 @@ describe('worker.yaml', () => {
       '  bandwithKiBps: 100',
       'whenClosed: whatever',
     ].join('\n');
-    const told = complaints(text);
-    expect(told).toHaveLength(10);
+    const lines = complaints(text);
+    expect(lines).toHaveLength(10);
     for (const [place, what] of [
       ['1:6', /url: write the address/],
       ['3:13', /timeZone: write an IANA time zone, such as Europe\/London/],
@@ -78,9 +78,9 @@ describe('worker.yaml', () => {
       ['11:3', /caps has no 'bandwithKiBps'; there are .*bandwidthKiBps/],
       ['12:13', /whenClosed: write finish .* or return/],
     ] as const) {
-      expect(told.find((line) => line.startsWith(`worker.yaml:${place}: `))).toMatch(what);
+      expect(lines.find((line) => line.startsWith(`worker.yaml:${place}: `))).toMatch(what);
     }
-    expect(told.some((line) => /to: is missing: write when the window closes/.test(line))).toBe(true);
+    expect(lines.some((line) => /to: is missing: write when the window closes/.test(line))).toBe(true);
   });
 
   it('that is no YAML names the line', () => {

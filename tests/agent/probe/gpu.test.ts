@@ -7,7 +7,7 @@ import { fixture, printed, smiOf } from './fixture.js';
 const gpus = (name: string, exitCode = 0) => readGpus(smiOf({ gpus: [printed(name, exitCode)] }), 120_000);
 
 describe('the GPUs of a machine', () => {
-  it('are told with memory, driver, CUDA version and UUID', async () => {
+  it('are reported with memory, driver, CUDA version and UUID', async () => {
     const report = await readGpus(smiOf({ gpus: [printed('one-8gb-card')], version: printed('version') }), 0);
     expect(report).toEqual({
       status: 'ok',
@@ -27,7 +27,7 @@ describe('the GPUs of a machine', () => {
     });
   });
 
-  it('are each told where there are several, also when a name has a comma in it', async () => {
+  it('are all reported, also when a name contains a comma', async () => {
     const report = await gpus('two-cards');
     expect(report.gpus.map(({ index, name, vramMiB }) => [index, name, vramMiB])).toEqual([
       [0, 'NVIDIA GeForce RTX 4090', 24564],
@@ -60,12 +60,12 @@ describe('the GPUs of a machine', () => {
   });
 
   it('count no memory for a discrete card that fails to tell it, rather than the system memory', async () => {
-    const report = await gpus('memory-not-told');
+    const report = await gpus('memory-not-reported');
     expect(report.gpus[0]?.vramMiB).toBe(0);
     expect(report.notes[0]).toContain('[Unknown Error]');
   });
 
-  it('are told beside a note on the one that is lost', async () => {
+  it('are reported, with a note on one that is lost', async () => {
     const report = await gpus('lost-gpu');
     expect(report.gpus.map((gpu) => gpu.name)).toEqual(['NVIDIA RTX A6000']);
     expect(report.notes).toEqual([

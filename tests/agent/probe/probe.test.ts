@@ -39,7 +39,7 @@ describe('probing the hardware', () => {
     expect(hardware.disk.totalGiB).toBeGreaterThan(0);
   });
 
-  it('notes a state directory whose disk cannot be told', async () => {
+  it('notes a state directory whose disk cannot be measured', async () => {
     const hardware = await probeHardware({ stateDir: `${os.tmpdir()}/\0`, smi: smiOf({}) });
     expect(hardware.disk).toEqual({ freeGiB: 0, totalGiB: 0 });
     expect(hardware.notes.join()).toMatch(/disk: /);

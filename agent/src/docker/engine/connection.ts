@@ -1,15 +1,15 @@
-/** The connection to an engine: every question has a time limit, and every error is an `EngineError`. */
+/** The connection to an engine: every call has a time limit, and every error is an `EngineError`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { asEngineError, EngineError } from './engine-error.js';
 
-/** Where an engine listens: a socket or named pipe, or a port of this machine. */
+/** A socket, a named pipe, or a port of this machine. */
 export type EngineAddress =
   | { readonly socketPath: string }
   | { readonly protocol: 'http' | 'https'; readonly host: string; readonly port: number; readonly certPath?: string };
 
-/** How long a plain question may take; pulls, waits and logs take their time. */
+/** Time limit of a plain call; pulls, waits and logs have none. */
 export const CALL_MS = 30_000;
 
 export class Connection {
@@ -36,7 +36,7 @@ export class Connection {
     }
   }
 
-  /** Undefined where there is no such thing, or nothing to do. */
+  /** Like `call`; undefined where the object does not exist (404) or is in the requested state already (304, 409). */
   async maybe<T>(work: () => Promise<T>, timeoutMs = CALL_MS): Promise<T | undefined> {
     try {
       return await this.call(work, timeoutMs);
@@ -48,7 +48,7 @@ export class Connection {
     }
   }
 
-  /** For what answers with a stream: no time limit. */
+  /** For calls that answer with a stream: no time limit. */
   async open<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -74,4 +74,9 @@ function dockerOptions(address: EngineAddress): Docker.DockerOptions {
           key: readFileSync(join(certPath, 'key.pem')),
         };
   return { protocol, host, port, ...tls };
+}
+
+/** The filter of an engine's lists: objects with all of these labels. */
+export function labelFilter(labels: Readonly<Record<string, string>>): string[] {
+  return Object.entries(labels).map(([name, value]) => `${name}=${value}`);
 }

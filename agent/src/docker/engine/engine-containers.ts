@@ -1,9 +1,8 @@
-/** The containers of an engine: made, started, looked at, listened to, ended. */
+/** The containers of an engine: create, start, inspect, exec, logs, stop, remove. */
 import type { Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
-import type { Connection } from './connection.js';
+import { type Connection, labelFilter } from './connection.js';
 import { asEngineError, EngineError } from './engine-error.js';
-import { labelFilter } from './label-filter.js';
 import { demultiplexed, type LogPiece, splitFrames } from './log-frames.js';
 
 export type CreateOptions = Docker.ContainerCreateOptions;
@@ -64,7 +63,7 @@ export class EngineContainers {
 
   /** Resolves with the exit code once it has ended. */
   async wait(id: string, signal: AbortSignal): Promise<number> {
-    // Not `container.wait()`: that one never settles where the engine goes away in the middle of its answer.
+    // Not `container.wait()`, which never settles when the engine goes away in the middle of its response.
     const options = {
       path: `/containers/${id}/wait`,
       method: 'POST',
@@ -91,7 +90,7 @@ export class EngineContainers {
     }
   }
 
-  /** Asks it to end, and kills it after the grace. One that has ended, or is gone, is fine. */
+  /** Sends SIGTERM, and SIGKILL after the grace. No error for one that has exited or does not exist. */
   async stop(id: string, graceSeconds: number): Promise<void> {
     await this.#calls.maybe(
       () => this.#calls.docker.getContainer(id).stop({ t: graceSeconds }),
@@ -103,7 +102,7 @@ export class EngineContainers {
     await this.#calls.maybe(() => this.#calls.docker.getContainer(id).kill());
   }
 
-  /** With its anonymous volumes, also while it runs. */
+  /** Removes it with its anonymous volumes, also while it runs. */
   async remove(id: string): Promise<void> {
     await this.#calls.maybe(() => this.#calls.docker.getContainer(id).remove({ force: true, v: true }), 60_000);
   }
@@ -126,7 +125,7 @@ export class EngineContainers {
     };
   }
 
-  /** Runs a command inside a container; its exit code and what it said. */
+  /** Runs a command inside a container. */
   async exec(id: string, command: readonly string[], timeoutMs: number): Promise<{ exitCode: number; output: string }> {
     const exec = await this.#calls.call(() =>
       this.#calls.docker.getContainer(id).exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true }),
@@ -145,7 +144,7 @@ export class EngineContainers {
     return { exitCode: ExitCode ?? 1, output: Buffer.concat(output).toString('utf8') };
   }
 
-  /** What it wrote, as it writes it. Attach before `start`, so that nothing is missed. */
+  /** Its output as it is written. Attach before `start`, so that nothing is missed. */
   async attach(id: string): Promise<AsyncGenerator<LogPiece>> {
     const stream = await this.#calls.open(() =>
       this.#calls.docker.getContainer(id).attach({ stream: true, stdout: true, stderr: true, logs: true }),
@@ -153,7 +152,7 @@ export class EngineContainers {
     return demultiplexed(stream as unknown as Duplex);
   }
 
-  /** The last lines that it wrote, each with its time in front, as the engine keeps them. */
+  /** The last lines of its log, each with its time in front. */
   async logs(id: string, tail: number, sinceSeconds = 0): Promise<LogPiece[]> {
     const bytes = await this.#calls.maybe(() =>
       this.#calls.docker

@@ -1,13 +1,13 @@
-/** What an engine refuses, or that it does not answer: whatever its library throws becomes one of these. */
+/** The error of every failed call to an engine, and the conversion of what dockerode throws. */
+import { errorMessage } from '@rma/protocol/error';
 import { isGone } from '../reasons.js';
 
-/** An engine's refusal, or its silence. */
 export class EngineError extends Error {
   constructor(
     message: string,
-    /** HTTP status; 0 where there was no answer. */
+    /** HTTP status; 0 where there was no response. */
     readonly status: number,
-    /** It does not answer: what runs may still run. */
+    /** The engine does not answer. Its containers may still run. */
     readonly gone: boolean,
   ) {
     super(message);
@@ -23,7 +23,7 @@ export function asEngineError(error: unknown): EngineError {
     reason?: string;
     code?: string;
   };
-  const plain = error instanceof Error ? error.message : String(error);
+  const plain = errorMessage(error);
   const message = typeof json?.message === 'string' ? json.message : plain;
   const status = typeof statusCode === 'number' ? statusCode : 0;
   return new EngineError(message.trim() || (reason ?? plain), status, status === 0 && isGone(code, plain));

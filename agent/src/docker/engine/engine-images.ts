@@ -1,4 +1,4 @@
-/** The images that an engine has, and those that it pulls. */
+/** The images of an engine: inspect, list, pull, remove. */
 import type { Readable } from 'node:stream';
 import type { Connection } from './connection.js';
 import { asEngineError, EngineError } from './engine-error.js';
@@ -25,7 +25,7 @@ export class EngineImages {
     this.#calls = connection;
   }
 
-  /** Undefined where the image is not here. */
+  /** Undefined where the engine does not have it. */
   async inspect(ref: string): Promise<{ id: string; digests: readonly string[] } | undefined> {
     const found = await this.#calls.maybe(() => this.#calls.docker.getImage(ref).inspect());
     return found && { id: found.Id, digests: digestsOf(found.RepoDigests) };
@@ -41,8 +41,8 @@ export class EngineImages {
     }));
   }
 
-  /** Pulls an image; `told` gets every event of the engine. Ends early when aborted. */
-  async pull(ref: string, told: (event: PullEvent) => void, signal: AbortSignal): Promise<void> {
+  /** Pulls an image; `report` gets every event of the engine. Ends early when aborted. */
+  async pull(ref: string, report: (event: PullEvent) => void, signal: AbortSignal): Promise<void> {
     const stream = (await this.#calls.open(() => this.#calls.docker.pull(ref, { abortSignal: signal }))) as Readable;
     const abort = (): void => void stream.destroy(new Error('aborted'));
     signal.addEventListener('abort', abort, { once: true });
@@ -56,7 +56,7 @@ export class EngineImages {
           if (line.trim() === '') continue;
           const event = JSON.parse(line) as PullEvent;
           if (event.error !== undefined) failed = event.error;
-          told(event);
+          report(event);
         }
       }
     } catch (error) {

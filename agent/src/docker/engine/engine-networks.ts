@@ -1,8 +1,7 @@
 /** The networks of an engine. */
 import type Docker from 'dockerode';
-import type { Connection } from './connection.js';
+import { type Connection, labelFilter } from './connection.js';
 import { EngineError } from './engine-error.js';
-import { labelFilter } from './label-filter.js';
 
 export class EngineNetworks {
   readonly #calls: Connection;
@@ -11,13 +10,13 @@ export class EngineNetworks {
     this.#calls = connection;
   }
 
-  /** Makes a network unless it is there. */
+  /** Creates a network unless it exists. */
   async ensure(name: string, options: Omit<Docker.NetworkCreateOptions, 'Name'>): Promise<void> {
     if ((await this.#calls.maybe(() => this.#calls.docker.getNetwork(name).inspect())) !== undefined) return;
     try {
       await this.#calls.call(() => this.#calls.docker.createNetwork({ ...options, Name: name, CheckDuplicate: true }));
     } catch (error) {
-      // Somebody else was quicker.
+      // 409: another process created it meanwhile.
       if (!(error instanceof EngineError) || error.status !== 409) throw error;
     }
   }
@@ -29,7 +28,7 @@ export class EngineNetworks {
     return all.map(({ Id }) => Id);
   }
 
-  /** Leaves it where containers still use it. */
+  /** Removes it, unless containers still use it. */
   async remove(name: string): Promise<void> {
     try {
       await this.#calls.maybe(() => this.#calls.docker.getNetwork(name).remove());
@@ -42,7 +41,7 @@ export class EngineNetworks {
     try {
       await this.#calls.call(() => this.#calls.docker.getNetwork(name).connect({ Container: container }));
     } catch (error) {
-      // It is connected already.
+      // 403: it is connected already.
       if (!(error instanceof EngineError) || error.status !== 403) throw error;
     }
   }

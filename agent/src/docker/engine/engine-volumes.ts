@@ -1,6 +1,5 @@
 /** The volumes of an engine. */
-import type { Connection } from './connection.js';
-import { labelFilter } from './label-filter.js';
+import { type Connection, labelFilter } from './connection.js';
 
 export class EngineVolumes {
   readonly #calls: Connection;

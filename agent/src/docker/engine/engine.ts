@@ -1,6 +1,6 @@
 /**
- * A container engine as this agent uses it: few verbs, plain values, and every error an `EngineError` that says whether the
- * engine itself is gone. Works with Docker and with Podman's Docker API. Only this folder imports dockerode.
+ * A container engine behind plain values: containers, images, volumes, networks; every error is an `EngineError` that says
+ * whether the engine itself is gone. Docker, or Podman's Docker API. Only this folder imports dockerode.
  */
 import { CALL_MS, Connection, type EngineAddress } from './connection.js';
 import { EngineContainers } from './engine-containers.js';
@@ -15,7 +15,7 @@ export interface EngineInfo {
   readonly rootless: boolean;
   /** Cores that containers may use. */
   readonly cores: number;
-  /** Where it keeps its data, on its own machine. */
+  /** Its data directory, on its own machine. */
   readonly rootDir?: string;
 }
 

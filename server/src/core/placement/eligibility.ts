@@ -1,6 +1,7 @@
 /** Whether a machine may run a workload, and in which runtime: in a container, embedded in the agent, or not and why. Pure. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { Hardware } from '@rma/protocol/hardware';
+import { imageMatches } from '@rma/protocol/image-pattern';
 import type { Tier } from '@rma/protocol/tiers';
 import type { Available } from '@rma/protocol/worker';
 import type { ContainerSpec, DonorPolicy, Engine } from '@rma/protocol/workload';
@@ -116,21 +117,4 @@ function inAgent(entry: CatalogEntry, machine: Machine): Eligibility {
 function tierMismatch(entry: CatalogEntry, machine: Machine): string | undefined {
   if (entry.tier === null || (machine.tier !== null && machine.tier <= entry.tier)) return undefined;
   return `is of ${machine.tier === null ? 'no tier' : `tier ${machine.tier}`}, needs tier ${entry.tier}`;
-}
-
-/** `*` stands for any text. */
-export function imageMatches(pattern: string, image: string): boolean {
-  const parts = pattern.split('*');
-  if (parts.length === 1) return pattern === image;
-  const first = parts[0]!;
-  const last = parts[parts.length - 1]!;
-  if (!image.startsWith(first) || !image.endsWith(last) || image.length < first.length + last.length) return false;
-  let at = first.length;
-  const end = image.length - last.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = image.indexOf(part, at);
-    if (found === -1 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }
