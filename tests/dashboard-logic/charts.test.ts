@@ -2,8 +2,8 @@
 import type { Fact, History } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { axisEnd, summaryOf } from '../../dashboard/src/lib/charts/series.js';
-import { factHref } from '../../dashboard/src/lib/overview/facts.js';
 import { columnsOf, lastComplete, recentOf } from '../../dashboard/src/lib/overview/history-columns.js';
+import { noticeHref } from '../../dashboard/src/lib/overview/notices.js';
 
 const history: History = {
   bucketMs: 2_000,
@@ -91,8 +91,8 @@ describe('the summary of a chart', () => {
   });
 });
 
-describe('a fact', () => {
-  const fact = (name: Fact['fact'], subject?: string): Fact => ({
+describe('the link of a notice', () => {
+  const notice = (name: Fact['fact'], subject?: string): Fact => ({
     fact: name,
     severity: 'info',
     text: '',
@@ -101,10 +101,10 @@ describe('a fact', () => {
   });
 
   it('leads to what it is about, whatever that is called', () => {
-    expect(factHref(fact('kind.unserved', 'a&b'))).toBe('/tasks?state=queued&kind=a%26b');
-    expect(factHref(fact('worker.flapping', 'w-1'))).toBe('/workers/w-1');
-    expect(factHref(fact('tier.unserved', '2'))).toBe('/workers?tier=2');
-    expect(factHref(fact('storage.full'))).toBeUndefined();
-    expect(factHref(fact('fact.of.tomorrow' as Fact['fact']))).toBeUndefined();
+    expect(noticeHref(notice('kind.unserved', 'a&b'))).toBe('/tasks?state=queued&kind=a%26b');
+    expect(noticeHref(notice('worker.flapping', 'w-1'))).toBe('/workers/w-1');
+    expect(noticeHref(notice('tier.unserved', '2'))).toBe('/workers?tier=2');
+    expect(noticeHref(notice('storage.full'))).toBeUndefined();
+    expect(noticeHref(notice('fact.of.tomorrow' as Fact['fact']))).toBeUndefined();
   });
 });

@@ -4,12 +4,12 @@ import { EVENT_TYPES } from '@rma/protocol/event';
 import { describe, expect, it } from 'vitest';
 import {
   groupsOf,
+  matchingWorkers,
   PLACEMENT_TYPES,
   statusOf,
   summaries,
   waitingOf,
   wantedText,
-  workersThatFit,
 } from '../../dashboard/src/lib/workloads/placement.js';
 
 type Cell = readonly [workload: string, status: string, reason?: string];
@@ -79,16 +79,16 @@ describe('the rows of the matrix', () => {
     [{ text: 'attic', status: 'failing' }, []],
   ] as const)('that fit %j', (filter, expected) => {
     const { text, status, workload } = { status: undefined, workload: undefined, ...filter };
-    expect(ids(workersThatFit(view.workers, { text, status, workload }))).toEqual(expected);
+    expect(ids(matchingWorkers(view.workers, { text, status, workload }))).toEqual(expected);
   });
 });
 
 it.each([
-  [{ floor: 0, ceiling: 0 }, 'not wanted'],
+  [{ floor: 0, ceiling: 0 }, 'no replicas'],
   [{ floor: 0, ceiling: 8 }, 'on demand, up to 8'],
-  [{ floor: 1, ceiling: 4 }, '1 always, up to 4'],
-  [{ floor: 2, ceiling: 2 }, '2 always'],
-  [{ floor: 3, ceiling: 1 }, '3 always'],
+  [{ floor: 1, ceiling: 4 }, 'always 1, up to 4'],
+  [{ floor: 2, ceiling: 2 }, 'always 2'],
+  [{ floor: 3, ceiling: 1 }, 'always 3'],
 ])('%j is wanted: %s', (bounds, text) => {
   expect(wantedText(bounds)).toBe(text);
 });

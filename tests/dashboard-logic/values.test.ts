@@ -134,7 +134,7 @@ describe('what a task gives on the way', () => {
     const log = new StreamLog();
     log.add(piece(1, 'void'));
     log.add(piece(1, 'counts', 2));
-    expect(log).toMatchObject({ text: 'counts', count: 1, isAnew: true });
+    expect(log).toMatchObject({ text: 'counts', count: 1, isRestarted: true });
   });
 
   it('keeps a bounded part of what never ends', () => {

@@ -66,19 +66,19 @@ describe('axe', needs('chromium'), () => {
       const found: string[] = [];
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox', { name: 'Find or do' }).fill('a');
+      await page.getByRole('combobox', { name: 'Search or run' }).fill('a');
       await page.getByRole('option').first().waitFor();
       found.push(...(await axeViolations(page)));
       await page.keyboard.press('Escape');
-      await page.getByRole('combobox', { name: 'Find or do' }).waitFor({ state: 'detached' });
+      await page.getByRole('combobox', { name: 'Search or run' }).waitFor({ state: 'detached' });
       // A key that comes while the palette is still closing goes to the palette.
       await eventually(async () => {
         await page.keyboard.press('?');
-        await page.getByRole('dialog', { name: 'Keys' }).waitFor({ timeout: 1_000 });
+        await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor({ timeout: 1_000 });
       }, 20_000);
       found.push(...(await axeViolations(page)));
       await page.keyboard.press('Escape');
-      await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' });
+      await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor({ state: 'hidden' });
       if (screen.width < 900) {
         await page.getByRole('button', { name: 'Menu', exact: true }).click();
         found.push(...(await axeViolations(page)));

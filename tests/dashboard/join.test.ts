@@ -83,7 +83,7 @@ describe('the page behind a join link', needs('chromium'), () => {
     for (const heading of ['What runs', 'What is never touched', 'How to stop'])
       await page.getByRole('heading', { name: heading }).waitFor();
     await page.getByText('it may also keep the pool’s data', { exact: false }).waitFor();
-    await page.getByText('The commands that end it').click();
+    await page.getByText('The commands that stop it').click();
     await page.getByText('docker stop rma-worker').waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     expect(await page.getByLabel('Token').count()).toBe(0);
@@ -91,9 +91,9 @@ describe('the page behind a join link', needs('chromium'), () => {
 
   it('is kind about a link that lost its end, one that is no invitation, and a key that is none', async () => {
     const page = await open('');
-    await page.getByRole('heading', { name: 'This link is not complete' }).waitFor();
+    await page.getByRole('heading', { name: 'This link is incomplete' }).waitFor();
     await page.goto('/join#eyJhbGciOiJIUzI1NiJ9.broken');
-    await page.getByRole('heading', { name: 'This is no invitation to this pool' }).waitFor();
+    await page.getByRole('heading', { name: 'This is not an invitation to this pool' }).waitFor();
     await page.goto(`/join#${pool.coordinator.token('client')}`);
     await page.getByRole('heading', { name: 'This is a key, not an invitation' }).waitFor();
     const { token } = await invitation();

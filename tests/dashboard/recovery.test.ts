@@ -141,7 +141,7 @@ describe('a coordinator of another version', needs('chromium'), () => {
     await page.clock.fastForward(10_000);
     await page.clock.fastForward(10_000);
     expect(await isMarked(page)).toBe(true);
-    await page.getByRole('button', { name: 'Load it now' }).click();
+    await page.getByRole('button', { name: 'Reload now' }).click();
     await page.locator('aside').getByText('version 9.9.9').waitFor();
     expect(await isMarked(page)).toBe(false);
     browser.forgive(LOST);
@@ -187,7 +187,7 @@ describe('a session', needs('chromium'), () => {
     await live(page).waitFor();
     await page.context().clearCookies();
     await page.reload();
-    await page.getByText('You were signed out: the session is over').waitFor();
+    await page.getByText('You were signed out: the session has ended').waitFor();
     const fresh = await browser.open({ url: pool.coordinator.http });
     await fresh.getByRole('heading', { name: 'Sign in to the pool' }).waitFor();
     expect(await fresh.getByText('You were signed out').count()).toBe(0);

@@ -62,7 +62,7 @@ describe('the page of a task', needs('chromium'), () => {
     await page.getByText('Why is it waiting?').waitFor();
     const again = page.url().split('/').at(-1) ?? '';
     await pool.client.cancel(again);
-    await page.getByRole('link', { name: 'Again with changes' }).click();
+    await page.getByRole('link', { name: 'Edit and resubmit' }).click();
     await page.waitForURL(/\/try\?from=/);
     await page.getByLabel('Input, as JSON').waitFor();
     expect(JSON.parse(await page.getByLabel('Input, as JSON').inputValue())).toEqual({ hello: 'again' });
@@ -151,7 +151,7 @@ describe('the page of a task', needs('chromium'), () => {
     for (const scheme of ['light', 'dark'] as const) {
       const page = await browser.open({ ...pool.page, path: `/tasks/${task.id}`, scheme });
       await page.getByText('input.invalid').first().waitFor();
-      await page.getByText(/Submit it again with changes/).waitFor();
+      await page.getByText(/Edit and resubmit it/).waitFor();
       expect(await axeViolations(page)).toEqual([]);
     }
   });

@@ -50,16 +50,16 @@ describe('the workloads', needs('chromium'), () => {
     ],
   });
 
-  it('says what is wanted in vain, and shows a machine that comes as it starts, runs and fails, live', async () => {
+  it('shows unmet demand, and shows a machine that comes as it starts, runs and fails, live', async () => {
     const page = await open('/workloads?workload=first');
-    await page.getByText('Wanted, and not running').waitFor();
+    await page.getByText('Demand is not met').waitFor();
     const { peer } = await pool.worker({ name: 'dock', engine, services: [] });
     const row = page.getByRole('button', { name: /The first workload/ });
-    await row.getByText('1 starts').waitFor();
+    await row.getByText('1 starting').waitFor();
     peer.send(service('healthy'));
-    await row.getByText('1 runs').waitFor({ timeout: 4_000 });
+    await row.getByText('1 running').waitFor({ timeout: 4_000 });
     peer.send(service('unhealthy', 'it exits with 137'));
-    await row.getByText('1 fails').waitFor({ timeout: 4_000 });
+    await row.getByText('1 failing').waitFor({ timeout: 4_000 });
     await page
       .getByRole('list', { name: 'The first workload on machines' })
       .getByText(/it exits with 137/)
@@ -73,7 +73,7 @@ describe('the workloads', needs('chromium'), () => {
     const matrix = page.getByRole('region', { name: 'Matrix of machines and workloads' });
     for (const name of HOSTILE_NAMES) await matrix.getByText(name, { exact: true }).waitFor();
     expect(await page.locator('main img').count()).toBe(0);
-    await matrix.getByRole('button', { name: `second on ${HOSTILE_NAMES[0]}: Cannot`, exact: false }).hover();
+    await matrix.getByRole('button', { name: `second on ${HOSTILE_NAMES[0]}: Cannot run`, exact: false }).hover();
     await page.locator('.reason').getByText('has no container engine').waitFor();
     await page.getByLabel('Find a machine').fill('crab');
     await expect.poll(() => matrix.getByRole('row').count()).toBe(2);
@@ -108,11 +108,11 @@ describe('the workloads', needs('chromium'), () => {
     const page = await open();
     await page.getByRole('heading', { name: 'Catalogue' }).waitFor();
     write(catalog(workload('third', 0)).replace('cores', 'coers'));
-    await page.getByText('A newer catalogue has a mistake', { exact: false }).waitFor({ timeout: 8_000 });
+    await page.getByText('A newer catalogue has errors', { exact: false }).waitFor({ timeout: 8_000 });
     await page.getByText('workloads.third', { exact: false }).waitFor();
     write();
     await page
-      .getByText('A newer catalogue has a mistake', { exact: false })
+      .getByText('A newer catalogue has errors', { exact: false })
       .waitFor({ state: 'detached', timeout: 8_000 });
   });
 
