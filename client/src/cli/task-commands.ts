@@ -53,14 +53,7 @@ export function addTaskCommands(program: Command, finish: (status: number) => vo
     .addHelpText('after', '\nExample:\n  rma cancel 0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f')
     .action(async (id: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      finish(
-        await withClient(options, async (client) => {
-          await client.cancel(id);
-          if (options.json) await printJson({ id, state: 'cancelled' });
-          else await print(`${id} cancelled`);
-          return 0;
-        }),
-      );
+      finish(await withClient(options, (client) => cancelTask(client, id, options)));
     });
 
   program
@@ -142,6 +135,13 @@ async function listTasks(tasks: readonly TaskView[], { json }: GlobalOptions): P
     ]);
     await print(table(['ID', 'KIND', 'STATE', 'WORKER', 'SUBMITTED', 'TOOK', 'ERROR'], rows));
   }
+  return 0;
+}
+
+async function cancelTask(client: Client, id: string, { json }: GlobalOptions): Promise<number> {
+  await client.cancel(id);
+  if (json) await printJson({ id, state: 'cancelled' });
+  else await print(`${id} cancelled`);
   return 0;
 }
 

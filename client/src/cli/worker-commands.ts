@@ -28,13 +28,35 @@ export function addWorkerCommands(program: Command, finish: (status: number) => 
     .description('Shows or manages one worker.')
     .addHelpText('after', '\nExamples:\n  rma worker show w-3k9f\n  rma worker pin w-3k9f --tier 2');
 
+  worker
+    .command('show')
+    .description('Shows a worker with its hardware, reasons, services and load.')
+    .argument('<id>', WORKER_ID)
+    .addHelpText('after', '\nExample:\n  rma worker show w-3k9f')
+    .action(async (id: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(await withClient(options, (client) => showWorker(client, id, options)));
+    });
+
+  addActions(worker, finish);
+  addLogCommand(worker, finish);
+}
+
+interface ActionOptions extends GlobalOptions {
+  readonly tier?: string;
+  readonly auto?: boolean;
+  readonly off?: boolean;
+}
+
+/** The commands that change a worker and print its new state. */
+function addActions(worker: Command, finish: (status: number) => void): void {
   const addAction = (
     command: Command,
-    run: (client: Client, id: string, chosen: { tier?: string; auto?: boolean; off?: boolean }) => Promise<WorkerView>,
+    run: (client: Client, id: string, options: ActionOptions) => Promise<WorkerView>,
     describe: (view: WorkerView) => string,
   ) =>
     command.argument('<id>', WORKER_ID).action(async (id: string, _: unknown, invoked: Command) => {
-      const options = invoked.optsWithGlobals<GlobalOptions & { tier?: string; auto?: boolean; off?: boolean }>();
+      const options = invoked.optsWithGlobals<ActionOptions>();
       checkTier(invoked.name(), options);
       finish(
         await withClient(options, async (client) => {
@@ -44,16 +66,6 @@ export function addWorkerCommands(program: Command, finish: (status: number) => 
           return 0;
         }),
       );
-    });
-
-  worker
-    .command('show')
-    .description('Shows a worker with its hardware, reasons, services and load.')
-    .argument('<id>', WORKER_ID)
-    .addHelpText('after', '\nExample:\n  rma worker show w-3k9f')
-    .action(async (id: string, _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      finish(await withClient(options, (client) => showWorker(client, id, options)));
     });
 
   addAction(
@@ -83,10 +95,9 @@ export function addWorkerCommands(program: Command, finish: (status: number) => 
     (client, id) => client.revokeWorker(id),
     (view) => `${view.id} is revoked`,
   );
-  addLogCommand(worker, finish);
 }
 
-function checkTier(command: string, { tier, auto }: { tier?: string; auto?: boolean }): void {
+function checkTier(command: string, { tier, auto }: ActionOptions): void {
   if (command === 'pin' && (tier === undefined) === (auto !== true)) {
     throw new UsageError('give either --tier 1, 2 or 3, or --auto');
   }
