@@ -1,4 +1,4 @@
-/** `rma join-command`: a token and the line with which a machine joins, quoted as each shell reads it. */
+/** `rma join-command`: a token, and the command that joins a machine, quoted for each shell. */
 import { execFileSync } from 'node:child_process';
 import { type Join, joinLine } from '@rma/client/join-lines';
 import { environmentLine, powerShellWord, shWord } from '@rma/client/shell-quote';

@@ -1,4 +1,4 @@
-/** The same done to many workers: some at a time, each once, and nothing that went wrong is kept from the admin. */
+/** One action on many workers: bounded concurrency, each once, and all failures reported. */
 import { describe, expect, it } from 'vitest';
 import { forEachWorker } from '../../dashboard/src/lib/workers/bulk.js';
 import {
@@ -26,7 +26,7 @@ describe('for each of many workers', () => {
     expect(most).toBe(16);
   });
 
-  it('a failure of some stops nobody else, and is told with the first reason', async () => {
+  it('failures do not stop the others, and are reported with the first reason', async () => {
     const done: string[] = [];
     const work = (worker: string): Promise<void> => {
       if (worker === 'w-1') throw new Error('w-1 is not here');
@@ -65,7 +65,7 @@ describe('what an action will do', () => {
     ]);
   });
 
-  it('says of which workers nothing will be seen yet', () => {
+  it('says for how many workers it takes effect later', () => {
     expect(resumeConsequences([subject('offline')])).toEqual(['It gets tasks again once it is back online.']);
     expect(resumeConsequences([subject('online'), subject('offline')])).toEqual([
       'They get tasks again at once.',

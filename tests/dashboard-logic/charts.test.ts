@@ -1,4 +1,4 @@
-/** What the charts are fed with, and what they say. */
+/** The data and the text alternatives of the charts. */
 import type { Fact, History } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { axisEnd, summaryOf } from '../../dashboard/src/lib/charts/series.js';
@@ -58,7 +58,7 @@ describe('the columns of the charts', () => {
 });
 
 describe('a sparkline', () => {
-  it('has the last complete values, and goes on where nothing was measured', () => {
+  it('has the last complete values, and repeats them where nothing was measured', () => {
     expect(recentOf([1, 2, 3, 4, 99], 3)).toEqual([2, 3, 4]);
     expect(recentOf([-1, 5, -1, 7, 0], 10)).toEqual([0, 5, 5, 7]);
     expect(recentOf([], 10)).toEqual([]);
@@ -73,7 +73,7 @@ describe('an axis', () => {
 });
 
 describe('the summary of a chart', () => {
-  it('tells each line as it is now and at its most', () => {
+  it('has the current value and the maximum of each line', () => {
     const series = [
       { name: 'queued', color: '--series-1' },
       { name: 'p50', color: '--series-2' },

@@ -1,4 +1,4 @@
-/** The catalogue against the workers: sums, groups and the rows of the matrix, whatever the coordinator tells. */
+/** Placement: counts, groups by reason and rows of the matrix, also with unknown statuses. */
 import type { PlacementView } from '@rma/client';
 import { EVENT_TYPES } from '@rma/protocol/event';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ const worker = (id: string, name: string, ...cells: Cell[]): PlacementView['work
   name,
   state: 'online',
   tier: 2,
-  // A newer coordinator may tell a status that this version has no word for.
+  // A status of a newer coordinator.
   cells: cells.map(([workload, status, reason = '']) => ({ workload, status: status as 'runs', reason })),
 });
 const workload = (name: string): PlacementView['workloads'][number] => ({
@@ -103,7 +103,7 @@ it('what waits is summed over the kinds of a workload alone', () => {
   expect(waitingOf([], queues)).toBe(0);
 });
 
-it('what may change it is each a beginning of types that the coordinator tells', () => {
+it('each prefix of the events that may change it matches a type', () => {
   for (const start of PLACEMENT_TYPES)
     expect(
       Object.keys(EVENT_TYPES).some((type) => type.startsWith(start)),

@@ -1,4 +1,4 @@
-/** Every type of event has a sentence of its own, and whatever is in an event, the sentence reads. */
+/** Every event type has its own sentence, which is readable whatever data the event has. */
 import { EVENT_TYPES, type EventType, type PoolEvent } from '@rma/protocol/event';
 import { describe, expect, it } from 'vitest';
 import { GROUP_TYPES, groupOf, plainSentence, sentenceOf } from '../../dashboard/src/lib/events/sentence.js';
@@ -101,7 +101,7 @@ const EXAMPLES: Record<
 };
 
 describe('the sentence of an event', () => {
-  it.each(Object.keys(EVENT_TYPES) as EventType[])('tells %s in plain English', (type) => {
+  it.each(Object.keys(EVENT_TYPES) as EventType[])('of %s is plain English', (type) => {
     const [subject, data, text] = EXAMPLES[type];
     expect(plainSentence(event(type, subject, data), names)).toBe(text);
   });
@@ -110,7 +110,7 @@ describe('the sentence of an event', () => {
     const bare = plainSentence(event(type));
     expect(bare).toMatch(/^[A-Z]/);
     expect(bare).not.toMatch(/undefined|null|NaN|\[object|: $|\s$/);
-    // Data of other shapes than they are documented in is passed over, too.
+    // Malformed data is ignored, too.
     const odd = Object.fromEntries(
       Object.keys(EXAMPLES[type][1] ?? {}).map((field) => [field, { of: ['another shape'] }]),
     );
@@ -135,13 +135,13 @@ describe('the sentence of an event', () => {
     });
   });
 
-  it('tells a type of a newer coordinator by its name, even one that objects inherit', () => {
+  it('shows an unknown type by its name, even that of an inherited property', () => {
     const later = { seq: 1, at: 0, type: 'worker.promoted', subject: 'w-3' } as unknown as PoolEvent;
     expect(plainSentence(later)).toBe('worker.promoted: w-3');
     expect(sentenceOf({ ...later, type: 'constructor' } as unknown as PoolEvent).tone).toBe('plain');
   });
 
-  it.each(['constructor', 'toString', '__proto__'])("tells a worker's word %s as it is", (code) => {
+  it.each(['constructor', 'toString', '__proto__'])("shows a worker's code %s as it is", (code) => {
     expect(plainSentence(event('task.requeued', TASK, { code, worker: 'w-3', attempt: 1 }), names)).toBe(
       `Task …deadbeef was queued again: its attempt on attic ended with ${code}`,
     );
@@ -150,7 +150,7 @@ describe('the sentence of an event', () => {
     expect(timelineEntry(code)).toEqual({ words: code, tone: 'plain' });
   });
 
-  it('says with its tone what is bad news', () => {
+  it('has a tone for good and bad news', () => {
     const toneOf = (type: EventType, data?: Record<string, unknown>) => sentenceOf(event(type, 'x', data)).tone;
     expect(toneOf('task.ended', { state: 'failed' })).toBe('bad');
     expect(toneOf('task.ended', { state: 'succeeded' })).toBe('ok');
@@ -160,12 +160,12 @@ describe('the sentence of an event', () => {
 });
 
 it('all that can happen to a worker has words for its own page', () => {
-  // The coordinator tells that page of all but the assignment, which stands there anyway.
+  // The timeline has all of them but the assignment, which the page shows anyway.
   const types = Object.keys(EVENT_TYPES).filter((type) => type.startsWith('worker.') && type !== 'worker.assigned');
   expect(types.filter((type) => timelineEntry(type).words === type)).toEqual([]);
 });
 
-it('a failure of a family that is known is told what to do about', () => {
+it('a failure of a known family has advice', () => {
   expect(adviceFor('input.damaged')).toMatch(/Edit and resubmit/);
   expect(adviceFor('image.unavailable')).toMatch(/could not be pulled/);
   expect(['', 'inputs', 'x.input.damaged', 'TIMEOUT'].map(adviceFor)).toEqual([

@@ -1,4 +1,4 @@
-/** The parts of the long table that need no document: its columns, where keys lead, what a box chooses. */
+/** The pure parts of the virtual table: columns, keys, selection. */
 import { describe, expect, it } from 'vitest';
 import { leastWidthOf, sortBy, type TableColumn, tracksOf } from '../../dashboard/src/lib/ui/table/columns.js';
 import { choose, placeAfter } from '../../dashboard/src/lib/ui/table/rows.js';

@@ -1,4 +1,4 @@
-/** A task's life as spans to scale. */
+/** The history of a task as spans of time. */
 import type { TaskDetail } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { timelineOf } from '../../dashboard/src/lib/tasks/timeline.js';
@@ -17,13 +17,13 @@ const task = (more: Partial<TaskDetail>): TaskDetail => ({
 });
 
 describe('the timeline', () => {
-  it('of a task that waits is one span that goes on', () => {
+  it('of a waiting task is one ongoing span', () => {
     const { spans, from, to } = timelineOf(task({}), 4_000);
     expect([from, to]).toEqual([1_000, 4_000]);
     expect(spans).toEqual([{ what: 'waiting', from: 1_000, to: 4_000, isOngoing: true, start: 0, width: 1 }]);
   });
 
-  it('tells waiting, a lost attempt with its reason, waiting again, and the attempt that succeeded, to scale', () => {
+  it('has the wait, a lost attempt with its reason, waiting again, and the attempt that succeeded, to scale', () => {
     const { spans } = timelineOf(
       task({
         state: 'succeeded',
@@ -46,7 +46,7 @@ describe('the timeline', () => {
     expect(spans[1]).toMatchObject({ reason: 'gone (lost)', worker: 'w-1111' });
   });
 
-  it('of a running attempt goes on to now', () => {
+  it('of a running attempt continues to now', () => {
     const attempts = [{ attempt: 1, worker: 'w-1111', startedAt: 1_500 }];
     const { spans } = timelineOf(task({ state: 'running', attempt: 1, startedAt: 1_500, attempts }), 3_000);
     expect(spans.at(-1)).toMatchObject({

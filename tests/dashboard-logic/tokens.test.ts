@@ -1,4 +1,4 @@
-/** Tokens and invitations as admins see and make them, held against the coordinator's own rules where it has some. */
+/** Tokens and invitations in the dashboard, compared with the coordinator's own rules. */
 import type { TokenView } from '@rma/client';
 import { Act } from '@rma/protocol/up';
 import { joinInfoOf } from '@rma/server/topics/join';

@@ -1,4 +1,4 @@
-/** The list of workers, its filters and the words of its actions, without a browser. */
+/** The worker list: sorting, filters, and the consequences of actions. */
 import type { LiveLoad } from '@rma/client';
 import { Labels, Name } from '@rma/protocol/task';
 import type { WorkerRow } from '@rma/protocol/topic';
@@ -41,7 +41,7 @@ const load = (part: Partial<LiveLoad> = {}): LiveLoad => ({
 const filter = (part: Partial<WorkerFilter>): WorkerFilter => ({ ...DEFAULT_VIEW, ...part });
 
 describe('the view of the list', () => {
-  it('stands in the address and comes back from it', () => {
+  it('round-trips through the URL', () => {
     const view = readView(
       new URLSearchParams('q=a b&state=online,away&tier=1,none&trust=trusted&problem=1&sort=-cpu&columns=name,os'),
     );

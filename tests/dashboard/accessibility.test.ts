@@ -49,14 +49,14 @@ describe('axe', needs('chromium'), () => {
       const own = stops(seeded).filter((stop) => stop.role === role);
       const page = await open(role, screen, own[0]!.path);
       for (const stop of own) {
-        // A page of its own: another fragment alone would load nothing anew.
+        // A new page: a change of the fragment alone does not reload.
         await page.goto('about:blank');
         await page.goto(`${pool.coordinator.http}${stop.path}`);
         await settled(page, stop);
         const wrong = await axeViolations(page);
         if (wrong.length > 0) found[stop.path] = wrong;
       }
-      // Nobody is signed in, which is told on the console.
+      // Nobody is signed in, which the browser logs to the console.
       browser.forgive(/401 \(Unauthorized\)/);
       expect(found).toEqual({});
     });

@@ -1,4 +1,4 @@
-/** Adding machines: the token and the commands that the page makes bring real peers in, and the page shows them at once. */
+/** Adding machines: real peers join with the token that the page created, and the page shows them at once. */
 import { describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';
 import { usePool } from '../support/pool.js';
@@ -84,7 +84,7 @@ describe('adding a machine', needs('chromium'), () => {
     await page.getByText('for 1 more machine', { exact: false }).waitFor();
   });
 
-  it('shows the token once: after a reload the machines are still seen, the commands are not', async () => {
+  it('shows the token once: after a reload the machines are still shown, the commands are not', async () => {
     const page = await open();
     const token = await make(page);
     await page.reload();

@@ -54,12 +54,12 @@ describe('the page behind a join link', needs('chromium'), () => {
       .waitFor();
     await machine.getByText('echo healthy').waitFor();
     await page.getByText('Thank you.', { exact: false }).waitFor();
-    // Whoever comes back sees the machine, though the token is used up.
+    // A return visit shows the machine, although the token is used up.
     await page.reload();
     await machine.waitFor();
   });
 
-  it('looking uses nothing up, and the token is in no address that is asked for', async () => {
+  it('does not use up the token when it is opened, and requests no URL with the token', async () => {
     const { token, view } = await invitation();
     const page = await browser.open({ url: pool.coordinator.http, path: '/join' });
     const asked: string[] = [];
@@ -102,7 +102,7 @@ describe('the page behind a join link', needs('chromium'), () => {
     browser.forgive(/40[013] /);
   });
 
-  it('is kind about an invitation that expired, was used or withdrawn, also while somebody looks', async () => {
+  it('is kind about an invitation that expired, was used or withdrawn, also while the page is open', async () => {
     const expired = await invitation({ expiresInSeconds: 1 });
     const used = await invitation();
     await pool.worker({}, used.token);

@@ -1,4 +1,4 @@
-/** The overview in a real browser, of a real coordinator: it shows what is so, and changes when that does. */
+/** The overview in a real browser, with a real coordinator: current, and updated on change. */
 import { type Client, connect } from '@rma/client';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -49,10 +49,10 @@ describe('the overview', needs('chromium'), () => {
   const figure = (page: Page, name: string) => page.locator(`[data-figure="${name}"]`);
   const cells = (page: Page) => page.getByRole('listbox', { name: /^Workers by tier/ });
 
-  it('shows a worker within a second of its joining, and tells that it came', async () => {
+  it('shows a worker, and the event of its joining, within a second', async () => {
     const page = await open();
     await page.getByText('No machine is in the pool yet').waitFor();
-    // Seen by the page itself: what the test's own way to it takes is not the page's.
+    // Measured inside the page: the latency of the test's own connection must not count.
     const seen = page.evaluate(`new Promise((resolve) => {
       const look = () => document.querySelector('[data-figure="Workers online"]').textContent.includes('of 1');
       const observer = new MutationObserver(() => look() && resolve(Date.now()));
@@ -111,7 +111,7 @@ describe('the overview', needs('chromium'), () => {
     expect(new Set(times).size).toBe(1);
   });
 
-  it('pauses the events, tells how many came meanwhile, and goes on with them', async () => {
+  it('pauses the events, counts those that arrive meanwhile, and resumes', async () => {
     await echoing();
     const client = connected();
     const page = await open();

@@ -1,4 +1,4 @@
-/** What stands around every page: getting about by pointer and by keys, themes, sizes, who may see what. */
+/** The frame of every page: navigation by pointer and keys, themes, screen sizes, access by role. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';
@@ -136,7 +136,7 @@ describe('the shell', needs('chromium'), () => {
     expect(await ground()).toBe('rgb(11, 13, 18)');
   });
 
-  it('has a drawer on a small screen, which closes behind whoever goes somewhere', async () => {
+  it('has a drawer on a small screen, which closes on navigation', async () => {
     const page = await open({ width: 390, height: 844 });
     expect(await page.getByRole('navigation', { name: 'Pages' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Menu', exact: true }).click();

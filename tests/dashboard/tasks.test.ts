@@ -41,7 +41,7 @@ describe('the list of tasks', needs('chromium'), () => {
     await page.getByText('No tasks match').waitFor();
   });
 
-  it('cancels and retries what is selected, by keys too, with the count said before and after', async () => {
+  it('cancels and retries the selected tasks, by keys too, with their number before and after', async () => {
     const tasks = pool.client.submitMany(
       Array.from({ length: 5 }, () => ({ kind: 'echo', input: 'bulk', constraints: NOWHERE })),
     );

@@ -103,7 +103,7 @@ describe("a worker's page", needs('chromium'), () => {
     await page.getByText('the engine is down').waitFor();
   });
 
-  it('renames, labels, pins, drains and resumes, says before what that means, and the audit log tells of each', async () => {
+  it('renames, labels, pins, drains and resumes, shows the consequences first, and the audit log has each', async () => {
     const { peer, id } = await pool.worker({ name: 'acted', slots: 2 });
     const client = await pool.client();
     client.send({ type: 'submit', tasks: [echoTask(), echoTask()] });

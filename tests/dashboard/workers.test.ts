@@ -105,7 +105,7 @@ describe('the list of workers', needs('chromium'), () => {
     expect((table?.x ?? 0) + (table?.width ?? 0)).toBeLessThanOrEqual(1440);
   });
 
-  it('drains and labels those that are chosen, with what that means in numbers, and the audit log tells of it', async () => {
+  it('drains and labels the selected workers, with the consequences in numbers, and the audit log has it', async () => {
     const one = await pool.worker({ name: 'bulk-1', slots: 2, labels: { rack: 'r1' } });
     const two = await pool.worker({ name: 'bulk-2', slots: 3 });
     const page = await open('/workers?q=bulk');

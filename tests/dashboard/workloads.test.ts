@@ -1,4 +1,4 @@
-/** The catalogue against real peers in a real browser. */
+/** The catalogue and its placement on real peers, in a real browser. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +67,7 @@ describe('the workloads', needs('chromium'), () => {
     await page.getByText('example/first:1').waitFor();
   });
 
-  it('tells the reason of a cell under the pointer and the keyboard, and finds machines', async () => {
+  it('shows the reason of the cell under the pointer and the keyboard cursor, and finds machines', async () => {
     for (const name of HOSTILE_NAMES) await pool.worker({ name });
     const page = await open();
     const matrix = page.getByRole('region', { name: 'Matrix of machines and workloads' });
@@ -104,7 +104,7 @@ describe('the workloads', needs('chromium'), () => {
     await row.getByText('3 tasks waiting').waitFor({ timeout: 4_000 });
   });
 
-  it('tells the mistake of a newer catalogue, and that the one before stays', async () => {
+  it('shows the errors of a newer catalogue, and that the previous one stays', async () => {
     const page = await open();
     await page.getByRole('heading', { name: 'Catalogue' }).waitFor();
     write(catalog(workload('third', 0)).replace('cores', 'coers'));
