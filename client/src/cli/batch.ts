@@ -1,7 +1,7 @@
 /**
  * `--batch`: JSON lines, one task each: `{"kind": "echo", "input": …}`. The file is read twice, first to validate every
- * line and then to submit, so that an invalid line submits nothing and memory stays bounded. Standard input is spooled to a
- * temporary file for that.
+ * line and then to submit, so that an invalid line submits nothing and memory stays bounded. Standard input is spooled
+ * to a temporary file for that.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';

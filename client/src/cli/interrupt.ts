@@ -1,8 +1,8 @@
 /** What a command prints on Ctrl-C, and the exit status after a signal. */
 
 /**
- * On the first SIGINT or SIGTERM calls `onSignal`, which may print and clear the screen, and exits with the status it returns.
- *
+ * On the first SIGINT or SIGTERM calls `onSignal`, which may print and clear the screen, and exits with the status it
+ * returns.
  * @returns removes the handlers
  */
 export function onInterrupt(onSignal: (signal: 'SIGINT' | 'SIGTERM') => number): () => void {

@@ -13,7 +13,9 @@ export interface Series {
 
 type Column = readonly (number | null)[];
 
-/** The upper end of an axis from 0: the least round number ≥ max(`max`, `least`), so that noise does not fill the chart. */
+/**
+ * The upper end of an axis from 0: the least round number ≥ max(`max`, `least`), so that noise does not fill the chart.
+ */
 export function axisEnd(max: number | null, least = 1): number {
   const wanted = Math.max(max ?? 0, least);
   const power = 10 ** Math.floor(Math.log10(wanted));

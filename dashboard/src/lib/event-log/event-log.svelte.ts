@@ -1,6 +1,6 @@
 /**
- * An event log under one filter: new events are added at the top, older ones are fetched page by page. A new filter needs a
- * new instance.
+ * An event log under one filter: new events are added at the top, older ones are fetched page by page. A new filter
+ * needs a new instance.
  */
 import { ClosedError, type PoolEvent } from '@rma/client';
 import type { NewEvents } from '$lib/pool/new-events.js';
@@ -55,7 +55,9 @@ export class EventLog {
     }
   }
 
-  /** Takes new events. The first call only loads the newest page: the subscription is active by then, so none is missed. */
+  /**
+   * Takes new events. The first call only loads the newest page: the subscription is active by then, so none is missed.
+   */
   take({ events, omitted }: NewEvents): void {
     if (this.#isStopped) return;
     if (!this.#isFollowing) {

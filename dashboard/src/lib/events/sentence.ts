@@ -1,6 +1,6 @@
 /**
- * Turns events into English sentences. Pure. A sentence is a list of parts, some with links; untrusted text is a part of its
- * own, so that no renderer can take it for markup.
+ * Turns events into English sentences. Pure. A sentence is a list of parts, some with links; untrusted text is a part
+ * of its own, so that no renderer can take it for markup.
  */
 import type { EventType, PoolEvent } from '@rma/protocol/event';
 import { bytes, count } from '../format/number.js';

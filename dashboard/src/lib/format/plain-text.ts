@@ -1,6 +1,7 @@
 /**
- * The protocol's rule for short texts that other people will see: no control characters, and no bidirectional marks, which
- * would reorder the text around them. Pure; a test compares it with the protocol's schema, which is too large to import here.
+ * The protocol's rule for short texts that other people will see: no control characters, and no bidirectional marks,
+ * which would reorder the text around them. Pure; a test compares it with the protocol's schema, which is too large to
+ * import here.
  */
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to reject

@@ -1,6 +1,6 @@
 /**
- * Rate limit of the event stream, a token bucket: BURST rows at once, ROWS_A_SECOND after that. Above the rate only a sample
- * is shown, with the number of omitted events. Pure; time is an argument.
+ * Rate limit of the event stream, a token bucket: BURST rows at once, ROWS_A_SECOND after that. Above the rate only a
+ * sample is shown, with the number of omitted events. Pure; time is an argument.
  */
 import type { RecentEvent } from '@rma/client';
 

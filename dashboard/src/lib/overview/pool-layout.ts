@@ -1,6 +1,6 @@
 /**
- * The layout of the pool picture: one group per tier, cells in rows, as large as fits. Pure; all lengths in px. Cells are in the
- * order of joining, so a cell keeps its position.
+ * The layout of the pool picture: one group per tier, cells in rows, as large as fits. Pure; all lengths in px. Cells
+ * are in the order of joining, so a cell keeps its position.
  */
 
 import type { WorkerRow } from '@rma/client';
@@ -111,7 +111,10 @@ export function layoutPool(groups: readonly TierGroup[], width: number, height: 
   };
 }
 
-/** The index of the cell at a point, or -1. A gap belongs to the cell before it, so that the hover card does not flicker. */
+/**
+ * The index of the cell at a point, or -1. A gap belongs to the cell before it, so that the hover card does not
+ * flicker.
+ */
 export function cellAt({ form, columns, groups }: PoolLayout, x: number, y: number): number {
   const column = Math.floor(x / (form.width + form.gap));
   if (x < 0 || column >= columns) return -1;

@@ -1,6 +1,6 @@
 /**
- * Paints the pool picture on two canvases: the cells, each redrawn only on change, and above them the moving marks of running
- * tasks, redrawn every frame.
+ * Paints the pool picture on two canvases: the cells, each redrawn only on change, and above them the moving marks of
+ * running tasks, redrawn every frame.
  */
 import type { CellProblem, CellState } from './cell-state.js';
 import type { CellForm, PoolLayout } from './pool-layout.js';

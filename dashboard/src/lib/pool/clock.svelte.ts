@@ -1,6 +1,6 @@
 /**
- * The coordinator's clock, which all times in the pool refer to; this machine's clock may be wrong by hours. Ticks once a second
- * while somebody reads it.
+ * The coordinator's clock, which all times in the pool refer to; this machine's clock may be wrong by hours. Ticks once
+ * a second while somebody reads it.
  */
 import { createSubscriber } from 'svelte/reactivity';
 

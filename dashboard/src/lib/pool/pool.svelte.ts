@@ -160,8 +160,8 @@ class Pool {
   }
 
   /**
-   * The coordinator rejected the connection: the token was revoked, or the cookie that the socket was opened with expired. In
-   * the second case a renewed cookie may exist: then reconnect with it.
+   * The coordinator rejected the connection: the token was revoked, or the cookie that the socket was opened with
+   * expired. In the second case a renewed cookie may exist: then reconnect with it.
    */
   async #rejected(client: Client, error: unknown): Promise<void> {
     const isRefusal = error instanceof ProtocolError && ['unauthenticated', 'forbidden'].includes(error.kind);

@@ -1,6 +1,6 @@
 /**
- * A localStorage marker, shared by all tabs, that somebody is signed in: it distinguishes an ended session from a first visit,
- * and notifies other tabs of sign-ins and sign-outs. Never holds a credential.
+ * A localStorage marker, shared by all tabs, that somebody is signed in: it distinguishes an ended session from a first
+ * visit, and notifies other tabs of sign-ins and sign-outs. Never holds a credential.
  */
 const KEY = 'rma.signed-in';
 

@@ -1,6 +1,6 @@
 /**
- * Reloads an outdated page once it is idle: no key or pointer for a while, no dialog open, no typed text that would be lost.
- * Search fields may have text: it is in the URL.
+ * Reloads an outdated page once it is idle: no key or pointer for a while, no dialog open, no typed text that would be
+ * lost. Search fields may have text: it is in the URL.
  */
 const IDLE_MS = 5_000;
 const CHECK_MS = 1_000;
@@ -45,8 +45,8 @@ const KEY = 'rma.reloadedAt';
 const AGAIN_MS = 10_000;
 
 /**
- * If a chunk of the app cannot be loaded, because the coordinator was just replaced or restarted, reloads the page: once, and
- * not if typed text would be lost.
+ * If a chunk of the app cannot be loaded, because the coordinator was just replaced or restarted, reloads the page:
+ * once, and not if typed text would be lost.
  */
 export function reloadWhereMissing(): void {
   addEventListener('vite:preloadError', (event) => {

@@ -1,6 +1,6 @@
 /**
- * The code of a one-time sign-in link (`/#signin=CODE`), removed from the URL before anything else can read it. It is in the
- * fragment, which browsers do not send, so that no server log has it.
+ * The code of a one-time sign-in link (`/#signin=CODE`), removed from the URL before anything else can read it. It is
+ * in the fragment, which browsers do not send, so that no server log has it.
  */
 let code: string | undefined;
 

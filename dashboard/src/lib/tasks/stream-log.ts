@@ -1,6 +1,6 @@
 /**
- * The streamed output of a task as one text: chunks of text are joined, any other chunk is a line of JSON. Bounded to the last
- * part. A new attempt discards the chunks of the one before. Pure.
+ * The streamed output of a task as one text: chunks of text are joined, any other chunk is a line of JSON. Bounded to
+ * the last part. A new attempt discards the chunks of the one before. Pure.
  */
 import { valueToJson } from '@rma/protocol/payload';
 
@@ -51,7 +51,10 @@ export class StreamLog {
   }
 }
 
-/** The text of a chunk: a string, a container's `{stream, text}`, a language model's `{content}`; empty for `{role}` alone. */
+/**
+ * The text of a chunk: a string, a container's `{stream, text}`, a language model's `{content}`; empty for `{role}`
+ * alone.
+ */
 function runningText(data: unknown): string | undefined {
   if (typeof data === 'string') return data;
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Watches one task for the life of a component: detail, progress, chunks and end. Pushed, not polled: the detail is queried
- * again only when the task, or what it waits for, changed.
+ * Watches one task for the life of a component: detail, progress, chunks and end. Pushed, not polled: the detail is
+ * queried again only when the task, or what it waits for, changed.
  */
 import { type Client, ProtocolError, type TaskChange, type TaskDetail, type TaskReference } from '@rma/client';
 import { untrack } from 'svelte';

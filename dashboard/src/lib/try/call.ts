@@ -1,6 +1,6 @@
 /**
- * The call of the form: kind, options, and the input with attached files in place of their bytes. Both the submitted task and
- * the code samples are derived from it, so that they always agree. Pure.
+ * The call of the form: kind, options, and the input with attached files in place of their bytes. Both the submitted
+ * task and the code samples are derived from it, so that they always agree. Pure.
  */
 import type { Constraints } from '@rma/client';
 import { mapValue, valueFromJson } from '@rma/protocol/payload';

@@ -1,4 +1,7 @@
-/** A page's filters in its URL, without empty ones. Uses replaceState, so that Back leaves the page instead of undoing a letter. */
+/**
+ * A page's filters in its URL, without empty ones. Uses replaceState, so that Back leaves the page instead of undoing a
+ * letter.
+ */
 import { goto } from '$app/navigation';
 import { page } from '$app/state';
 

@@ -1,5 +1,6 @@
 /**
- * Detects which views suit a value, best first. Pure. Values are untrusted: nothing here relies on their size, depth or names.
+ * Detects which views suit a value, best first. Pure. Values are untrusted: nothing here relies on their size, depth or
+ * names.
  */
 import { type BlobRef, isBlobRef } from '@rma/client';
 

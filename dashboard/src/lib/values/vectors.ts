@@ -17,8 +17,8 @@ export function summarize(vector: readonly number[]): VectorSummary {
 }
 
 /**
- * The SVG path of a bar chart around the middle of a box: one bar per dimension, or, if there are more than `maxBars`, one per
- * group with its value of largest magnitude.
+ * The SVG path of a bar chart around the middle of a box: one bar per dimension, or, if there are more than `maxBars`,
+ * one per group with its value of largest magnitude.
  */
 export function barsPath(vector: readonly number[], width: number, height: number, maxBars: number): string {
   const bars = Math.min(vector.length, maxBars);

@@ -1,6 +1,6 @@
 /**
- * Validation of labels and names while they are edited. The rules are the protocol's; a test compares them with its schemas,
- * which are too large to import here. Pure.
+ * Validation of labels and names while they are edited. The rules are the protocol's; a test compares them with its
+ * schemas, which are too large to import here. Pure.
  */
 import { plainProblem } from '../format/plain-text.js';
 

@@ -1,6 +1,7 @@
 /**
- * The ids of the worker list, filtered and sorted. A change by the user applies at once; changes in the pool reorder the rows at
- * most twice a second, or every few seconds if sorted by a live column, so that rows stay in place long enough to be read.
+ * The ids of the worker list, filtered and sorted. A change by the user applies at once; changes in the pool reorder
+ * the rows at most twice a second, or every few seconds if sorted by a live column, so that rows stay in place long
+ * enough to be read.
  */
 import type { LiveWorkers } from '@rma/client';
 import type { WorkerRow } from '@rma/protocol/topic';

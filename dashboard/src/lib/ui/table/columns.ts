@@ -33,7 +33,10 @@ export function leastWidthOf(columns: readonly TableColumn[] | undefined, hasBox
   return cells + GAP * (columns.length - 1) + (hasBoxes ? BOX : 0) + 2 * PADDING;
 }
 
-/** The sort after a press on a header: reversed if already by this column; right-aligned columns (figures) start descending. */
+/**
+ * The sort after a press on a header: reversed if already by this column; right-aligned columns (figures) start
+ * descending.
+ */
 export function sortBy({ id, align }: TableColumn, sort: TableSort | undefined): TableSort {
   return { column: id, isDescending: sort?.column === id ? !sort.isDescending : align === 'end' };
 }
