@@ -111,7 +111,7 @@ describe('a name', () => {
   it('is not empty, not too long, and gives nobody the tasks of the admins', () => {
     expect(nameProblem('client', ' \t ')).toMatch(/Enter a name/);
     expect(nameProblem('client', 'x'.repeat(65))).toMatch(/at most 64/);
-    expect(nameProblem('client', ' admin ')).toMatch(/taken/);
+    expect(nameProblem('client', ' admin ')).toMatch(/reserved/);
     expect(nameProblem('admin', 'admin')).toBeUndefined();
   });
 });

@@ -158,7 +158,7 @@ describe("a worker's page", needs('chromium'), () => {
     expect(await page.getByRole('button', { name: 'Revoke for good' }).isDisabled()).toBe(true);
     await page.getByLabel('Type its name or its id').fill('doomed');
     await confirm(page, 'Revoke for good');
-    await page.getByText('Revoked for good').waitFor();
+    await page.getByText('Revoked for good: its credential').waitFor();
     await peer.closed;
     expect(await button(page, 'Drain').count()).toBe(0);
     expect(await actions(id)).toEqual(['worker.revoked']);
@@ -186,7 +186,7 @@ describe("a worker's page", needs('chromium'), () => {
     await page.getByText('It is not known yet whether the action was done').waitFor();
     relay.mend();
     await page.getByText('cut-off is revoked: it is out of the pool for good').waitFor();
-    await page.getByText('Revoked for good').waitFor();
+    await page.getByText('Revoked for good: its credential').waitFor();
     expect(await actions(id)).toEqual(['worker.revoked']);
     browser.forgive(/WebSocket connection|ERR_/);
   });

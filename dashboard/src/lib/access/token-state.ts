@@ -87,6 +87,6 @@ export function nameProblem(role: 'admin' | 'client', name: string): string | un
   const problem = plainProblem('A name', trimmed, MAX_NAME);
   if (problem !== undefined) return `${problem}.`;
   if (role === 'client' && trimmed === 'admin')
-    return 'That name is taken: a client called admin would own the admins’ tasks.';
+    return 'That name is reserved: a client called admin would own the admins’ tasks.';
   return undefined;
 }
