@@ -1,5 +1,5 @@
 /**
- * `npm run screenshots [-- --only NAME,NAME] [--warm SECONDS] [--port N]`: every page of the dashboard over a believable
+ * `npm run screenshots [-- --only NAME,NAME] [--warm SECONDS] [--port N]`: every page of the dashboard over a simulated
  * pool, light and dark, at 1440 and 390 px, into docs/screenshots/PAGE-THEME-WIDTH.png.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,9 +13,9 @@ import { slimPng } from './screenshots/png.mjs';
 import { startPool } from './screenshots/pool.mjs';
 import { ensureReady, root } from './setup.mjs';
 
-/** What is to be seen before the charts tell anything. */
+/** Time until the charts show something. */
 const WARM_SECONDS = 90;
-/** Charts and tables that fill after the page is there. */
+/** Time for charts and tables to fill after the page has loaded. */
 const SETTLE_MS = 2_500;
 const SCREENS = [
   { width: 1440, height: 900 },
@@ -39,7 +39,7 @@ await runMain(async () => {
     executablePath: process.env.RMA_TEST_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
   });
-  // Nothing is left behind by Ctrl-C.
+  // Ctrl-C must leave no process behind.
   const stop = () => void Promise.allSettled([browser.close(), pool.stop()]).then(() => process.exit(130));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);

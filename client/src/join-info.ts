@@ -1,12 +1,12 @@
-/** What a join token is good for, for pages that its holder opens. */
+/** Looks up what a join token is valid for, for the page behind a join link. */
 import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
 import type { JoinInfo } from '@rma/protocol/view';
 
 /**
- * Asks what a join token is good for. Uses nothing up; the token travels in the body, so that no log holds it.
+ * Looks up what a join token is valid for, without using it. The token is sent in the body, so that no log has it.
  * @param url the coordinator's address; empty: the page's own
- * @throws ProtocolError of kind `unauthenticated` for one that is none of this pool's or has expired, `forbidden` for
- * one of another role, `unavailable` where the coordinator cannot be reached
+ * @throws ProtocolError of kind `unauthenticated` for an unknown or expired token, `forbidden` for one of
+ * another role, `unavailable` where the coordinator cannot be reached
  */
 export async function joinInfo(token: string, url = ''): Promise<JoinInfo> {
   let response: Response;

@@ -1,4 +1,4 @@
-/** The commands that bring a machine into a pool, one line each, for every way to run the agent. Pure. */
+/** The one-line commands that join a machine to a pool, one for each way to run the agent. Pure. */
 
 import { environmentLine, powerShellArgument, powerShellWord, shWord } from './shell-quote.js';
 import { isLoopback } from './url.js';
@@ -14,7 +14,7 @@ export interface Join {
   readonly token: string;
   readonly name: string | undefined;
   readonly gpu: boolean;
-  /** The Docker image; the project's own for the hardware, unless given. */
+  /** The Docker image; by default the project's own CPU or GPU image. */
   readonly image: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export const FORM_TITLES: Readonly<Record<JoinForm, string>> = {
   docker: 'Docker',
   node: 'Node.js 20.19 or later on Linux or macOS',
   powershell: 'Node.js 20.19 or later on Windows, in PowerShell',
-  systemd: 'A service of systemd on Linux, with Node.js 20.19 or later',
+  systemd: 'A systemd service on Linux, with Node.js 20.19 or later',
 };
 
 /** @throws UsageError for a name that the form's shell cannot pass on */
@@ -32,7 +32,7 @@ export function joinLine(form: JoinForm, join: Join): string {
   return form === 'powershell' ? powerShellLine(join) : systemdLine(join);
 }
 
-/** Whether the agent would refuse the address without being told that the network is one's own. */
+/** Whether the agent refuses the address without --insecure: plain http to another machine. */
 function isOpen(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === 'http:' && !isLoopback(hostname);
@@ -46,7 +46,7 @@ function dockerLine(join: Join): string {
   const { url, token, gpu, image } = join;
   const words = ['docker', 'run', '-d', '--restart', 'unless-stopped', '--name', 'rma-worker'];
   words.push('-v', 'rma-worker:/var/lib/rma-worker', '-e', `COORDINATOR_URL=${url}`, '-e', `RMA_TOKEN=${token}`);
-  // Inside a container, loopback is the container's own.
+  // Loopback inside a container is the container's own.
   if (isLoopback(new URL(url).hostname)) words.push('--network', 'host');
   if (gpu) words.push('--gpus', 'all');
   words.push(image ?? (gpu ? 'rma-gpu-worker' : 'rma-cpu-worker'), ...agentArguments(join));
@@ -67,7 +67,7 @@ function powerShellLine(join: Join): string {
   return `$env:RMA_TOKEN=${powerShellWord(token)}; npx --yes ${rest.join(' ')}`;
 }
 
-/** The unit comes from the coordinator, as the agent does; the token goes into a file that root alone reads. */
+/** The unit file is served by the coordinator, like the agent; the token goes into a file that only root can read. */
 function systemdLine(join: Join): string {
   const { url, agentPath, token, name } = join;
   const variables: [string, string][] = [

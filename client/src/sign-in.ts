@@ -1,7 +1,7 @@
-/** Signing in and out with a browser: the coordinator keeps the credential in a cookie that no script can read. */
+/** Signing in and out in a browser: the coordinator sets the credential as a cookie that scripts cannot read. */
 import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
 
-/** Whom the cookie names. */
+/** Who is signed in, by the cookie. */
 export interface SignedIn {
   readonly role: 'admin' | 'client';
   readonly subject: string;
@@ -14,16 +14,16 @@ export interface SignedIn {
 }
 
 /**
- * Signs in with a token, or with the code of a link that signs in once.
+ * Signs in with a token, or with the code of a one-time sign-in link.
  * @param url the coordinator's address; empty: the page's own
- * @throws ProtocolError of kind `unauthenticated` for a token or code that does not count (any more), `unavailable`
+ * @throws ProtocolError of kind `unauthenticated` for an invalid token or code, `unavailable`
  * where the coordinator cannot be reached
  */
 export async function signIn(credential: { token: string } | { code: string }, url = ''): Promise<SignedIn> {
   return (await ask(url, 'POST', credential)) as SignedIn;
 }
 
-/** Ends the cookie. */
+/** Signs out: clears the cookie. */
 export async function signOut(url = ''): Promise<void> {
   await ask(url, 'DELETE');
 }

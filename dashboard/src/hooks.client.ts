@@ -1,4 +1,4 @@
-/** Runs before the router looks at the address: the code of a sign-in link must not get into it, or into the history. */
+/** Runs before the router reads the URL: the code of a sign-in link must not get into its state or the history. */
 import { reloadWhereMissing } from '$lib/shell/renewal.js';
 import { catchCode } from '$lib/shell/sign-in-link.js';
 

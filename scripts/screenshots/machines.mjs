@@ -1,6 +1,6 @@
 /**
- * Machines of a believable pool, for screenshots: peers that speak the real protocol to a real coordinator. What they say
- * of their hardware and what they answer is made up; what the pool does with it is not.
+ * Simulated machines for screenshots: peers that speak the protocol to a real coordinator, with invented hardware, load and
+ * results.
  */
 import { randomBytes } from 'node:crypto';
 import { decodeDown, encodeUp } from '@rma/protocol/codec';
@@ -174,7 +174,7 @@ export class Machine {
   /** @type {Set<NodeJS.Timeout>} */
   #work = new Set();
   #running = 0;
-  /** Given by the coordinator. */
+  /** Assigned by the coordinator. */
   id = '';
 
   /** @param {Plan} plan */

@@ -1,4 +1,4 @@
-/** Makes a screenshot's PNG small: at most 256 colours, which is all that flat pages need, and zlib at its best. */
+/** Shrinks the PNG of a screenshot: at most 256 colours, enough for flat pages, and maximum compression. */
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -6,7 +6,7 @@ const MAX_COLOURS = 256;
 
 /**
  * @param {Buffer} png of 8 bits a channel, RGB or RGBA, not interlaced, as Chromium writes it
- * @returns {Buffer} the same picture in indexed colours; what has no colour of its own gets the nearest
+ * @returns {Buffer} the same image with a palette; colours beyond it are replaced by the nearest one
  */
 export function slimPng(png) {
   const { width, height, pixels } = decode(png);

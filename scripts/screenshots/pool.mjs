@@ -1,6 +1,6 @@
 /**
- * A believable pool for screenshots: a real coordinator, a real agent that does OCR, entities and embeddings, machines
- * that are made up (machines.mjs), and people who send work, fail, drain, rename and revoke.
+ * The pool on the screenshots: a real coordinator, a real agent for OCR, entities and embeddings, simulated machines
+ * (machines.mjs), clients that submit tasks, and actions of an admin.
  */
 import { spawn } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
@@ -18,67 +18,17 @@ const LETTER = 'The tenant must give two months’ notice in writing, and may as
 
 /** @param {string} root @param {string} data @param {number} port @returns {Promise<ShownPool>} */
 export async function startPool(root, data, port) {
-  // Its path is on a page: not one of the checkout.
+  // A page shows the path of the catalogue: not one of the checkout.
   copyFileSync(join(root, 'catalog.yaml'), join(data, 'catalog.yaml'));
-  const children = [
-    spawnNode(root, [
-      'server/bin/rma-coordinator.js',
-      '--data',
-      data,
-      '--port',
-      String(port),
-      '--pool',
-      'Harbour Community Pool',
-    ]),
-  ];
+  const coordinator = ['server/bin/rma-coordinator.js', '--data', data, '--port', String(port)];
+  const children = [spawnNode(root, [...coordinator, '--pool', 'Harbour Community Pool'])];
   const url = await listening(children[0]);
   const token = (/** @type {string} */ name) => readFileSync(join(data, `${name}.token`), 'utf8').trim();
   const admin = connect({ url, token: token('admin') });
-  const [home, lab, office] = await Promise.all([
-    admin.createToken({ role: 'join', name: 'members', uses: 50, owner: 'members' }),
-    admin
-      .createToken({
-        role: 'join',
-        name: 'university-lab',
-        uses: 10,
-        owner: 'prof-okafor',
-        trust: 'trusted',
-        expiresInSeconds: 86_400 * 30,
-      })
-      .catch(() => admin.createToken({ role: 'join', name: 'university-lab', uses: 10, owner: 'prof-okafor' })),
-    admin.createToken({
-      role: 'join',
-      name: 'finch-office',
-      uses: 10,
-      owner: 'finch-solicitors',
-      expiresInSeconds: 86_400 * 7,
-    }),
-  ]);
-  const joins = { home: home.token, lab: lab.token, office: office.token };
+  const joins = await joinTokens(admin);
   const machines = PLANS.map((plan) => new Machine(plan));
   for (const machine of machines) await machine.join(`${url.replace('http', 'ws')}/ws`, joins[machine.plan.token]);
-  const agent = [
-    'agent/bin/rma-worker.js',
-    '--url',
-    url,
-    '--token-file',
-    join(data, 'local.token'),
-    '--state',
-    join(data, 'worker'),
-  ];
-  children.push(
-    spawnNode(root, [
-      ...agent,
-      '--name',
-      'front-desk',
-      '--only',
-      'document,ner,embed,ocr',
-      '--engine',
-      'none',
-      '--no-detect',
-    ]),
-  );
-
+  children.push(spawnAgent(root, url, data));
   const notebooks = await admin.createToken({ role: 'client', name: 'lab-notebooks' });
   const intake = await admin.createToken({ role: 'client', name: 'intake-desk', expiresInSeconds: 86_400 * 90 });
   const old = await admin.createToken({ role: 'client', name: 'old-laptop' });
@@ -100,7 +50,7 @@ export async function startPool(root, data, port) {
   return {
     url,
     admin: token('admin'),
-    paths: { worker: `/workers/${machines[2]?.id}`, task: `/tasks/${ocr.id}`, join: `/join#${home.token}` },
+    paths: { worker: `/workers/${machines[2]?.id}`, task: `/tasks/${ocr.id}`, join: `/join#${joins.home}` },
     async stop() {
       for (const timer of timers) clearInterval(timer);
       for (const client of [...clients, admin]) await client.close();
@@ -110,7 +60,7 @@ export async function startPool(root, data, port) {
   };
 }
 
-/** What the audit trail tells. @param {import('@rma/client').Client} admin @param {Machine[]} machines @param {string} old */
+/** Makes the entries of the audit log. @param {import('@rma/client').Client} admin @param {Machine[]} machines @param {string} old */
 async function administer(admin, machines, old) {
   const named = (/** @type {string} */ name) => machines.find(({ plan }) => plan.name === name);
   const [draining, gone, away, pinned] = [
@@ -149,12 +99,38 @@ function steady(research, desk) {
   task.accepted.catch(() => undefined);
 }
 
-/** Work that is really done. @param {import('@rma/client').Client} client */
+/** Tasks for the real agent. @param {import('@rma/client').Client} client */
 function real(client) {
   const text = 'Dr Amara Okafor paid £1,250 to Harbour & Finch Solicitors LLP in Leeds on 3 May 2025.';
   for (const task of [client.submit('ner.extract', { text }), client.submit('text.embed', { texts: [text, LETTER] })]) {
     task.accepted.catch(() => undefined);
   }
+}
+
+/** @param {import('@rma/client').Client} admin @returns {Promise<Record<'home' | 'lab' | 'office', string>>} */
+async function joinTokens(admin) {
+  const daySeconds = 86_400;
+  const [home, lab, office] = await Promise.all([
+    admin.createToken({ role: 'join', name: 'members', uses: 50, owner: 'members' }),
+    admin.createToken({ role: 'join', name: 'university-lab', uses: 10, owner: 'prof-okafor' }),
+    admin.createToken({
+      role: 'join',
+      name: 'finch-office',
+      uses: 10,
+      owner: 'finch-solicitors',
+      expiresInSeconds: daySeconds * 7,
+    }),
+  ]);
+  return { home: home.token, lab: lab.token, office: office.token };
+}
+
+/** A real agent, with the embedded workloads. @param {string} root @param {string} url @param {string} data */
+function spawnAgent(root, url, data) {
+  return spawnNode(root, [
+    'agent/bin/rma-worker.js',
+    ...['--url', url, '--token-file', join(data, 'local.token'), '--state', join(data, 'worker')],
+    ...['--name', 'front-desk', '--only', 'document,ner,embed,ocr', '--engine', 'none', '--no-detect'],
+  ]);
 }
 
 /** @param {string} root @param {string[]} args */

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { imagePlace } from '@rma/client/cli/image-registry';
+import { imageLocation } from '@rma/client/cli/image-registry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
 import { endAll, rma } from './support/rma.js';
@@ -82,7 +82,7 @@ it.each([
   ['ghcr.io/me/it:2', 'ghcr.io', 'me/it', '2'],
   ['localhost:5000/it', 'localhost:5000', 'it', 'latest'],
 ])('reads the image %s as Docker does', (image, ...place) => {
-  const { registry: at, repository, tag } = imagePlace(image);
+  const { registry: at, repository, tag } = imageLocation(image);
   expect([at, repository, tag]).toEqual(place);
 });
 
@@ -94,8 +94,8 @@ it('pins images of open, guarded and old registries, and leaves the rest of the 
   const pinned = readFileSync(file, 'utf8');
   expect(pinned.match(/digest: /g)).toHaveLength(3);
   expect(pinned.replaceAll(`      digest: ${DIGEST}\n`, '')).toBe(text);
-  expect((await rma(['catalog', 'check', file])).out).toBe(`${file} is right: 3 workloads, all images are pinned\n`);
-  expect((await rma(['catalog', 'pin', file])).err).toBe(`${file} stays as it is\n`);
+  expect((await rma(['catalog', 'check', file])).out).toBe(`${file} is valid: 3 workloads, all images are pinned\n`);
+  expect((await rma(['catalog', 'pin', file])).err).toBe(`${file} is unchanged\n`);
 });
 
 it('writes no digest that was not told, and says of each image why not', async () => {
@@ -133,7 +133,7 @@ it('shows the catalogue in force, and where each workload can run and why not', 
   const shown = await rma(['catalog', 'show'], { env });
   expect(shown.out).toMatch(/postgres +3 +1 to 1 +trusted, stateful/);
   const placement = await rma(['placement'], { env });
-  expect(placement.out).toContain('postgres: PostgreSQL (0 here, wanted 1 to 1)');
+  expect(placement.out).toContain('postgres: PostgreSQL (0 replicas, wanted 1 to 1)');
   expect(placement.out).toContain(`cannot    attic (${id}): is not trusted`);
   expect(placement.out).toContain('unmet      no worker that is here may run it');
   const json = JSON.parse((await rma(['placement', 'vllm-chat', '--json'], { env })).out);

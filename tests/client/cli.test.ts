@@ -36,7 +36,7 @@ const jsonLines = (text: string) =>
 describe('usage errors end with status 2', () => {
   it.each([
     [['no-such-command'], /unknown command/],
-    [['submit'], /Give a kind/],
+    [['submit'], /no kind given/],
     [['submit', 'Not A Kind', '--token', 'x'], /kind/],
     [['submit', 'echo', '--input', '{broken', '--token', 'x'], /--input is not JSON/],
     [['submit', 'echo', '--timeout', '30', '--token', 'x'], /not a duration/],
@@ -272,7 +272,7 @@ describe('submit --batch', () => {
 
   it.each([
     ['{"kind":"echo"', /line 3 of the batch: .*JSON/],
-    ['{"kind":"echo","prioriy":1}', /line 3 of the batch: no field is called 'prioriy'/],
+    ['{"kind":"echo","prioriy":1}', /line 3 of the batch: unknown field 'prioriy'/],
     ['{"kind":"echo","priority":"high"}', /line 3 of the batch: .*priority/],
     ['[1]', /line 3 of the batch: expected an object/],
     ['{"input":1}', /line 3 of the batch: `kind` is missing/],
@@ -320,7 +320,7 @@ describe('questions', () => {
     await peer?.stop();
     const shown = await rma(['worker', 'show', 'w-none', ...(await serve({ reply: () => [worker] }))]);
     expect(shown.status).toBe(1);
-    expect(shown.err).toContain("no worker is called 'w-none'");
+    expect(shown.err).toContain("there is no worker 'w-none'");
   });
 
   it('pins a tier', async () => {
@@ -331,9 +331,7 @@ describe('questions', () => {
         return { ...worker, name: 'x', pinned: true };
       },
     });
-    expect((await rma(['worker', 'pin', 'w-test1', '--tier', '2', ...options])).out).toBe(
-      'w-test1 is of tier 2 (pinned)\n',
-    );
+    expect((await rma(['worker', 'pin', 'w-test1', '--tier', '2', ...options])).out).toBe('w-test1: tier 2 (pinned)\n');
     await rma(['worker', 'pin', 'w-test1', '--auto', ...options]);
     expect(acts).toEqual([
       { do: 'worker.pin', worker: 'w-test1', tier: 2 },

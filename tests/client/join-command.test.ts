@@ -1,4 +1,4 @@
-/** `rma join-command`: a token and the line with which a machine joins, quoted as each shell reads it. */
+/** `rma join-command`: a token, and the command that joins a machine, quoted for each shell. */
 import { execFileSync } from 'node:child_process';
 import { type Join, joinLine } from '@rma/client/join-lines';
 import { environmentLine, powerShellWord, shWord } from '@rma/client/shell-quote';
@@ -112,7 +112,7 @@ describe('the command', () => {
   it('makes a token for one machine and one hour, and prints every form with the public address', async () => {
     const { status, out, err } = await call('join-command');
     expect({ status, err }).toEqual({ status: 0, err: expect.stringMatching(/admits one machine until .*revoke t-/) });
-    for (const title of ['# Docker', '# Node.js', '# A service of systemd']) expect(out).toContain(title);
+    for (const title of ['# Docker', '# Node.js', '# A systemd service']) expect(out).toContain(title);
     expect(out).toMatch(/npx --yes https:\/\/pool\.example\.org\/agent-0\.0\.0test-[0-9a-f]{12}\.tgz --url/);
     expect(out).not.toContain(pool.coordinator.http);
     const tokens = JSON.parse((await call('token', 'list', '--json')).out) as TokenView[];

@@ -1,4 +1,4 @@
-/** The same done to many workers: some at a time, each once, and nothing that went wrong is kept from the admin. */
+/** One action on many workers: bounded concurrency, each once, and all failures reported. */
 import { describe, expect, it } from 'vitest';
 import { forEachWorker } from '../../dashboard/src/lib/workers/bulk.js';
 import {
@@ -8,7 +8,7 @@ import {
 } from '../../dashboard/src/lib/workers/consequences.js';
 
 describe('for each of many workers', () => {
-  it('it is done once, sixteen at a time, and told how far it is', async () => {
+  it('runs once, sixteen at a time, with progress', async () => {
     const workers = Array.from({ length: 100 }, (_, i) => i);
     const done: number[] = [];
     const progress: number[] = [];
@@ -26,7 +26,7 @@ describe('for each of many workers', () => {
     expect(most).toBe(16);
   });
 
-  it('a failure of some stops nobody else, and is told with the first reason', async () => {
+  it('failures do not stop the others, and are reported with the first reason', async () => {
     const done: string[] = [];
     const work = (worker: string): Promise<void> => {
       if (worker === 'w-1') throw new Error('w-1 is not here');
@@ -57,26 +57,26 @@ describe('what an action will do', () => {
     expect(said).toEqual([
       'They get no more tasks until you resume them, also after a restart.',
       'Nothing runs on them now.',
-      'The pool can run 5 tasks fewer at once.',
+      'The pool can run 5 fewer tasks at once.',
     ]);
     expect(drainConsequences([subject('away', 1)], false)).toEqual([
       'It gets no more tasks until you resume it, also after a restart.',
-      '1 running task goes on to the end.',
+      '1 running task runs to the end.',
     ]);
   });
 
-  it('says of which workers nothing will be seen yet', () => {
-    expect(resumeConsequences([subject('offline')])).toEqual(['It gets tasks again once it is back on line.']);
+  it('says for how many workers it takes effect later', () => {
+    expect(resumeConsequences([subject('offline')])).toEqual(['It gets tasks again once it is back online.']);
     expect(resumeConsequences([subject('online'), subject('offline')])).toEqual([
       'They get tasks again at once.',
-      '1 of them is not on line now.',
+      '1 of them is not online now.',
     ]);
     expect(resumeConsequences([subject('away'), subject('offline')])).toEqual([
-      'They get tasks again once they are back on line.',
+      'They get tasks again once they are back online.',
     ]);
     expect(pinConsequences(null, subject('offline', 2)).slice(1)).toEqual([
-      'That takes effect once it is back on line.',
-      '2 running tasks go on.',
+      'That takes effect once it is back online.',
+      '2 running tasks continue.',
     ]);
   });
 });

@@ -1,9 +1,9 @@
-/** What the charts are fed with, and what they say. */
-import type { History, Notice } from '@rma/client';
+/** The data and the text alternatives of the charts. */
+import type { Notice, History } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { axisEnd, summaryOf } from '../../dashboard/src/lib/charts/series.js';
-import { factHref } from '../../dashboard/src/lib/overview/facts.js';
 import { columnsOf, lastComplete, recentOf } from '../../dashboard/src/lib/overview/history-columns.js';
+import { noticeHref } from '../../dashboard/src/lib/overview/notices.js';
 
 const history: History = {
   bucketMs: 2_000,
@@ -58,7 +58,7 @@ describe('the columns of the charts', () => {
 });
 
 describe('a sparkline', () => {
-  it('has the last complete values, and goes on where nothing was measured', () => {
+  it('has the last complete values, and repeats them where nothing was measured', () => {
     expect(recentOf([1, 2, 3, 4, 99], 3)).toEqual([2, 3, 4]);
     expect(recentOf([-1, 5, -1, 7, 0], 10)).toEqual([0, 5, 5, 7]);
     expect(recentOf([], 10)).toEqual([]);
@@ -73,7 +73,7 @@ describe('an axis', () => {
 });
 
 describe('the summary of a chart', () => {
-  it('tells each line as it is now and at its most', () => {
+  it('has the current value and the maximum of each line', () => {
     const series = [
       { name: 'queued', color: '--series-1' },
       { name: 'p50', color: '--series-2' },
@@ -91,8 +91,8 @@ describe('the summary of a chart', () => {
   });
 });
 
-describe('a fact', () => {
-  const fact = (name: Notice['fact'], subject?: string): Notice => ({
+describe('the link of a notice', () => {
+  const notice = (name: Notice['fact'], subject?: string): Notice => ({
     fact: name,
     severity: 'info',
     text: '',
@@ -101,10 +101,10 @@ describe('a fact', () => {
   });
 
   it('leads to what it is about, whatever that is called', () => {
-    expect(factHref(fact('kind.unserved', 'a&b'))).toBe('/tasks?state=queued&kind=a%26b');
-    expect(factHref(fact('worker.flapping', 'w-1'))).toBe('/workers/w-1');
-    expect(factHref(fact('tier.unserved', '2'))).toBe('/workers?tier=2');
-    expect(factHref(fact('storage.full'))).toBeUndefined();
-    expect(factHref(fact('fact.of.tomorrow' as Notice['fact']))).toBeUndefined();
+    expect(noticeHref(notice('kind.unserved', 'a&b'))).toBe('/tasks?state=queued&kind=a%26b');
+    expect(noticeHref(notice('worker.flapping', 'w-1'))).toBe('/workers/w-1');
+    expect(noticeHref(notice('tier.unserved', '2'))).toBe('/workers?tier=2');
+    expect(noticeHref(notice('storage.full'))).toBeUndefined();
+    expect(noticeHref(notice('fact.of.tomorrow' as Notice['fact']))).toBeUndefined();
   });
 });

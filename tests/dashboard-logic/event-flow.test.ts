@@ -1,4 +1,4 @@
-/** Events come onto the page as fast as they can be read, and nothing that is left out goes uncounted. */
+/** The event stream is limited to a readable rate, and every omitted event is counted. */
 import type { RecentEvent } from '@rma/client';
 import type { EventType } from '@rma/protocol/event';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -77,7 +77,7 @@ describe('the flow of events', () => {
     expect(told(flow)).toBe(13);
   });
 
-  it('stands still while it is paused, and tells how much came', () => {
+  it('does not change while paused, and counts what arrives', () => {
     let flow = pause(arrive(newFlow([], 0), some(3), 0), true, 0);
     const before = flow.rows;
     for (let i = 1; i <= 100; i++) flow = arrive(flow, some(20), i * 250);

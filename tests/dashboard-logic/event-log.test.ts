@@ -1,4 +1,4 @@
-/** The page of all events: what its address asks for, which events fit, and the rows of a log that grows. */
+/** The event log: the filter in the URL, matching events, and the rows of a growing log. */
 
 import type { PoolEvent } from '@rma/protocol/event';
 import { Query } from '@rma/protocol/up';
@@ -162,7 +162,7 @@ describe('the rows of a log', () => {
 });
 
 describe('the audit log', () => {
-  it('tells an entry as the event that it was, by the name that the coordinator vouches for', () => {
+  it('turns an entry into its event, with the name that the coordinator recorded', () => {
     const entry = {
       seq: 4,
       at: 7,

@@ -1,4 +1,4 @@
-/** Numbers and times for people: nothing is told as naught that is something, and no unit is told past its end. */
+/** Formatted numbers and times: nothing above zero is shown as 0, and every value in its fitting unit. */
 import { describe, expect, it } from 'vitest';
 import { bytes, compact, count, mebibytes, percent, rate } from '../../dashboard/src/lib/format/number.js';
 import { ago, duration } from '../../dashboard/src/lib/format/time.js';
@@ -33,7 +33,7 @@ describe('sizes', () => {
   });
 });
 
-it('a rate that is not naught never looks like it, and a count takes one or many', () => {
+it('a rate above zero is never shown as 0, and a count has singular and plural', () => {
   expect([0, 0.01, 0.05, 9.4, 12.4, 1_240].map(rate)).toEqual(['0', '< 0.1', '0.1', '9.4', '12', '1.2K']);
   expect([-1_500, 999, 1_000_000].map(compact)).toEqual(['-1.5K', '999', '1M']);
   expect([0, 1, 1_234].map((n) => count(n, 'worker'))).toEqual(['0 workers', '1 worker', '1,234 workers']);

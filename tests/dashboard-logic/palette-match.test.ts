@@ -1,4 +1,4 @@
-/** What the palette finds for what is typed. */
+/** The search of the command palette. */
 import { expect, it } from 'vitest';
 import { fitting, scoreOf } from '../../dashboard/src/lib/shell/match.js';
 

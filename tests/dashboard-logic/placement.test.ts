@@ -1,15 +1,15 @@
-/** The catalogue against the workers: sums, groups and the rows of the matrix, whatever the coordinator tells. */
+/** Placement: counts, groups by reason and rows of the matrix, also with unknown statuses. */
 import type { PlacementView } from '@rma/client';
 import { EVENT_TYPES } from '@rma/protocol/event';
 import { describe, expect, it } from 'vitest';
 import {
   groupsOf,
+  matchingWorkers,
   PLACEMENT_TYPES,
   statusOf,
   summaries,
   waitingOf,
   wantedText,
-  workersThatFit,
 } from '../../dashboard/src/lib/workloads/placement.js';
 
 type Cell = readonly [workload: string, status: string, reason?: string];
@@ -18,7 +18,7 @@ const worker = (id: string, name: string, ...cells: Cell[]): PlacementView['work
   name,
   state: 'online',
   tier: 2,
-  // A newer coordinator may tell a status that this version has no word for.
+  // A status of a newer coordinator.
   cells: cells.map(([workload, status, reason = '']) => ({ workload, status: status as 'runs', reason })),
 });
 const workload = (name: string): PlacementView['workloads'][number] => ({
@@ -79,16 +79,16 @@ describe('the rows of the matrix', () => {
     [{ text: 'attic', status: 'failing' }, []],
   ] as const)('that fit %j', (filter, expected) => {
     const { text, status, workload } = { status: undefined, workload: undefined, ...filter };
-    expect(ids(workersThatFit(view.workers, { text, status, workload }))).toEqual(expected);
+    expect(ids(matchingWorkers(view.workers, { text, status, workload }))).toEqual(expected);
   });
 });
 
 it.each([
-  [{ floor: 0, ceiling: 0 }, 'not wanted'],
+  [{ floor: 0, ceiling: 0 }, 'no replicas'],
   [{ floor: 0, ceiling: 8 }, 'on demand, up to 8'],
-  [{ floor: 1, ceiling: 4 }, '1 always, up to 4'],
-  [{ floor: 2, ceiling: 2 }, '2 always'],
-  [{ floor: 3, ceiling: 1 }, '3 always'],
+  [{ floor: 1, ceiling: 4 }, 'always 1, up to 4'],
+  [{ floor: 2, ceiling: 2 }, 'always 2'],
+  [{ floor: 3, ceiling: 1 }, 'always 3'],
 ])('%j is wanted: %s', (bounds, text) => {
   expect(wantedText(bounds)).toBe(text);
 });
@@ -103,7 +103,7 @@ it('what waits is summed over the kinds of a workload alone', () => {
   expect(waitingOf([], queues)).toBe(0);
 });
 
-it('what may change it is each a beginning of types that the coordinator tells', () => {
+it('each prefix of the events that may change it matches a type', () => {
   for (const start of PLACEMENT_TYPES)
     expect(
       Object.keys(EVENT_TYPES).some((type) => type.startsWith(start)),

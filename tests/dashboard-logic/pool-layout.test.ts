@@ -1,4 +1,4 @@
-/** The picture of the pool: every worker has a cell of its own, all of them fit, and keys reach each. */
+/** The pool picture: every worker has its own cell, all fit, and keys reach each. */
 import { describe, expect, it } from 'vitest';
 import { cellAt, layoutPool, type PoolLayout, stepFrom } from '../../dashboard/src/lib/overview/pool-layout.js';
 

@@ -1,4 +1,4 @@
-/** The same call as a command, as code and for curl: quoted so that a shell reads back what was meant. */
+/** The same call as a command, code and curl: quoted so that a shell parses exactly the intended words. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -113,7 +113,7 @@ describe('the code', () => {
 });
 
 describe('the input as JSON', () => {
-  it('tells line and column of a mistake', () => {
+  it('reports line and column of a syntax error', () => {
     const text = '{\n  "a": 1,\n  "b": oops\n}';
     const parsed = parseInput(text, []);
     expect(parsed.ok ? '' : parsed.problem).toMatch(/^Line 3, column 8: /);

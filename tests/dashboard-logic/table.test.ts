@@ -1,8 +1,7 @@
-/** The parts of the long table that need no document: its columns, where keys lead, what a box chooses. */
+/** The pure parts of the virtual table: columns, keys, selection. */
 import { describe, expect, it } from 'vitest';
 import { leastWidthOf, sortBy, type TableColumn, tracksOf } from '../../dashboard/src/lib/ui/table/columns.js';
-import { choose } from '../../dashboard/src/lib/ui/table/row-choice.js';
-import { placeAfter } from '../../dashboard/src/lib/ui/table/row-keys.js';
+import { choose, placeAfter } from '../../dashboard/src/lib/ui/table/rows.js';
 
 const NAME: TableColumn = { id: 'name', label: 'Name', width: 200, grow: 2 };
 const LOAD: TableColumn = { id: 'load', label: 'Load', width: 80, align: 'end' };

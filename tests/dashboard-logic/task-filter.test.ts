@@ -1,4 +1,4 @@
-/** The filter of the list of tasks, in the address and for the coordinator. */
+/** The filter of the list of tasks, in the URL and for the coordinator. */
 import { describe, expect, it } from 'vitest';
 import {
   filterOf,
@@ -49,7 +49,7 @@ describe('a filter for the coordinator', () => {
   });
 });
 
-it('a task is found by its whole id, however it was copied, and by what is seen of it', () => {
+it('a task is found by its full id, in any form, and by the text shown of it', () => {
   expect(taskIdOf(` ${ID.toUpperCase()}\n`)).toBe(ID);
   expect(taskIdOf('0198a3c2')).toBeUndefined();
   const task = { id: ID, kind: 'ocr.read', owner: 'Ada', error: { code: 'timeout', message: 'Too slow' } };

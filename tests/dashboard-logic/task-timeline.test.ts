@@ -1,4 +1,4 @@
-/** A task's life as spans to scale. */
+/** The history of a task as spans of time. */
 import type { TaskDetail } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { timelineOf } from '../../dashboard/src/lib/tasks/timeline.js';
@@ -17,13 +17,13 @@ const task = (more: Partial<TaskDetail>): TaskDetail => ({
 });
 
 describe('the timeline', () => {
-  it('of a task that waits is one span that goes on', () => {
+  it('of a waiting task is one ongoing span', () => {
     const { spans, from, to } = timelineOf(task({}), 4_000);
     expect([from, to]).toEqual([1_000, 4_000]);
-    expect(spans).toEqual([{ what: 'waiting', from: 1_000, to: 4_000, goesOn: true, start: 0, width: 1 }]);
+    expect(spans).toEqual([{ what: 'waiting', from: 1_000, to: 4_000, isOngoing: true, start: 0, width: 1 }]);
   });
 
-  it('tells waiting, a lost attempt with its reason, waiting again, and the attempt that succeeded, to scale', () => {
+  it('has the wait, a lost attempt with its reason, waiting again, and the attempt that succeeded, to scale', () => {
     const { spans } = timelineOf(
       task({
         state: 'succeeded',
@@ -46,16 +46,22 @@ describe('the timeline', () => {
     expect(spans[1]).toMatchObject({ reason: 'gone (lost)', worker: 'w-1111' });
   });
 
-  it('of a running attempt goes on to now', () => {
+  it('of a running attempt continues to now', () => {
     const attempts = [{ attempt: 1, worker: 'w-1111', startedAt: 1_500 }];
     const { spans } = timelineOf(task({ state: 'running', attempt: 1, startedAt: 1_500, attempts }), 3_000);
-    expect(spans.at(-1)).toMatchObject({ what: 'attempt', outcome: 'running', goesOn: true, to: 3_000, start: 0.25 });
+    expect(spans.at(-1)).toMatchObject({
+      what: 'attempt',
+      outcome: 'running',
+      isOngoing: true,
+      to: 3_000,
+      start: 0.25,
+    });
   });
 
   it('of a task cancelled before it ran has waiting alone, and no span outside of it', () => {
     const { spans } = timelineOf(task({ state: 'cancelled', endedAt: 1_000 }), 0);
     expect(spans).toHaveLength(1);
-    expect(spans[0]).toMatchObject({ what: 'waiting', goesOn: false });
+    expect(spans[0]).toMatchObject({ what: 'waiting', isOngoing: false });
   });
 
   it('of a hundred attempts draws the first and the last ones', () => {

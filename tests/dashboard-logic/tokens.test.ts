@@ -1,4 +1,4 @@
-/** Tokens and invitations as admins see and make them, held against the coordinator's own rules where it has some. */
+/** Tokens and invitations in the dashboard, compared with the coordinator's own rules. */
 import type { TokenView } from '@rma/client';
 import { Act } from '@rma/protocol/up';
 import { joinInfoOf } from '@rma/server/topics/join';
@@ -6,15 +6,15 @@ import { Value } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import {
   consequencesOf,
+  matchingTokens,
   nameProblem,
   readTokenFilter,
   stateOf,
   type TokenFilter,
-  tokensThatFit,
 } from '../../dashboard/src/lib/access/token-state.js';
 import { commandFor, likelyWay, WAYS } from '../../dashboard/src/lib/join/commands.js';
 import { type Draft, FRESH, machineName, problemsOf, tokenOf } from '../../dashboard/src/lib/join/new-token.js';
-import { endedTrouble, refusedTrouble, validityText } from '../../dashboard/src/lib/join/validity.js';
+import { endedInvitation, refusedInvitation, validityText } from '../../dashboard/src/lib/join/validity.js';
 
 const NOW = 1_000_000;
 const HOUR = 3_600_000;
@@ -41,7 +41,7 @@ const NAMES = [
   'x'.repeat(64),
 ];
 
-describe('whether a token counts', () => {
+describe('the state of a token', () => {
   it.each<[Partial<TokenView>, string]>([
     [{}, 'valid'],
     [{ usesLeft: 1, expiresAt: NOW + 1 }, 'valid'],
@@ -60,7 +60,7 @@ describe('whether a token counts', () => {
 
 describe('the list of tokens', () => {
   const fits = (query: string, tokens: readonly TokenView[]) =>
-    tokensThatFit(tokens, readTokenFilter(new URLSearchParams(query)), NOW).map(({ id }) => id);
+    matchingTokens(tokens, readTokenFilter(new URLSearchParams(query)), NOW).map(({ id }) => id);
   const all = [
     token({ id: 't-old', createdAt: 10 }),
     token({ id: 't-over', createdAt: 90, expiresAt: NOW }),
@@ -74,7 +74,7 @@ describe('the list of tokens', () => {
     ['state=used+up&role=client', []],
     ['role=join&q=%20ADA%20%3CX ', ['t-new']],
     ['q=t-o', ['t-old', 't-over']],
-  ])('by %j: those that count first, then the newest', (query, ids) => {
+  ])('by %j: valid ones first, then the newest', (query, ids) => {
     expect(fits(query, all)).toEqual(ids);
     expect(all[0]?.id).toBe('t-old');
   });
@@ -85,21 +85,21 @@ describe('the list of tokens', () => {
   });
 });
 
-describe('ending a token', () => {
+describe('revoking a token', () => {
   const admin = token({ id: 't-admin', role: 'admin' });
-  const said = (one: TokenView, tokens: readonly TokenView[], isOwn = false) =>
+  const text = (one: TokenView, tokens: readonly TokenView[], isOwn = false) =>
     consequencesOf(one, { isOwn, tokens, now: NOW }).join(' ');
 
-  it('warns before the last admin token that counts, and of signing oneself out', () => {
+  it('warns before the last valid admin token, and of signing oneself out', () => {
     const over = token({ id: 't-2', role: 'admin', expiresAt: NOW });
-    expect(said(admin, [admin, over], true)).toMatch(/last admin token.*cannot be undone/);
-    expect(said(admin, [admin, over], true)).toContain('you will be signed out');
-    expect(said(admin, [admin, { ...over, expiresAt: NOW + 1 }])).not.toMatch(/last admin|signed out/);
-    expect(said(token(), [token()])).not.toContain('last admin');
+    expect(text(admin, [admin, over], true)).toMatch(/last valid admin token.*cannot be undone/);
+    expect(text(admin, [admin, over], true)).toContain('you will be signed out');
+    expect(text(admin, [admin, { ...over, expiresAt: NOW + 1 }])).not.toMatch(/last admin|signed out/);
+    expect(text(token(), [token()])).not.toContain('last admin');
   });
 
-  it('tells of an invitation that the machines stay', () => {
-    expect(said(token({ role: 'join' }), [])).toContain('Machines that joined with it stay');
+  it('says for a join token that the machines stay', () => {
+    expect(text(token({ role: 'join' }), [])).toContain('Machines that already joined stay');
   });
 });
 
@@ -108,15 +108,15 @@ describe('a name', () => {
     expect(nameProblem('client', name) === undefined).toBe(isTaken({ do: 'token.create', role: 'client', name }));
   });
 
-  it('says what it is for, is not too long, and gives nobody the tasks of the admins', () => {
-    expect(nameProblem('client', ' \t ')).toMatch(/what it is for/);
+  it('is not empty, not too long, and gives nobody the tasks of the admins', () => {
+    expect(nameProblem('client', ' \t ')).toMatch(/Enter a name/);
     expect(nameProblem('client', 'x'.repeat(65))).toMatch(/at most 64/);
-    expect(nameProblem('client', ' admin ')).toMatch(/taken/);
+    expect(nameProblem('client', ' admin ')).toMatch(/reserved/);
     expect(nameProblem('admin', 'admin')).toBeUndefined();
   });
 });
 
-describe('an invitation to be made', () => {
+describe('the form of a join token', () => {
   const draft = (part: Partial<Draft>): Draft => ({ ...FRESH, ...part });
 
   it.each([
@@ -129,10 +129,10 @@ describe('an invitation to be made', () => {
     const isFine = Object.keys(problemsOf(one)).length === 0;
     if (isFine) expect(isTaken({ do: 'token.create', ...tokenOf(one) })).toBe(true);
     else if (one.uses === '1') expect(isTaken({ do: 'token.create', ...tokenOf(one) })).toBe(false);
-    else expect(problemsOf(one)).toEqual({ uses: 'A number from 1 to 1,000,000.' });
+    else expect(problemsOf(one)).toEqual({ uses: 'Enter a number from 1 to 1,000,000.' });
   });
 
-  it('for a machine of trust is for one machine, whatever stood in the hidden field', () => {
+  it('for a trusted machine is for one machine, whatever stood in the hidden field', () => {
     const trusted = draft({ trust: 'trusted', uses: 'many', name: ' vault ' });
     expect(problemsOf(trusted)).toEqual({});
     expect(tokenOf(trusted)).toMatchObject({ uses: 1, owner: 'vault', trust: 'trusted' });
@@ -178,12 +178,12 @@ describe('the command of an invitation', () => {
   });
 });
 
-describe('what an invitation is good for', () => {
+describe('the validity of an invitation', () => {
   const now = new Date(2026, 10, 22, 12).getTime();
 
   it.each([
-    [{}, 'for any number of machines, for as long as nobody ends it'],
-    [{ usesLeft: 1 }, 'for 1 more machine, for as long as nobody ends it'],
+    [{}, 'for any number of machines, until it is revoked'],
+    [{ usesLeft: 1 }, 'for 1 more machine, until it is revoked'],
     [
       { usesLeft: 3, expiresAt: now + 20 * HOUR },
       'for 3 more machines, until 23 Nov 2026, 08:00:00 (in\u00a020\u00a0h)',
@@ -194,35 +194,35 @@ describe('what an invitation is good for', () => {
   });
 
   it.each([
-    [{ expiresAt: NOW }, /expired/, /It was good until 1 Jan 1970/],
-    [{ usesLeft: 0 }, /has been used/, /no more than that/],
+    [{ expiresAt: NOW }, /expired/, /It was valid until 1 Jan 1970/],
+    [{ usesLeft: 0 }, /has been used/, /As many machines have joined/],
     [{ revokedAt: 1, usesLeft: 0 }, /withdrawn/, /admin of the pool/],
-  ])("is told kindly once it is over, from the coordinator's own reason: %j", (part, title, text) => {
+  ])("has a kind explanation once it is over, from the coordinator's reason: %j", (part, title, text) => {
     const record = { ...token({ role: 'join' }), owner: 'ada', trust: 'community', lastUsedAt: 0 } as const;
     const info = joinInfoOf({ ...record, expiresAt: 0, usesLeft: -1, revokedAt: 0, ...part }, 'pool', NOW);
-    const trouble = endedTrouble(info);
-    expect(trouble.title).toMatch(title);
-    expect(trouble.text).toMatch(text);
-    expect(trouble.text).toContain('Nothing was changed on this machine');
+    const problem = endedInvitation(info);
+    expect(problem.title).toMatch(title);
+    expect(problem.text).toMatch(text);
+    expect(problem.text).toContain('Nothing was changed on this machine');
   });
 
-  it('of a reason that this version does not know is told in its words', () => {
+  it('of an unknown reason is shown in its words', () => {
     const info = { pool: 'p', token: 't-1', name: 'n', owner: 'o', trust: 'community', valid: false } as const;
-    expect(endedTrouble({ ...info, reason: 'the moon is full' }).text).toContain('the moon is full');
-    expect(endedTrouble(info).title).toBe('This invitation does not count any more');
+    expect(endedInvitation({ ...info, reason: 'the moon is full' }).text).toContain('the moon is full');
+    expect(endedInvitation(info).title).toBe('This invitation is no longer valid');
   });
 
   it.each([
     ['unauthenticated', 'the token has expired; make a new one', /expired/, false],
     ['unauthenticated', 'the token was revoked; ask the admin', /withdrawn/, false],
-    ['unauthenticated', 'the token is not one of this coordinator', /no invitation to this pool/, false],
+    ['unauthenticated', 'the token is not one of this coordinator', /not an invitation to this pool/, false],
     ['forbidden', "a token of the role 'admin' is not for joining", /a key, not an invitation/, false],
     ['unavailable', 'the coordinator cannot be reached (Failed to fetch); try again', /does not answer/, true],
     ['rate_limited', 'too many questions', /does not answer/, true],
     ['a kind to come', '', /does not answer/, true],
   ])('a refusal %s: %s', (kind, message, title, mayPass) => {
-    const trouble = refusedTrouble(kind, message);
-    expect(trouble.title).toMatch(title);
-    expect(trouble.mayPass).toBe(mayPass);
+    const problem = refusedInvitation(kind, message);
+    expect(problem.title).toMatch(title);
+    expect(problem.mayPass).toBe(mayPass);
   });
 });

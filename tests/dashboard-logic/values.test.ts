@@ -1,4 +1,4 @@
-/** What a value is, and how much of it is shown. */
+/** The views of a value, and their bounds. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -121,7 +121,7 @@ it('vectors have their figures and a path of bounded length', () => {
 describe('what a task gives on the way', () => {
   const piece = (chunk: number, data: unknown, attempt = 1) => ({ attempt, chunk, data });
 
-  it('runs on where it is text, and is a line otherwise', () => {
+  it('joins text, and has a line for anything else', () => {
     const log = new StreamLog();
     for (const [i, data] of [{ role: 'assistant' }, { content: 'Hel' }, { content: 'lo' }, { n: 1 }, 'x'].entries()) {
       log.add(piece(i + 1, data));
@@ -130,11 +130,11 @@ describe('what a task gives on the way', () => {
     expect(log.count).toBe(5);
   });
 
-  it('begins anew with a new attempt', () => {
+  it('restarts with a new attempt', () => {
     const log = new StreamLog();
     log.add(piece(1, 'void'));
     log.add(piece(1, 'counts', 2));
-    expect(log).toMatchObject({ text: 'counts', count: 1, isAnew: true });
+    expect(log).toMatchObject({ text: 'counts', count: 1, isRestarted: true });
   });
 
   it('keeps a bounded part of what never ends', () => {

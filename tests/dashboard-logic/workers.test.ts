@@ -1,4 +1,4 @@
-/** The list of workers, its filters and the words of its actions, without a browser. */
+/** The worker list: sorting, filters, and the consequences of actions. */
 import type { LiveLoad } from '@rma/client';
 import { Labels, Name } from '@rma/protocol/task';
 import type { WorkerRow } from '@rma/protocol/topic';
@@ -13,7 +13,7 @@ import {
 } from '../../dashboard/src/lib/workers/consequences.js';
 import { DEFAULT_VIEW, fits, readView, type WorkerFilter, writeView } from '../../dashboard/src/lib/workers/filter.js';
 import { labelLine, labelProblems, labelsOf, nameProblem } from '../../dashboard/src/lib/workers/labels.js';
-import { policyWords, windowWords } from '../../dashboard/src/lib/workers/policy-words.js';
+import { policyWords, windowWords } from '../../dashboard/src/lib/workers/policy.js';
 import { problemsOf } from '../../dashboard/src/lib/workers/problems.js';
 
 const row = (part: Partial<WorkerRow> = {}): WorkerRow => ({
@@ -41,7 +41,7 @@ const load = (part: Partial<LiveLoad> = {}): LiveLoad => ({
 const filter = (part: Partial<WorkerFilter>): WorkerFilter => ({ ...DEFAULT_VIEW, ...part });
 
 describe('the view of the list', () => {
-  it('stands in the address and comes back from it', () => {
+  it('round-trips through the URL', () => {
     const view = readView(
       new URLSearchParams('q=a b&state=online,away&tier=1,none&trust=trusted&problem=1&sort=-cpu&columns=name,os'),
     );
@@ -86,7 +86,7 @@ describe('a filter', () => {
     expect(problemsOf(row({ slots: 0, services: [] }), load())).toHaveLength(1);
     expect(problemsOf(row({ slots: 0, services: [{ name: 'pg', state: 'pulling' }] }), load())).toEqual([]);
     expect(problemsOf(row(), load({ celsius: 93, memory: 97 }))).toEqual([
-      'it is 93 °C hot',
+      'its temperature is 93 °C',
       'its memory is 97 % full',
     ]);
   });
@@ -128,7 +128,7 @@ describe('labels and names', () => {
 
   it('refuse a key twice, and leave out empty lines', () => {
     const lines = [labelLine('a', '1'), labelLine('a', '2'), labelLine()];
-    expect([...labelProblems(lines).values()]).toEqual(['There is a label a already']);
+    expect([...labelProblems(lines).values()]).toEqual(['There already is a label a']);
     expect(labelsOf([labelLine('a', '1'), labelLine()])).toEqual({ a: '1' });
   });
 });
@@ -136,41 +136,45 @@ describe('labels and names', () => {
 describe('what an action will do', () => {
   const busy = { state: 'online', running: 3, slots: 4 };
 
-  it('is told with numbers', () => {
-    expect(drainConsequences([busy], false)).toContain('3 running tasks go on to the end.');
+  it('is described with numbers', () => {
+    expect(drainConsequences([busy], false)).toContain('3 running tasks run to the end.');
     expect(drainConsequences([busy, busy], true).join(' ')).toContain('6 running tasks are stopped and queued again');
-    expect(drainConsequences([busy, busy], true)).toContain('The pool can run 8 tasks fewer at once.');
+    expect(drainConsequences([busy, busy], true)).toContain('The pool can run 8 fewer tasks at once.');
     expect(revokeConsequences({ ...busy, running: 1 })).toContain(
-      '1 running task is lost and queued again for other workers.',
+      '1 running task is lost, and queued again for other workers.',
     );
-    expect(resumeConsequences([busy], 'the owner is here').join(' ')).toContain('until the donor lets it work');
+    expect(resumeConsequences([busy], 'the owner is here').join(' ')).toContain(
+      "by its donor's policy (the owner is here)",
+    );
   });
 });
 
-describe("a donor's terms", () => {
-  it('are told in plain words', () => {
+describe("a donor's policy", () => {
+  it('has a sentence for each rule', () => {
     expect(windowWords({ days: ['mon', 'tue', 'wed', 'thu', 'fri'], from: '18:00', to: '08:00' })).toBe(
       'Mon to Fri, 18:00 to 08:00 of the next day',
     );
     expect(windowWords({ days: ['sat', 'sun'], from: '00:00', to: '24:00' })).toBe('Sat, Sun, all day');
-    expect(policyWords({ paused: false })).toEqual(['Lent at any time, without limits.']);
+    expect(policyWords({ paused: false })).toEqual(['Available at any time, without limits.']);
     expect(policyWords({ paused: false, onlyWhenIdle: true, caps: { cores: 1, memoryMiB: 2_048 } })).toEqual([
-      'Lent only while nobody uses the machine.',
+      'Available only while nobody uses the machine.',
       'At most 1 core.',
       'At most 2 GiB of memory.',
     ]);
   });
 
-  it('tell a slow line as what it is, an empty list as nothing, and days that are apart one by one', () => {
+  it('shows small bandwidths in KiB, an empty list as none, and separate days one by one', () => {
     const caps = { bandwidthKiBps: 500, cores: 1.5, diskMiB: 0 };
     expect(policyWords({ paused: false, caps, workloads: [], kinds: ['ocr.read', 'echo'] })).toEqual([
       'At most 1.5 cores.',
       'At most 0 MiB of disk.',
-      'At most 500 KiB a second.',
+      'At most 500 KiB per second each way for large inputs and outputs.',
       'Only these workloads: none.',
       'Only these kinds of tasks: ocr.read, echo.',
     ]);
-    expect(policyWords({ paused: false, caps: { bandwidthKiBps: 1_536 } })).toEqual(['At most 1.5 MiB a second.']);
+    expect(policyWords({ paused: false, caps: { bandwidthKiBps: 1_536 } })).toEqual([
+      'At most 1.5 MiB per second each way for large inputs and outputs.',
+    ]);
     const days: ('mon' | 'wed' | 'thu' | 'fri' | 'sun')[] = ['sun', 'fri', 'wed', 'thu', 'mon'];
     expect(windowWords({ days, from: '22:00', to: '24:00' })).toBe('Mon, Wed to Fri, Sun, 22:00 to 24:00');
     expect(windowWords({ days, from: '00:00', to: '06:00' })).toBe('Mon, Wed to Fri, Sun, 00:00 to 06:00');

@@ -14,9 +14,9 @@ describe('access', needs('chromium'), () => {
   type Page = Awaited<ReturnType<typeof open>>;
 
   async function make(page: Page, name: string): Promise<string> {
-    await page.getByRole('button', { name: 'Make a token' }).click();
+    await page.getByRole('button', { name: 'Create a token' }).click();
     await page.getByLabel('Name', { exact: true }).fill(name);
-    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByRole('button', { name: 'Create token' }).click();
     const secret = page.getByRole('region', { name: 'the new token', exact: true });
     await secret.waitFor();
     return (await secret.textContent()) ?? '';
@@ -39,9 +39,11 @@ describe('access', needs('chromium'), () => {
       .waitFor();
 
     await page.getByRole('button', { name: 'Revoke website' }).click();
-    await page.getByText('Connections and browsers that use it are ended at once', { exact: false }).waitFor();
-    await page.getByRole('button', { name: 'Revoke it' }).click();
-    await page.getByText('The token website was revoked').waitFor();
+    await page
+      .getByText('All connections and browser sessions that use it are closed at once', { exact: false })
+      .waitFor();
+    await page.getByRole('button', { name: 'Revoke token' }).click();
+    await page.getByText('Token website revoked').waitFor();
     await other.getByText('You were signed out: the token was revoked', { exact: false }).waitFor();
     await other.getByRole('heading', { name: 'Sign in to the pool' }).waitFor();
     await page
@@ -56,7 +58,7 @@ describe('access', needs('chromium'), () => {
       .first()
       .waitFor();
     await log
-      .getByText(/was made for website by admin/)
+      .getByText(/was created for website by admin/)
       .first()
       .waitFor();
     await log.getByText('127.0.0.1').first().waitFor();
@@ -71,7 +73,7 @@ describe('access', needs('chromium'), () => {
     const admin = await pool.admin();
     await admin.ask({ type: 'act', action: { do: 'worker.pin', worker: id, tier: 3 } });
     await log.getByText('was pinned to tier 3 by admin').waitFor({ timeout: 2_000 });
-    await page.getByLabel('Find in the audit log').fill('pinned');
+    await page.getByLabel('Search the audit log').fill('pinned');
     await expect.poll(() => log.getByRole('listitem').count()).toBe(1);
     expect(page.url()).toContain('q=pinned');
     expect(peer).toBeDefined();
@@ -93,7 +95,7 @@ describe('access', needs('chromium'), () => {
     await page.getByRole('row', { name: /for the lab/ }).waitFor();
     expect(await page.getByRole('row').count()).toBe(2);
     await page.getByLabel('State').selectOption('revoked');
-    await page.getByText('No token fits').waitFor();
+    await page.getByText('No tokens match').waitFor();
     expect(page.url()).toContain('state=revoked');
     await page.getByRole('button', { name: 'Show all' }).click();
     await page.getByRole('row', { name: /admin/ }).first().waitFor();
@@ -103,7 +105,7 @@ describe('access', needs('chromium'), () => {
     const page = await open();
     await page.getByRole('button', { name: 'Revoke admin' }).click();
     await page.getByText('You are signed in with it: you will be signed out.').waitFor();
-    await page.getByText('It is the last admin token that counts.', { exact: false }).waitFor();
+    await page.getByText('It is the last valid admin token.', { exact: false }).waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();
   });
 

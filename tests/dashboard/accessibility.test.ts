@@ -49,14 +49,14 @@ describe('axe', needs('chromium'), () => {
       const own = stops(seeded).filter((stop) => stop.role === role);
       const page = await open(role, screen, own[0]!.path);
       for (const stop of own) {
-        // A page of its own: another fragment alone would load nothing anew.
+        // A new page: a change of the fragment alone does not reload.
         await page.goto('about:blank');
         await page.goto(`${pool.coordinator.http}${stop.path}`);
         await settled(page, stop);
         const wrong = await axeViolations(page);
         if (wrong.length > 0) found[stop.path] = wrong;
       }
-      // Nobody is signed in, which is told on the console.
+      // Nobody is signed in, which the browser logs to the console.
       browser.forgive(/401 \(Unauthorized\)/);
       expect(found).toEqual({});
     });
@@ -66,19 +66,19 @@ describe('axe', needs('chromium'), () => {
       const found: string[] = [];
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox', { name: 'Find or do' }).fill('a');
+      await page.getByRole('combobox', { name: 'Search or run' }).fill('a');
       await page.getByRole('option').first().waitFor();
       found.push(...(await axeViolations(page)));
       await page.keyboard.press('Escape');
-      await page.getByRole('combobox', { name: 'Find or do' }).waitFor({ state: 'detached' });
+      await page.getByRole('combobox', { name: 'Search or run' }).waitFor({ state: 'detached' });
       // A key that comes while the palette is still closing goes to the palette.
       await eventually(async () => {
         await page.keyboard.press('?');
-        await page.getByRole('dialog', { name: 'Keys' }).waitFor({ timeout: 1_000 });
+        await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor({ timeout: 1_000 });
       }, 20_000);
       found.push(...(await axeViolations(page)));
       await page.keyboard.press('Escape');
-      await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' });
+      await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor({ state: 'hidden' });
       if (screen.width < 900) {
         await page.getByRole('button', { name: 'Menu', exact: true }).click();
         found.push(...(await axeViolations(page)));

@@ -1,4 +1,4 @@
-/** Adding machines: the token and the commands that the page makes bring real peers in, and the page shows them at once. */
+/** Adding machines: real peers join with the token that the page created, and the page shows them at once. */
 import { describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';
 import { usePool } from '../support/pool.js';
@@ -16,7 +16,7 @@ describe('adding a machine', needs('chromium'), () => {
 
   async function make(page: Page, fields: Record<string, string> = {}): Promise<string> {
     for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
-    await page.getByRole('button', { name: 'Make the commands' }).click();
+    await page.getByRole('button', { name: 'Create the token' }).click();
     await page.getByText('Waiting for your machine').waitFor();
     const link = (await page.getByRole('region', { name: 'the join link' }).textContent()) ?? '';
     return link.slice(link.indexOf('#') + 1);
@@ -32,7 +32,7 @@ describe('adding a machine', needs('chromium'), () => {
     expect(performance.now() - joined).toBeLessThan(1_000);
     await machine.getByText('Tier 2 · service').waitFor();
     await machine.getByText('tier 1: no NVIDIA GPU').waitFor();
-    await page.getByText('All machines of this token are here').waitFor();
+    await page.getByText('All machines of this token have joined').waitFor();
     await machine.getByRole('link', { name: 'Open this machine' }).waitFor();
     expect(await machine.getByRole('link').getAttribute('href')).toBe(`/workers/${worker.id}`);
   });
@@ -55,7 +55,7 @@ describe('adding a machine', needs('chromium'), () => {
   it('shows the lines of rma join-command for every way, and says that loopback is this machine alone', async () => {
     const page = await open();
     const token = await make(page, { Name: 'rig' });
-    await page.getByText(`${pool.coordinator.http} is this machine alone`).waitFor();
+    await page.getByText(`${pool.coordinator.http} is reachable from this machine only`).waitFor();
     const line = async (tab: string) => {
       await page.getByRole('tab', { name: tab, exact: true }).click();
       return page.getByRole('region', { name: 'the command' }).textContent();
@@ -76,19 +76,19 @@ describe('adding a machine', needs('chromium'), () => {
   it('refuses what no token can have, before it is asked for', async () => {
     const page = await open();
     await page.getByLabel('Machines', { exact: true }).fill('none');
-    await page.getByRole('button', { name: 'Make the commands' }).click();
-    await page.getByText('A number from 1 to 1,000,000.').waitFor();
+    await page.getByRole('button', { name: 'Create the token' }).click();
+    await page.getByText('Enter a number from 1 to 1,000,000.').waitFor();
     await page.getByText('Trusted', { exact: true }).click();
-    await page.getByText('One for each token of trust.').waitFor();
-    await page.getByRole('button', { name: 'Make the commands' }).click();
+    await page.getByText('A token for a trusted machine admits one.').waitFor();
+    await page.getByRole('button', { name: 'Create the token' }).click();
     await page.getByText('for 1 more machine', { exact: false }).waitFor();
   });
 
-  it('shows the token once: after a reload the machines are still seen, the commands are not', async () => {
+  it('shows the token once: after a reload the machines are still shown, the commands are not', async () => {
     const page = await open();
     const token = await make(page);
     await page.reload();
-    await page.getByText('The commands of this token were shown once').waitFor();
+    await page.getByText('The commands of this token cannot be shown again').waitFor();
     expect(await page.content()).not.toContain(token);
     await pool.worker({ name: 'late' }, token);
     await page.getByRole('article', { name: 'Machine late' }).waitFor();
@@ -101,7 +101,7 @@ describe('adding a machine', needs('chromium'), () => {
     await client.getByText('This page is for admins').waitFor();
     for (const scheme of ['light', 'dark'] as const) {
       const page = await open('/add', pool.coordinator.token('admin'), scheme);
-      await page.getByRole('button', { name: 'Make the commands' }).waitFor();
+      await page.getByRole('button', { name: 'Create the token' }).waitFor();
       expect(await axeViolations(page)).toEqual([]);
       const token = await make(page);
       await pool.worker({ name: 'seen' }, token);

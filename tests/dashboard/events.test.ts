@@ -42,9 +42,9 @@ describe('the events', needs('chromium'), () => {
     expect(page.url()).toContain('group=access');
     await page.goto(`/events?subject=${id}&q=joined`);
     await expect.poll(() => list.getByRole('listitem').count()).toBe(1);
-    await list.getByText('joined the pool as tier 2').waitFor();
+    await list.getByText('joined the pool (tier 2)').waitFor();
     await page.goto('/events?q=nothing-has-this-text');
-    await page.getByText('No event fits').waitFor();
+    await page.getByText('No events match').waitFor();
   });
 
   it('are shown from any number, on or back', async () => {
@@ -52,24 +52,24 @@ describe('the events', needs('chromium'), () => {
     const page = await open();
     await page.getByLabel('From number').fill('2');
     await page.getByRole('button', { name: 'Go' }).click();
-    await page.getByRole('heading', { name: 'After #1' }).waitFor();
+    await page.getByRole('heading', { name: 'Events after #1' }).waitFor();
     const links = page.getByRole('link', { name: /^Event \d+$/ });
     await links.first().waitFor();
     expect(await links.first().textContent()).toBe('#2');
     expect(await links.nth(1).textContent()).toBe('#3');
-    await page.getByText('That is all until now.').waitFor();
+    await page.getByText('These are all events so far.').waitFor();
     await page.goto('/events?before=3');
-    await page.getByRole('heading', { name: 'Before #3' }).waitFor();
+    await page.getByRole('heading', { name: 'Events before #3' }).waitFor();
     await expect.poll(() => links.allTextContents()).toEqual(['#2', '#1']);
-    await page.getByRole('button', { name: 'Back to now' }).click();
-    await page.getByRole('heading', { name: 'As it happens' }).waitFor();
+    await page.getByRole('button', { name: 'Back to live' }).click();
+    await page.getByRole('heading', { name: 'Live events' }).waitFor();
   });
 
   it('a flood is shown in part, and says how much is left out', async () => {
     const page = await open('/events?group=tasks');
     // What comes before the first page of the past is in that page, and nothing of it is left out.
     await page
-      .getByText(/No event fits|The beginning of what is kept|Load older/)
+      .getByText(/No events match|No older events are stored|Load older/)
       .first()
       .waitFor();
     const { peer } = await pool.worker({ slots: 64 });
@@ -91,7 +91,7 @@ describe('the events', needs('chromium'), () => {
       .or(page.getByRole('link', { name: /not shown here/ }))
       .first()
       .click();
-    await page.getByRole('heading', { name: /^Before #/ }).waitFor();
+    await page.getByRole('heading', { name: /^Events before #/ }).waitFor();
     await page.getByRole('button', { name: 'Load older' }).click();
     await expect
       .poll(() => page.getByRole('list', { name: 'Events' }).getByRole('listitem').count())

@@ -54,12 +54,12 @@ describe('the page behind a join link', needs('chromium'), () => {
       .waitFor();
     await machine.getByText('echo healthy').waitFor();
     await page.getByText('Thank you.', { exact: false }).waitFor();
-    // Whoever comes back sees the machine, though the token is used up.
+    // A return visit shows the machine, although the token is used up.
     await page.reload();
     await machine.waitFor();
   });
 
-  it('looking uses nothing up, and the token is in no address that is asked for', async () => {
+  it('does not use up the token when it is opened, and requests no URL with the token', async () => {
     const { token, view } = await invitation();
     const page = await browser.open({ url: pool.coordinator.http, path: '/join' });
     const asked: string[] = [];
@@ -83,7 +83,7 @@ describe('the page behind a join link', needs('chromium'), () => {
     for (const heading of ['What runs', 'What is never touched', 'How to stop'])
       await page.getByRole('heading', { name: heading }).waitFor();
     await page.getByText('it may also keep the pool’s data', { exact: false }).waitFor();
-    await page.getByText('The commands that end it').click();
+    await page.getByText('The commands that stop it').click();
     await page.getByText('docker stop rma-worker').waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     expect(await page.getByLabel('Token').count()).toBe(0);
@@ -91,9 +91,9 @@ describe('the page behind a join link', needs('chromium'), () => {
 
   it('is kind about a link that lost its end, one that is no invitation, and a key that is none', async () => {
     const page = await open('');
-    await page.getByRole('heading', { name: 'This link is not complete' }).waitFor();
+    await page.getByRole('heading', { name: 'This link is incomplete' }).waitFor();
     await page.goto('/join#eyJhbGciOiJIUzI1NiJ9.broken');
-    await page.getByRole('heading', { name: 'This is no invitation to this pool' }).waitFor();
+    await page.getByRole('heading', { name: 'This is not an invitation to this pool' }).waitFor();
     await page.goto(`/join#${pool.coordinator.token('client')}`);
     await page.getByRole('heading', { name: 'This is a key, not an invitation' }).waitFor();
     const { token } = await invitation();
@@ -102,7 +102,7 @@ describe('the page behind a join link', needs('chromium'), () => {
     browser.forgive(/40[013] /);
   });
 
-  it('is kind about an invitation that expired, was used or withdrawn, also while somebody looks', async () => {
+  it('is kind about an invitation that expired, was used or withdrawn, also while the page is open', async () => {
     const expired = await invitation({ expiresInSeconds: 1 });
     const used = await invitation();
     await pool.worker({}, used.token);

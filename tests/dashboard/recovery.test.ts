@@ -1,4 +1,4 @@
-/** The page through what goes wrong: a coordinator that dies, comes back, or is another one; sessions that end. */
+/** Failures: a coordinator that dies, comes back or is replaced; sessions that end. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,7 +111,7 @@ describe('a coordinator of another version', needs('chromium'), () => {
     return page;
   }
 
-  it('is said, and the page loads itself anew once nobody touches it', async () => {
+  it('is announced, and the page reloads once it is idle', async () => {
     const page = await replaced(async () => undefined);
     const again = page.waitForEvent('load');
     await page.clock.fastForward(10_000);
@@ -141,7 +141,7 @@ describe('a coordinator of another version', needs('chromium'), () => {
     await page.clock.fastForward(10_000);
     await page.clock.fastForward(10_000);
     expect(await isMarked(page)).toBe(true);
-    await page.getByRole('button', { name: 'Load it now' }).click();
+    await page.getByRole('button', { name: 'Reload now' }).click();
     await page.locator('aside').getByText('version 9.9.9').waitFor();
     expect(await isMarked(page)).toBe(false);
     browser.forgive(LOST);
@@ -161,7 +161,7 @@ describe('a session', needs('chromium'), () => {
     await live(page).waitFor();
   }
 
-  it('whose token is revoked ends with a kind word, and goes on at the same page', async () => {
+  it('whose token is revoked ends with an explanation, and continues on the same page', async () => {
     const { token, view } = await pool.mint({ role: 'client', name: 'bob' });
     const path = '/?of=mine';
     const page = await browser.open({ url: pool.coordinator.http, token, path });
@@ -182,12 +182,12 @@ describe('a session', needs('chromium'), () => {
     browser.forgive(UNAUTHORIZED);
   });
 
-  it('whose cookie is gone is told from a first visit', async () => {
+  it('whose cookie is gone differs from a first visit', async () => {
     const page = await browser.open({ url: pool.coordinator.http, token: pool.coordinator.token('admin') });
     await live(page).waitFor();
     await page.context().clearCookies();
     await page.reload();
-    await page.getByText('You were signed out: the session is over').waitFor();
+    await page.getByText('You were signed out: the session has ended').waitFor();
     const fresh = await browser.open({ url: pool.coordinator.http });
     await fresh.getByRole('heading', { name: 'Sign in to the pool' }).waitFor();
     expect(await fresh.getByText('You were signed out').count()).toBe(0);

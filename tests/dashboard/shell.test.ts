@@ -1,4 +1,4 @@
-/** What stands around every page: getting about by pointer and by keys, themes, sizes, who may see what. */
+/** The frame of every page: navigation by pointer and keys, themes, screen sizes, access by role. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';
@@ -29,7 +29,7 @@ describe('the shell', needs('chromium'), () => {
   it('goes where the keys say, lists them, and leaves who types alone', async () => {
     const page = await open();
     await page.keyboard.press('?');
-    await page.getByRole('dialog', { name: 'Keys' }).getByText('search on this page').waitFor();
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).getByText('search on this page').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
     await page.keyboard.press('g');
@@ -59,9 +59,9 @@ describe('the shell', needs('chromium'), () => {
   it('finds a page, a worker and a task in the palette, and gives the focus back', async () => {
     const page = await open();
     const { id } = await pool.worker({ name: 'attic-rig' });
-    const search = page.getByRole('button', { name: 'Find or do' });
+    const search = page.getByRole('button', { name: 'Search or run' });
     await search.click();
-    const input = page.getByRole('combobox', { name: 'Find or do' });
+    const input = page.getByRole('combobox', { name: 'Search or run' });
     await input.fill('catal');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/workloads');
@@ -81,17 +81,17 @@ describe('the shell', needs('chromium'), () => {
     await input.waitFor();
     await page.keyboard.press('Escape');
     await input.waitFor({ state: 'detached' });
-    expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('Find or do');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('Search or run');
   });
 
   it('does something from the palette: another theme, signing out', async () => {
     const page = await open();
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox', { name: 'Find or do' }).fill('dark');
+    await page.getByRole('combobox', { name: 'Search or run' }).fill('dark');
     await page.keyboard.press('Enter');
     await expect.poll(() => page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox', { name: 'Find or do' }).fill('sign out');
+    await page.getByRole('combobox', { name: 'Search or run' }).fill('sign out');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Sign in to the pool' }).waitFor();
   });
@@ -100,7 +100,7 @@ describe('the shell', needs('chromium'), () => {
     const page = await open();
     for (const name of HOSTILE) await pool.worker({ name });
     await page.keyboard.press('Control+k');
-    const input = page.getByRole('combobox', { name: 'Find or do' });
+    const input = page.getByRole('combobox', { name: 'Search or run' });
     for (const name of HOSTILE) {
       await input.fill(name.slice(0, 6));
       const option = page.getByRole('option').filter({ hasText: name });
@@ -136,7 +136,7 @@ describe('the shell', needs('chromium'), () => {
     expect(await ground()).toBe('rgb(11, 13, 18)');
   });
 
-  it('has a drawer on a small screen, which closes behind whoever goes somewhere', async () => {
+  it('has a drawer on a small screen, which closes on navigation', async () => {
     const page = await open({ width: 390, height: 844 });
     expect(await page.getByRole('navigation', { name: 'Pages' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Menu', exact: true }).click();
@@ -161,8 +161,8 @@ describe('the shell', needs('chromium'), () => {
     await page.goto('/access');
     await page.getByText('This page is for admins').waitFor();
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox', { name: 'Find or do' }).fill('access');
-    await page.getByText('Nothing of that name').waitFor();
+    await page.getByRole('combobox', { name: 'Search or run' }).fill('access');
+    await page.getByText('Nothing found.').waitFor();
   });
 
   it.each(['/nothing-here', '/workers/w-1/nothing', '/%3Cimg%20src=x%20onerror=alert(1)%3E'])(
@@ -173,7 +173,7 @@ describe('the shell', needs('chromium'), () => {
       expect(await page.getByRole('main').innerText()).toContain(path);
       expect(await page.title()).toBe('There is no such page · RMA Pool');
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox', { name: 'Find or do' }).waitFor();
+      await page.getByRole('combobox', { name: 'Search or run' }).waitFor();
       await page.keyboard.press('Escape');
       await page.getByRole('link', { name: 'To the overview' }).click();
       await page.getByRole('heading', { name: 'Overview' }).waitFor();

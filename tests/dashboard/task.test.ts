@@ -1,4 +1,4 @@
-/** One task in a real browser: its life, its values, and what can be done with it. */
+/** One task in a real browser: its timeline, its values, and the actions on it. */
 import { readFile } from 'node:fs/promises';
 import { connect } from '@rma/client';
 import { describe, expect, it } from 'vitest';
@@ -26,7 +26,7 @@ describe('the page of a task', needs('chromium'), () => {
     expect(await page.getByRole('link', { name: 'bench' }).count()).toBeGreaterThan(0);
   });
 
-  it('goes on by itself after the coordinator was killed in mid-stream, with every chunk once', async () => {
+  it('continues by itself after the coordinator was killed in mid-stream, with every chunk once', async () => {
     const count = 60;
     const task = pool.client.submit('echo', { chunks: count, delayMs: 9_000 });
     await task.accepted;
@@ -62,7 +62,7 @@ describe('the page of a task', needs('chromium'), () => {
     await page.getByText('Why is it waiting?').waitFor();
     const again = page.url().split('/').at(-1) ?? '';
     await pool.client.cancel(again);
-    await page.getByRole('link', { name: 'Again with changes' }).click();
+    await page.getByRole('link', { name: 'Edit and resubmit' }).click();
     await page.waitForURL(/\/try\?from=/);
     await page.getByLabel('Input, as JSON').waitFor();
     expect(JSON.parse(await page.getByLabel('Input, as JSON').inputValue())).toEqual({ hello: 'again' });
@@ -143,7 +143,7 @@ describe('the page of a task', needs('chromium'), () => {
     }
   });
 
-  it('tells what went wrong and what to do, and has nothing that axe objects to, in either theme', {
+  it('shows the error with advice, and has nothing that axe objects to, in either theme', {
     timeout: 90_000,
   }, async () => {
     const task = pool.client.submit('echo', { chunks: -1 });
@@ -151,7 +151,7 @@ describe('the page of a task', needs('chromium'), () => {
     for (const scheme of ['light', 'dark'] as const) {
       const page = await browser.open({ ...pool.page, path: `/tasks/${task.id}`, scheme });
       await page.getByText('input.invalid').first().waitFor();
-      await page.getByText(/Submit it again with changes/).waitFor();
+      await page.getByText(/Edit and resubmit it/).waitFor();
       expect(await axeViolations(page)).toEqual([]);
     }
   });

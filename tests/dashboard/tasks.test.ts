@@ -38,10 +38,10 @@ describe('the list of tasks', needs('chromium'), () => {
     await page.reload();
     await page.locator(rowOf(waiting?.id ?? '')).waitFor();
     await waiting?.cancel();
-    await page.getByText('No task fits').waitFor();
+    await page.getByText('No tasks match').waitFor();
   });
 
-  it('cancels and retries what is selected, by keys too, with the count said before and after', async () => {
+  it('cancels and retries the selected tasks, by keys too, with their number before and after', async () => {
     const tasks = pool.client.submitMany(
       Array.from({ length: 5 }, () => ({ kind: 'echo', input: 'bulk', constraints: NOWHERE })),
     );
@@ -55,11 +55,11 @@ describe('the list of tasks', needs('chromium'), () => {
     await page.keyboard.press('j');
     await page.keyboard.press('Shift+X');
     await page.getByText('3 tasks selected').waitFor();
-    await page.getByLabel('Select all that are shown').click();
+    await page.getByLabel('Select all tasks shown').click();
     await page.getByRole('region', { name: 'Selected tasks' }).getByRole('button', { name: 'Cancel 5' }).click();
     await page.getByRole('button', { name: 'Cancel 5 tasks' }).click();
     await page.getByText('5 tasks cancelled').waitFor();
-    await page.getByText('No task fits').waitFor();
+    await page.getByText('No tasks match').waitFor();
 
     await page.goto('/tasks?state=cancelled&q=echo');
     await page

@@ -64,7 +64,7 @@ describe('the page to try the pool', needs('chromium'), () => {
     await input.press('Control+Enter');
     await page.getByRole('log').getByText('{"n":2}').waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByText('Somebody ended it').waitFor();
+    await page.getByText('It was cancelled by').waitFor();
   });
 
   it('warns of a kind that nobody serves, refuses a file that is too large before it is read', async () => {

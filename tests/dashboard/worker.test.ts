@@ -55,8 +55,8 @@ describe("a worker's page", needs('chromium'), () => {
     await page.getByRole('heading', { name: 'studio' }).waitFor();
     await page.getByText('RTX 4090', { exact: true }).waitFor();
     await page.getByText('Docker 27.3').waitFor();
-    await page.getByText('Lent Sat, Sun, all day.').waitFor();
-    await page.getByText('Lent only while nobody uses the machine.').waitFor();
+    await page.getByText('Available Sat, Sun, all day.').waitFor();
+    await page.getByText('Available only while nobody uses the machine.').waitFor();
     await page.getByText('region=north').waitFor();
     const [embedded] = workerHello().services;
     const postgres = { name: 'postgres', runtime: 'docker' as const, kinds: [], slots: 0, workload: 'postgres' };
@@ -85,7 +85,7 @@ describe("a worker's page", needs('chromium'), () => {
     peer.send({ type: 'results', results: [{ task: task.id, attempt: tasks[0]!.attempt, output: packPayload('ok') }] });
     await page.getByText('succeeded').waitFor();
     peer.send({ type: 'policy', policy: { paused: true, reason: 'the owner is here' } });
-    await page.getByText('not lent now', { exact: true }).waitFor();
+    await page.getByText('unavailable', { exact: true }).waitFor();
     await peer.close();
     await page.getByText('lost its connection').first().waitFor();
   });
@@ -103,7 +103,7 @@ describe("a worker's page", needs('chromium'), () => {
     await page.getByText('the engine is down').waitFor();
   });
 
-  it('renames, labels, pins, drains and resumes, says before what that means, and the audit log tells of each', async () => {
+  it('renames, labels, pins, drains and resumes, shows the consequences first, and the audit log has each', async () => {
     const { peer, id } = await pool.worker({ name: 'acted', slots: 2 });
     const client = await pool.client();
     client.send({ type: 'submit', tasks: [echoTask(), echoTask()] });
@@ -132,12 +132,12 @@ describe("a worker's page", needs('chromium'), () => {
     await button(page, 'Pin tier').waitFor();
 
     await button(page, 'Drain').click();
-    await page.getByText('2 running tasks go on to the end.').waitFor();
-    await page.getByLabel('Stop it and give it to other workers').check();
+    await page.getByText('2 running tasks run to the end.').waitFor();
+    await page.getByLabel('Stop them, and queue them again for other workers').check();
     await page.getByText('2 running tasks are stopped and queued again for other workers').waitFor();
     await confirm(page, 'Drain');
     await peer.waitFor('stop');
-    await page.getByText('Nothing runs on it now').waitFor();
+    await page.getByText('No running tasks').waitFor();
     await button(page, 'Resume').click();
     await confirm(page, 'Resume');
     await button(page, 'Drain').waitFor();
@@ -158,7 +158,7 @@ describe("a worker's page", needs('chromium'), () => {
     expect(await page.getByRole('button', { name: 'Revoke for good' }).isDisabled()).toBe(true);
     await page.getByLabel('Type its name or its id').fill('doomed');
     await confirm(page, 'Revoke for good');
-    await page.getByText('Shut out for good').waitFor();
+    await page.getByText('Revoked for good: its credential').waitFor();
     await peer.closed;
     expect(await button(page, 'Drain').count()).toBe(0);
     expect(await actions(id)).toEqual(['worker.revoked']);
@@ -183,10 +183,10 @@ describe("a worker's page", needs('chromium'), () => {
     await confirm(page, 'Revoke for good');
     await eventually(async () => expect(await actions(id)).toEqual(['worker.revoked']));
     relay.cut();
-    await page.getByText('It is not known yet whether this happened').waitFor();
+    await page.getByText('It is not known yet whether the action was done').waitFor();
     relay.mend();
     await page.getByText('cut-off is revoked: it is out of the pool for good').waitFor();
-    await page.getByText('Shut out for good').waitFor();
+    await page.getByText('Revoked for good: its credential').waitFor();
     expect(await actions(id)).toEqual(['worker.revoked']);
     browser.forgive(/WebSocket connection|ERR_/);
   });

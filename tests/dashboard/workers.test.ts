@@ -87,7 +87,7 @@ describe('the list of workers', needs('chromium'), () => {
     await page.keyboard.press('ArrowDown');
     await expect.poll(() => page.evaluate('document.activeElement.textContent.trim()')).toBe('keys-beta');
     await page.keyboard.press('x');
-    await page.getByText('1 worker chosen').waitFor();
+    await page.getByText('1 worker selected').waitFor();
     await page.keyboard.press('Home');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'keys-alpha' }).waitFor();
@@ -105,15 +105,15 @@ describe('the list of workers', needs('chromium'), () => {
     expect((table?.x ?? 0) + (table?.width ?? 0)).toBeLessThanOrEqual(1440);
   });
 
-  it('drains and labels those that are chosen, with what that means in numbers, and the audit log tells of it', async () => {
+  it('drains and labels the selected workers, with the consequences in numbers, and the audit log has it', async () => {
     const one = await pool.worker({ name: 'bulk-1', slots: 2, labels: { rack: 'r1' } });
     const two = await pool.worker({ name: 'bulk-2', slots: 3 });
     const page = await open('/workers?q=bulk');
-    await page.getByRole('checkbox', { name: 'Choose all' }).check();
-    const bar = page.getByRole('group', { name: 'Chosen workers' });
-    await bar.getByText('2 workers chosen').waitFor();
+    await page.getByRole('checkbox', { name: 'Select all' }).check();
+    const bar = page.getByRole('group', { name: 'Selected workers' });
+    await bar.getByText('2 workers selected').waitFor();
     await bar.getByRole('button', { name: 'Drain' }).click();
-    await page.getByText('The pool can run 5 tasks fewer at once.').waitFor();
+    await page.getByText('The pool can run 5 fewer tasks at once.').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
     await page.getByText('Drained 2 workers').waitFor();
     await expect.poll(() => page.getByRole('row', { name: 'draining' }).count()).toBe(2);
@@ -150,7 +150,7 @@ describe('the list of workers', needs('chromium'), () => {
     });
     await page.getByRole('link', { name: 'public-1' }).waitFor();
     expect(await page.getByRole('columnheader').allTextContents()).toHaveLength(1);
-    expect(await page.getByRole('checkbox', { name: 'Choose all' }).count()).toBe(0);
+    expect(await page.getByRole('checkbox', { name: 'Select all' }).count()).toBe(0);
     expect(await page.getByRole('link', { name: 'Add a machine' }).count()).toBe(0);
   });
 
@@ -166,7 +166,7 @@ describe('the list of workers', needs('chromium'), () => {
         },
       );
       await wide.getByText('42 %').waitFor();
-      await wide.getByRole('checkbox', { name: `Choose measured-${scheme}` }).check();
+      await wide.getByRole('checkbox', { name: `Select measured-${scheme}` }).check();
       expect(await axeViolations(wide)).toEqual([]);
       const narrow = await open(`/workers?q=measured-${scheme}`, { scheme, width: 390 });
       await narrow.getByRole('link', { name: /measured/ }).waitFor();
@@ -189,7 +189,7 @@ describe(`a list of ${MANY} workers`, needs('chromium'), () => {
 
   it('is shown, scrolled and ordered with a few dozen rows in the document', async () => {
     const page = await browser.open({ url: coordinator.http, token: coordinator.token('admin'), path: '/workers' });
-    await page.getByText(`0 of ${MANY.toLocaleString('en')} workers on line`).waitFor();
+    await page.getByText(`0 of ${MANY.toLocaleString('en')} workers online`).waitFor();
     const table = page.getByRole('table', { name: 'Workers' });
     await expect.poll(() => table.getAttribute('aria-rowcount')).toBe(String(MANY + 1));
     expect(await page.getByRole('row').count()).toBeLessThan(60);

@@ -1,4 +1,4 @@
-/** The catalogue against real peers in a real browser. */
+/** The catalogue and its placement on real peers, in a real browser. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,16 +50,16 @@ describe('the workloads', needs('chromium'), () => {
     ],
   });
 
-  it('says what is wanted in vain, and shows a machine that comes as it starts, runs and fails, live', async () => {
+  it('shows unmet demand, and shows a machine that comes as it starts, runs and fails, live', async () => {
     const page = await open('/workloads?workload=first');
-    await page.getByText('Wanted, and not running').waitFor();
+    await page.getByText('Demand is not met').waitFor();
     const { peer } = await pool.worker({ name: 'dock', engine, services: [] });
     const row = page.getByRole('button', { name: /The first workload/ });
-    await row.getByText('1 starts').waitFor();
+    await row.getByText('1 starting').waitFor();
     peer.send(service('healthy'));
-    await row.getByText('1 runs').waitFor({ timeout: 4_000 });
+    await row.getByText('1 running').waitFor({ timeout: 4_000 });
     peer.send(service('unhealthy', 'it exits with 137'));
-    await row.getByText('1 fails').waitFor({ timeout: 4_000 });
+    await row.getByText('1 failing').waitFor({ timeout: 4_000 });
     await page
       .getByRole('list', { name: 'The first workload on machines' })
       .getByText(/it exits with 137/)
@@ -67,13 +67,13 @@ describe('the workloads', needs('chromium'), () => {
     await page.getByText('example/first:1').waitFor();
   });
 
-  it('tells the reason of a cell under the pointer and the keyboard, and finds machines', async () => {
+  it('shows the reason of the cell under the pointer and the keyboard cursor, and finds machines', async () => {
     for (const name of HOSTILE_NAMES) await pool.worker({ name });
     const page = await open();
     const matrix = page.getByRole('region', { name: 'Matrix of machines and workloads' });
     for (const name of HOSTILE_NAMES) await matrix.getByText(name, { exact: true }).waitFor();
     expect(await page.locator('main img').count()).toBe(0);
-    await matrix.getByRole('button', { name: `second on ${HOSTILE_NAMES[0]}: Cannot`, exact: false }).hover();
+    await matrix.getByRole('button', { name: `second on ${HOSTILE_NAMES[0]}: Cannot run`, exact: false }).hover();
     await page.locator('.reason').getByText('has no container engine').waitFor();
     await page.getByLabel('Find a machine').fill('crab');
     await expect.poll(() => matrix.getByRole('row').count()).toBe(2);
@@ -104,15 +104,15 @@ describe('the workloads', needs('chromium'), () => {
     await row.getByText('3 tasks waiting').waitFor({ timeout: 4_000 });
   });
 
-  it('tells the mistake of a newer catalogue, and that the one before stays', async () => {
+  it('shows the errors of a newer catalogue, and that the previous one stays', async () => {
     const page = await open();
     await page.getByRole('heading', { name: 'Catalogue' }).waitFor();
     write(catalog(workload('third', 0)).replace('cores', 'coers'));
-    await page.getByText('A newer catalogue has a mistake', { exact: false }).waitFor({ timeout: 8_000 });
+    await page.getByText('A newer catalogue has errors', { exact: false }).waitFor({ timeout: 8_000 });
     await page.getByText('workloads.third', { exact: false }).waitFor();
     write();
     await page
-      .getByText('A newer catalogue has a mistake', { exact: false })
+      .getByText('A newer catalogue has errors', { exact: false })
       .waitFor({ state: 'detached', timeout: 8_000 });
   });
 

@@ -211,7 +211,7 @@ describe('the commands', () => {
     expect((await json<WorkerView>('worker', 'drain', id)).state).toBe('draining');
     const waiting = watcher.submit('echo', 'held');
     await waiting.accepted;
-    expect(await said('task', waiting.id)).toMatch(/waits .*1 takes no new tasks/);
+    expect(await said('task', waiting.id)).toMatch(/waiting .*1 takes no new tasks/);
     await said('worker', 'drain', id, '--off');
     expect(await waiting.output()).toBe('held');
   });

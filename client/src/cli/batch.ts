@@ -1,6 +1,7 @@
 /**
- * `--batch`: one task a line, `{"kind": "echo", "input": …}`. The whole file is checked before anything is submitted, and
- * read again to submit it, so that memory does not grow with it; standard input is kept in a temporary file for that.
+ * `--batch`: JSON lines, one task each: `{"kind": "echo", "input": …}`. The file is read twice, first to validate every
+ * line and then to submit, so that an invalid line submits nothing and memory stays bounded. Standard input is spooled
+ * to a temporary file for that.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -34,8 +35,8 @@ const FIELDS = new Set([
 ]);
 
 /**
- * @param kind of the lines that name none
- * @throws UsageError that names the first damaged line; nothing was submitted then
+ * @param kind for lines without one
+ * @throws UsageError naming the first invalid line; nothing was submitted
  */
 export async function openBatch(source: string, kind: string | undefined, defaults: SubmitOptions): Promise<Batch> {
   const spool = source === '-' ? await spoolStandardInput() : undefined;
@@ -51,7 +52,7 @@ export async function openBatch(source: string, kind: string | undefined, defaul
       checkJob(job);
       count += 1;
     }
-    if (count === 0) throw new UsageError(`--batch ${source}: there is no task in it`);
+    if (count === 0) throw new UsageError(`--batch ${source}: it contains no task`);
     return { count, jobs, dispose };
   } catch (error) {
     await dispose();
@@ -101,12 +102,12 @@ function jobOf(line: unknown, kind: string | undefined): Job {
   if (typeof line !== 'object' || line === null || Array.isArray(line)) {
     throw new UsageError('expected an object such as {"kind": "echo", "input": {}}');
   }
-  const stranger = Object.keys(line).find((field) => !FIELDS.has(field));
-  if (stranger !== undefined)
-    throw new UsageError(`no field is called '${stranger}': there are ${[...FIELDS].join(', ')}`);
+  const unknown = Object.keys(line).find((field) => !FIELDS.has(field));
+  if (unknown !== undefined)
+    throw new UsageError(`unknown field '${unknown}'; the fields are ${[...FIELDS].join(', ')}`);
   const { input, notBefore, ...fields } = line as Record<string, unknown>;
   const job = { kind, ...fields, input: valueFromJson(input) };
-  if (job.kind === undefined) throw new UsageError('`kind` is missing, and none is given before --batch');
+  if (job.kind === undefined) throw new UsageError('`kind` is missing, and the command line gives none');
   return { ...job, ...(notBefore === undefined ? {} : { notBefore: dateOf(notBefore) }) } as unknown as Job;
 }
 

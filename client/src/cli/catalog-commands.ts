@@ -1,4 +1,4 @@
-/** `rma catalog …`: checks a catalogue's file, pins its images, and shows the one that is in force. */
+/** `rma catalog …`: validates a catalogue file, pins its images, and shows the catalogue in use. */
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagesOf, problemLines, readCatalog, withDigests } from '@rma/protocol/catalog-text';
@@ -9,19 +9,19 @@ import { type GlobalOptions, withClient } from './connect.js';
 import { resolveDigest } from './image-registry.js';
 import { plainLine } from './plain.js';
 import { table } from './table.js';
-import { complain, print, printJson, say } from './terminal.js';
+import { print, printError, printJson, printStatus } from './terminal.js';
 
-const FILE = 'a catalogue; without it catalog.yaml in RMA_DATA, ./data or here';
+const FILE = 'the catalogue file (default: catalog.yaml in RMA_DATA or ./data, else in this directory)';
 
 export function addCatalogCommands(program: Command, finish: (status: number) => void): void {
   const catalog = program
     .command('catalog')
-    .description('Checks, pins and shows the catalogue: what can run in the pool.')
+    .description('Validates, pins or shows the catalogue: what can run in the pool.')
     .addHelpText('after', '\nExamples:\n  rma catalog check catalog.yaml\n  rma catalog pin\n  rma catalog show');
 
   catalog
     .command('check')
-    .description('Reads a catalogue and tells every mistake with file, line and column. Needs no coordinator.')
+    .description('Validates a catalogue; reports every error with file, line and column. Needs no coordinator.')
     .argument('[file]', FILE)
     .action(async (file: string | undefined, _: unknown, command: Command) => {
       finish(await check(file ?? findFile(), command.optsWithGlobals<GlobalOptions>()));
@@ -29,20 +29,17 @@ export function addCatalogCommands(program: Command, finish: (status: number) =>
   catalog
     .command('pin')
     .description(
-      'Asks the registries for the digest of each image, and writes it beside the tag. Needs no coordinator.',
+      'Looks up the digest of each image in its registry and writes it next to the tag. Needs no coordinator.',
     )
     .argument('[file]', FILE)
-    .option('--only <workload>', 'this one alone')
-    .addHelpText(
-      'after',
-      '\nOnly digests that a registry told are written; everything else in the file stays as it is.',
-    )
+    .option('--only <workload>', 'only this workload')
+    .addHelpText('after', '\nOnly digests that a registry confirmed are written; the rest of the file is unchanged.')
     .action(async (file: string | undefined, _: unknown, command: Command) => {
       finish(await pin(file ?? findFile(), command.optsWithGlobals<GlobalOptions & { only?: string }>()));
     });
   catalog
     .command('show')
-    .description('Lists what the coordinator can place: the catalogue that is in force.')
+    .description('Lists the workloads of the catalogue that the coordinator uses now.')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       finish(await withClient(options, async (client) => show(await client.catalog(), options)));
@@ -52,7 +49,7 @@ export function addCatalogCommands(program: Command, finish: (status: number) =>
 function findFile(): string {
   const candidates = [join(process.env.RMA_DATA ?? 'data', 'catalog.yaml'), 'catalog.yaml'];
   const found = candidates.find((file) => existsSync(file));
-  if (found === undefined) throw new UsageError(`name a catalogue: there is no ${candidates.join(' and no ')}`);
+  if (found === undefined) throw new UsageError(`name a catalogue file: there is no ${candidates.join(' and no ')}`);
   return found;
 }
 
@@ -68,15 +65,15 @@ async function check(file: string, { json }: GlobalOptions): Promise<number> {
   const reading = readCatalog(textOf(file));
   if (!reading.ok) {
     if (json) await printJson({ ok: false, faults: reading.problems });
-    else complain(`mistakes in the catalogue:\n${problemLines(file, reading.problems)}`);
+    else printError(`errors in the catalogue:\n${problemLines(file, reading.problems)}`);
     return 1;
   }
   const images = imagesOf(reading.entries);
-  const loose = images.filter(({ digest }) => digest === undefined).length;
-  if (json) await printJson({ ok: true, workloads: reading.entries.map(({ name }) => name), unpinned: loose });
+  const unpinned = images.filter(({ digest }) => digest === undefined).length;
+  if (json) await printJson({ ok: true, workloads: reading.entries.map(({ name }) => name), unpinned });
   else {
-    const pinned = loose === 0 ? 'all images are pinned' : `${loose} of ${images.length} images are not pinned`;
-    await print(plainLine(`${file} is right: ${reading.entries.length} workloads, ${pinned}`));
+    const pinned = unpinned === 0 ? 'all images are pinned' : `${unpinned} of ${images.length} images are not pinned`;
+    await print(plainLine(`${file} is valid: ${reading.entries.length} workloads, ${pinned}`));
   }
   return 0;
 }
@@ -85,7 +82,7 @@ async function pin(file: string, { json, only }: GlobalOptions & { only?: string
   const text = textOf(file);
   const reading = readCatalog(text);
   if (!reading.ok) {
-    complain(`mend the catalogue first:\n${problemLines(file, reading.problems)}`);
+    printError(`fix the catalogue first:\n${problemLines(file, reading.problems)}`);
     return 1;
   }
   const images = imagesOf(reading.entries).filter(({ workload }) => only === undefined || workload === only);
@@ -114,15 +111,15 @@ async function pin(file: string, { json, only }: GlobalOptions & { only?: string
     const rows = results.map(({ workload, image, digest, changed, error }) => [
       workload,
       image,
-      error === undefined ? `${changed ? 'pinned' : 'same'} ${digest}` : `not pinned: ${error}`,
+      error === undefined ? `${changed ? 'pinned' : 'unchanged'} ${digest}` : `not pinned: ${error}`,
     ]);
     await print(table(['WORKLOAD', 'IMAGE', 'DIGEST'], rows));
-    say(pinned === text ? `${file} stays as it is` : `wrote ${file}`);
+    printStatus(pinned === text ? `${file} is unchanged` : `wrote ${file}`);
   }
   return results.some(({ error }) => error !== undefined) ? 1 : 0;
 }
 
-/** Whole or not at all: the coordinator may read it at any moment. */
+/** Replaces the file atomically: the coordinator may read it at any moment. */
 function replaceFile(file: string, text: string): void {
   const draft = `${file}.${process.pid}.new`;
   writeFileSync(draft, text, { mode: statSync(file).mode });
@@ -144,8 +141,8 @@ async function show(view: CatalogView, { json }: GlobalOptions): Promise<number>
       .filter(Boolean)
       .join(', else '),
   ]);
-  await print(table(['WORKLOAD', 'TIER', 'REPLICAS', 'ON', 'KINDS', 'RUNS AS'], rows));
-  say(`from ${view.source}`);
-  if (view.refused !== undefined) complain(`a newer version has mistakes and is not in force:\n${view.refused}`);
+  await print(table(['WORKLOAD', 'TIER', 'REPLICAS', 'REQUIRES', 'KINDS', 'RUNS AS'], rows));
+  printStatus(`from ${view.source}`);
+  if (view.refused !== undefined) printError(`a newer version was rejected for these errors:\n${view.refused}`);
   return 0;
 }

@@ -1,6 +1,6 @@
 /**
- * The commands of `rma`, in the order of its help, each group in a module of its own that is loaded when a line names one
- * of its commands: a command that runs for a tenth of a second need not load what others stand on.
+ * The commands of `rma`, in the order of its help. Each group is a module that is imported only when the command line
+ * names one of its commands: many commands run for 100 ms, so the load time of unused ones would be noticed.
  */
 import type { Command } from 'commander';
 
@@ -30,7 +30,7 @@ const GROUPS: readonly Group[] = [
 const WITH_VALUE = ['--url', '--token'];
 
 /**
- * Loads what a command line may need: the group of its command, or all where it names none (help, a typing mistake).
+ * Loads what a command line may need: the group of its command, or all where it names none (help, a typo).
  * @returns what adds the commands, in the order of the help
  */
 export async function commandsFor(args: readonly string[]): Promise<Add[]> {

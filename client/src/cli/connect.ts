@@ -1,4 +1,4 @@
-/** From the options that all commands share to a client, and from its failures to words with a remedy. */
+/** Makes a client from the options that all commands share, and turns its failures into messages with a remedy. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProtocolError } from '@rma/protocol/error';
@@ -6,7 +6,7 @@ import { type Client, connect } from '../client.js';
 import { OfflineError } from '../client-error.js';
 import type { ConnectionChange } from '../conversation.js';
 import { UsageError } from '../usage-error.js';
-import { complain, say } from './terminal.js';
+import { printError, printStatus } from './terminal.js';
 
 export interface GlobalOptions {
   readonly url: string;
@@ -15,10 +15,10 @@ export interface GlobalOptions {
   readonly json?: boolean;
 }
 
-/** A command that asks once gives up after this. */
+/** How long a one-shot command waits for a connection. */
 const OFFLINE_TIMEOUT_MS = 10_000;
-/** Shorter interruptions are not worth a line. */
-const MENTION_AFTER_MS = 1_500;
+/** Shorter interruptions are not reported. */
+const REPORT_AFTER_MS = 1_500;
 
 interface Token {
   readonly value: string;
@@ -42,46 +42,46 @@ function findToken({ token }: GlobalOptions): Token {
   }
 }
 
-/** Says once that the connection is away, and that it is back. */
-function mentioner(url: string): { changed(change: ConnectionChange): void; stop(): void } {
+/** Reports a lost connection once, and its return. */
+function connectionReporter(url: string): { changed(change: ConnectionChange): void; stop(): void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let isMentioned = false;
+  let isReported = false;
   let reason = '';
   return {
     changed(change) {
       if (change.state === 'connected') {
         clearTimeout(timer);
         timer = undefined;
-        if (isMentioned) say(`connected to ${url} again`);
-        isMentioned = false;
+        if (isReported) printStatus(`connected to ${url} again`);
+        isReported = false;
         return;
       }
       reason = change.reason;
-      if (isMentioned || change.retryInMs === Number.POSITIVE_INFINITY) return;
+      if (isReported || change.retryInMs === Number.POSITIVE_INFINITY) return;
       timer ??= setTimeout(() => {
-        isMentioned = true;
-        say(`no connection to ${url} (${reason}); trying on`);
-      }, MENTION_AFTER_MS);
+        isReported = true;
+        printStatus(`no connection to ${url} (${reason}); retrying`);
+      }, REPORT_AFTER_MS);
     },
     stop: () => clearTimeout(timer),
   };
 }
 
 /**
- * Runs a command with a client, and closes it. The command's value is the exit status; a failure is told and is 1.
+ * Runs a command with a client, and closes it. The command's value is the exit status; a failure is printed and gives 1.
  * A command that must survive the coordinator's restarts sets `client.offlineTimeoutMs` to undefined.
  */
 export async function withClient(options: GlobalOptions, run: (client: Client) => Promise<number>): Promise<number> {
   const token = findToken(options);
-  const mention = mentioner(options.url);
-  const client = connectOrExplain(options, token, mention.changed);
+  const reporter = connectionReporter(options.url);
+  const client = connectOrExplain(options, token, reporter.changed);
   try {
     return await run(client);
   } catch (error) {
-    complain(explain(error, options, token));
+    printError(explain(error, options, token));
     return 1;
   } finally {
-    mention.stop();
+    reporter.stop();
     await client.close();
   }
 }

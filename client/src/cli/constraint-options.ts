@@ -1,4 +1,4 @@
-/** The options of `rma submit` that say where a task may run, as the constraints that the protocol has for them. */
+/** The options of `rma submit` that say where a task may run, as the protocol's constraints. */
 import type { Constraints } from '@rma/protocol/task';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
@@ -13,7 +13,7 @@ export interface ConstraintOptions {
 }
 
 export function addConstraintOptions(command: Command): void {
-  const tier = new Option('--tier <tier>', 'only on machines of this tier or a higher one (1 is the highest)')
+  const tier = new Option('--tier <tier>', 'only on workers of this tier or a higher one (1 is the highest)')
     .choices(['1', '2', '3'])
     .argParser((text) => {
       if (!/^[123]$/.test(text)) throw new InvalidArgumentError('the tiers are 1, 2 and 3.');
@@ -21,14 +21,18 @@ export function addConstraintOptions(command: Command): void {
     });
   command
     .addOption(tier)
-    .option('--model <name>', 'only where a service has this model (rma workers --json lists them)')
-    .option('--min-vram <size>', 'only with a GPU of at least this memory, for example 16GiB or 12000MiB', parseMiB)
-    .option('--label <key=value>', 'only on machines with this label; may be given several times', addLabel)
-    .option('--trusted', 'only on machines that the pool trusts')
-    .option('--worker <id>', 'only on this machine');
+    .option('--model <name>', 'only on workers with this model (rma workers --json lists them)')
+    .option(
+      '--min-vram <size>',
+      'only on workers with a GPU of at least this memory, for example 16GiB or 12000MiB',
+      parseMiB,
+    )
+    .option('--label <key=value>', 'only on workers with this label; may be given several times', addLabel)
+    .option('--trusted', 'only on trusted workers')
+    .option('--worker <id>', 'only on this worker');
 }
 
-/** @returns undefined where nothing is asked for */
+/** @returns undefined without any of the options */
 export function constraintsOf(options: ConstraintOptions): Constraints | undefined {
   const constraints: Constraints = {
     ...(options.tier === undefined ? {} : { tier: options.tier }),

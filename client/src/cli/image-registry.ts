@@ -1,4 +1,4 @@
-/** Asks a registry for the digest that an image's tag has now: the registry HTTP API v2, with its bearer tokens. */
+/** Resolves an image's tag to its current digest, by the registry HTTP API v2 with its bearer tokens. */
 
 const ACCEPT = [
   'application/vnd.oci.image.index.v1+json',
@@ -10,7 +10,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const TIMEOUT_MS = 20_000;
 const DOCKER_HUB = 'registry-1.docker.io';
 
-export interface ImagePlace {
+export interface ImageLocation {
   /** Host, and port where it is not the usual one. */
   readonly registry: string;
   readonly repository: string;
@@ -18,7 +18,7 @@ export interface ImagePlace {
 }
 
 /** As Docker reads an image's name. */
-export function imagePlace(image: string): ImagePlace {
+export function imageLocation(image: string): ImageLocation {
   const slash = image.indexOf('/');
   const first = image.slice(0, Math.max(0, slash));
   const named = slash > 0 && (first.includes('.') || first.includes(':') || first === 'localhost');
@@ -34,14 +34,14 @@ export function imagePlace(image: string): ImagePlace {
   };
 }
 
-/** Registries on this machine speak plain http, as Docker takes it; no other does. */
+/** As Docker does: plain http for registries on loopback, https for all others. */
 function isLocal(registry: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(registry);
 }
 
-/** @throws Error that says what was asked of whom, and what came back */
+/** @throws Error naming the registry, the image and the response */
 export async function resolveDigest(image: string): Promise<string> {
-  const { registry, repository, tag } = imagePlace(image);
+  const { registry, repository, tag } = imageLocation(image);
   const url = new URL(`${isLocal(registry) ? 'http' : 'https'}://${registry}/v2/${repository}/manifests/${tag}`);
   let answer = await ask(url, 'HEAD', undefined);
   let token: string | undefined;
@@ -50,13 +50,13 @@ export async function resolveDigest(image: string): Promise<string> {
     answer = await ask(url, 'HEAD', token);
   }
   if (answer.status === 401 || answer.status === 403) {
-    throw new Error(`${registry} lets nobody read ${repository} without an account, or has no such image`);
+    throw new Error(`${registry} has no image ${repository}, or requires an account to read it`);
   }
   if (answer.status === 404) throw new Error(`${registry} has no ${repository}:${tag}`);
   if (!answer.ok) throw new Error(`${registry} answered ${answer.status} for ${repository}:${tag}`);
-  const told = answer.headers.get('docker-content-digest');
-  if (told !== null && DIGEST.test(told)) return told;
-  // Old registries tell it only of what they send: the digest is the content's.
+  const header = answer.headers.get('docker-content-digest');
+  if (header !== null && DIGEST.test(header)) return header;
+  // Old registries omit the header on HEAD: the digest is the SHA-256 of the manifest.
   const full = await ask(url, 'GET', token);
   if (!full.ok) throw new Error(`${registry} answered ${full.status} for ${repository}:${tag}`);
   const hash = await crypto.subtle.digest('SHA-256', await full.arrayBuffer());
@@ -73,19 +73,19 @@ async function ask(url: URL, method: 'HEAD' | 'GET', token: string | undefined):
   }
 }
 
-/** The flow that the registry's 401 names: https://distribution.github.io/distribution/spec/auth/token/ */
+/** The token flow that the registry's 401 challenge names: https://distribution.github.io/distribution/spec/auth/token/ */
 async function bearerToken(refused: Response, registry: string, repository: string): Promise<string> {
   const challenge = refused.headers.get('www-authenticate') ?? '';
   const field = (name: string) => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1];
   const realm = field('realm');
   if (!/^bearer /i.test(challenge) || realm === undefined || !URL.canParse(realm)) {
     throw new Error(
-      `${registry} asks for a login that this command does not speak (${challenge.split(' ')[0] || 'none named'})`,
+      `${registry} requires an authentication scheme that this command does not support (${challenge.split(' ')[0] || 'none given'})`,
     );
   }
   const url = new URL(realm);
   if (url.protocol !== 'https:' && !isLocal(url.host)) {
-    throw new Error(`${registry} sends for a token to ${url.origin}, in the clear: refused`);
+    throw new Error(`${registry} names a token server without https, ${url.origin}: refused`);
   }
   const service = field('service');
   if (service !== undefined) url.searchParams.set('service', service);

@@ -1,12 +1,12 @@
-/** Ctrl-C: the last words of a command. */
+/** What a command prints on Ctrl-C, and the exit status after a signal. */
 
 /**
- * On the first SIGINT or SIGTERM says `farewell` (which may also tidy the screen) and exits with its status.
- *
- * @returns a function that ends the watch
+ * On the first SIGINT or SIGTERM calls `onSignal`, which may print and clear the screen, and exits with the status it
+ * returns.
+ * @returns removes the handlers
  */
-export function onInterrupt(farewell: (signal: 'SIGINT' | 'SIGTERM') => number): () => void {
-  const handle = (signal: NodeJS.Signals) => process.exit(farewell(signal as 'SIGINT' | 'SIGTERM'));
+export function onInterrupt(onSignal: (signal: 'SIGINT' | 'SIGTERM') => number): () => void {
+  const handle = (signal: NodeJS.Signals) => process.exit(onSignal(signal as 'SIGINT' | 'SIGTERM'));
   process.once('SIGINT', handle);
   process.once('SIGTERM', handle);
   return () => {
@@ -15,7 +15,7 @@ export function onInterrupt(farewell: (signal: 'SIGINT' | 'SIGTERM') => number):
   };
 }
 
-/** As a shell reports a process that a signal ended. */
+/** 128 + the signal number, as shells report it. */
 export function signalStatus(signal: 'SIGINT' | 'SIGTERM'): number {
   return signal === 'SIGINT' ? 130 : 143;
 }

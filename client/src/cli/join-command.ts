@@ -1,10 +1,10 @@
-/** `rma join-command`: makes a join token, and the one line that brings a machine into the pool with it. */
+/** `rma join-command`: creates a join token and prints the command that joins a machine with it. */
 import { type Command, Option } from 'commander';
 import { FORM_TITLES, JOIN_FORMS, type Join, type JoinForm, joinLine } from '../join-lines.js';
 import { PLAIN_AGENT_PATH, poolAddress, reachOf } from '../pool-address.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatTime, parseDurationMs } from './duration.js';
-import { complain, print, printJson, say } from './terminal.js';
+import { print, printError, printJson, printStatus } from './terminal.js';
 import { parseUses } from './token-commands.js';
 
 interface JoinOptions extends GlobalOptions, Readonly<Partial<Record<JoinForm, boolean>>> {
@@ -20,22 +20,28 @@ interface JoinOptions extends GlobalOptions, Readonly<Partial<Record<JoinForm, b
 export function addJoinCommand(program: Command, finish: (status: number) => void): void {
   program
     .command('join-command')
-    .description('Makes a join token and prints the command that brings a machine into the pool with it.')
-    .option('--docker', 'the command for Docker')
-    .option('--node', 'for Node.js on Linux and macOS')
-    .option('--powershell', 'for Node.js on Windows')
-    .option('--systemd', 'for a service of systemd')
-    .option('--gpu', 'Docker: with all NVIDIA GPUs')
-    .option('--image <image>', 'Docker: another image than rma-cpu-worker or rma-gpu-worker')
-    .option('--name <name>', 'what people call the machine (default: its host name)')
-    .option('--expires <duration>', 'until when it may join', '1h')
+    .description('Creates a join token and prints the command that joins a machine to the pool with it.')
+    .option('--docker', 'print the command for Docker')
+    .option('--node', '… for Node.js on Linux and macOS')
+    .option('--powershell', '… for Node.js on Windows, in PowerShell')
+    .option('--systemd', '… for a systemd service on Linux')
+    .option('--gpu', 'Docker: use all NVIDIA GPUs')
+    .option('--image <image>', 'Docker: the image (default: rma-cpu-worker, or rma-gpu-worker with --gpu)')
+    .option('--name <name>', 'the name of the machine (default: its host name)')
+    .option('--expires <duration>', 'how long the token is valid', '1h')
     .option('--uses <n>', 'how many machines may join', parseUses, 1)
-    .option('--owner <name>', 'who lends the machines')
-    .addOption(new Option('--trust <trust>', 'what they may run').choices(['community', 'trusted']))
+    .option('--owner <name>', 'the donor who lends the machines')
+    .addOption(
+      new Option('--trust <trust>', 'community, or trusted for your own machines (default: community)').choices([
+        'community',
+        'trusted',
+      ]),
+    )
     .addHelpText(
       'after',
       `
-Without a form, all are printed. The address is the coordinator's --public-url, where it has one, else --url.
+Without --docker, --node, --powershell or --systemd, all four are printed. They use the coordinator's --public-url if it
+has one, else --url.
 
 Examples:
   rma join-command --docker --gpu --name rig-1
@@ -57,11 +63,11 @@ async function joinCommand(options: JoinOptions): Promise<number> {
     gpu: options.gpu === true,
     image: options.image,
   };
-  // A name that a shell cannot pass on is refused before there is a token.
+  // Refuses a name that a shell cannot pass on before a token is created.
   for (const form of forms) joinLine(form, { ...draft, token: 'token' });
   return withClient(options, async (client) => {
     const { lacksAgent, ...place } = await poolAddress(draft.url);
-    if (lacksAgent) complain('the coordinator has no agent package: only the Docker form will work');
+    if (lacksAgent) printError('the coordinator has no agent package: only the Docker form will work');
     const { token, view } = await client.createToken({
       role: 'join',
       name: options.name ?? 'join-command',
@@ -83,7 +89,7 @@ async function joinCommand(options: JoinOptions): Promise<number> {
     }
     const machines = options.uses === 1 ? 'one machine' : `${options.uses} machines`;
     const until = view.expiresAt === undefined ? '' : ` until ${formatTime(view.expiresAt)}`;
-    say(`admits ${machines}${until}; end it by \`rma token revoke ${view.id}\``);
+    printStatus(`admits ${machines}${until}; revoke it with \`rma token revoke ${view.id}\``);
     warnOfAddress(join.url);
     return 0;
   });
@@ -96,10 +102,10 @@ function httpUrl(url: string): string {
 function warnOfAddress(url: string): void {
   const reach = reachOf(url);
   if (reach === 'loopback') {
-    say(
-      `${url} is this machine alone: for others, start the coordinator with --public-url https://HOST (RMA_PUBLIC_URL)`,
+    printStatus(
+      `${url} is reachable from this machine only: for others, start the coordinator with --public-url https://HOST (RMA_PUBLIC_URL)`,
     );
   } else if (reach === 'open') {
-    say(`${url} is not encrypted, hence --insecure: only for a network that is yours`);
+    printStatus(`${url} is not encrypted, hence --insecure: use it only on your own network`);
   }
 }

@@ -1,21 +1,21 @@
-/** `rma placement`: workloads by workers: where each runs, is wanted, could run or cannot, and why. */
+/** `rma placement`: for each workload, where it runs, could run or cannot run, and why. */
 import type { PlacementView } from '@rma/protocol/view';
 import type { Command } from 'commander';
 import { type GlobalOptions, withClient } from './connect.js';
 import { plainLine } from './plain.js';
-import { coloured, print, printJson, say } from './terminal.js';
+import { coloured, print, printJson, printStatus } from './terminal.js';
 
 type Workload = PlacementView['workloads'][number];
 type Cell = PlacementView['workers'][number]['cells'][number] & { readonly worker: string };
 
-/** Workers that cannot run something are told by reason; beyond so many, one by one would be a wall. */
+/** Workers named per reason; the others are counted. */
 const NAMED = 3;
 
 export function addPlacementCommand(program: Command, finish: (status: number) => void): void {
   program
     .command('placement')
-    .description('Shows where each workload of the catalogue runs, could run or cannot, and why.')
-    .argument('[workload]', 'this one alone')
+    .description('Shows where each workload of the catalogue runs, could run or cannot run, and why.')
+    .argument('[workload]', 'only this workload')
     .addHelpText('after', '\nExamples:\n  rma placement\n  rma placement vllm-chat\n  rma placement --json')
     .action(async (workload: string | undefined, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -26,7 +26,7 @@ export function addPlacementCommand(program: Command, finish: (status: number) =
 async function show(view: PlacementView, only: string | undefined, { json }: GlobalOptions): Promise<number> {
   const workloads = view.workloads.filter(({ workload }) => only === undefined || workload === only);
   if (workloads.length === 0) {
-    say(
+    printStatus(
       only === undefined
         ? 'the catalogue is empty'
         : `the catalogue has no workload '${only}': see \`rma catalog show\``,
@@ -54,29 +54,29 @@ async function show(view: PlacementView, only: string | undefined, { json }: Glo
 
 function heading({ workload, title, floor, ceiling, replicas, waiting, boundTo }: Workload): string {
   const parts = [
-    `${replicas} here`,
+    `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`,
     `wanted ${floor} to ${ceiling}`,
     ...(waiting > 0 ? [`${waiting} ${waiting === 1 ? 'task waits' : 'tasks wait'}`] : []),
-    ...(boundTo === undefined ? [] : [`its data is on ${boundTo}`]),
+    ...(boundTo === undefined ? [] : [`bound to its data on ${boundTo}`]),
   ];
   return plainLine(`${workload}: ${title} (${parts.join(', ')})`);
 }
 
 function lines(cells: readonly Cell[]): string[] {
-  const told: string[] = [];
+  const text: string[] = [];
   const colours = { runs: 'green', embedded: 'green', starting: 'yellow', failing: 'red' } as const;
   for (const status of ['runs', 'starting', 'failing'] as const) {
     for (const cell of cells) {
       if (cell.status !== status) continue;
       const word = coloured(status.padEnd(9), colours[status]);
-      told.push(`${word} ${plainLine(`${cell.worker}: ${cell.reason}`)}`);
+      text.push(`${word} ${plainLine(`${cell.worker}: ${cell.reason}`)}`);
     }
   }
   for (const status of ['embedded', 'could', 'cannot'] as const) {
     const byReason = new Map<string, string[]>();
     for (const cell of cells) {
       if (cell.status !== status) continue;
-      const reason = status === 'embedded' ? 'runs in what is left of the machine' : cell.reason;
+      const reason = status === 'embedded' ? 'runs inside the agent, on spare resources' : cell.reason;
       byReason.set(reason, [...(byReason.get(reason) ?? []), cell.worker]);
     }
     for (const [reason, workers] of byReason) {
@@ -85,8 +85,8 @@ function lines(cells: readonly Cell[]): string[] {
           ? `${workers.slice(0, NAMED).join(', ')} and ${workers.length - NAMED} more`
           : workers.join(', ');
       const word = status === 'embedded' ? coloured(status.padEnd(9), 'green') : coloured(status.padEnd(9), 'dim');
-      told.push(`${word} ${plainLine(`${who}: ${reason}`)}`);
+      text.push(`${word} ${plainLine(`${who}: ${reason}`)}`);
     }
   }
-  return told.length > 0 ? told : ['no worker yet'];
+  return text.length > 0 ? text : ['no worker yet'];
 }

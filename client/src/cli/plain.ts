@@ -1,5 +1,5 @@
 /**
- * Text from strangers (names, messages, results) made harmless for a terminal: what would move the cursor, colour the
+ * Sanitises untrusted text (names, messages, results) for a terminal: what would move the cursor, colour the
  * screen or reverse the reading direction is shown as an escape. Pure.
  */
 

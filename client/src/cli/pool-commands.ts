@@ -1,4 +1,4 @@
-/** `rma stats` and `rma events`: what the pool is and what happens in it. */
+/** `rma stats` and `rma events`: the pool's figures and its event log. */
 import type { PoolEvent } from '@rma/protocol/event';
 import type { StatsView } from '@rma/protocol/view';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -14,13 +14,13 @@ interface EventsCommandOptions extends GlobalOptions {
   readonly follow?: boolean;
 }
 
-/** What `rma events` shows where nothing is said of when. */
+/** Events that `rma events` shows without --since. */
 const RECENT_EVENTS = 100;
 
 export function addPoolCommands(program: Command, finish: (status: number) => void): void {
   program
     .command('stats')
-    .description('Shows the pool in numbers.')
+    .description('Shows the figures of the pool: workers, tasks, sessions, storage.')
     .addHelpText('after', '\nExample:\n  rma stats --json')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -29,9 +29,9 @@ export function addPoolCommands(program: Command, finish: (status: number) => vo
 
   program
     .command('events')
-    .description(`Lists what happened in the pool, by default the last ${RECENT_EVENTS} events.`)
-    .option('--since <n>', 'everything after this event; 0 for all that is kept', parseSince)
-    .option('--follow', 'go on with what happens from now on, until Ctrl-C')
+    .description(`Lists the events of the pool, by default the last ${RECENT_EVENTS}.`)
+    .option('--since <n>', 'all events after this number; 0 for all that are stored', parseSince)
+    .option('--follow', 'keep printing new events until Ctrl-C')
     .addHelpText('after', '\nExamples:\n  rma events --follow\n  rma events --since 1200 --json')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<EventsCommandOptions>();
@@ -76,8 +76,8 @@ async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<num
 }
 
 async function showEvents(client: Client, { since, follow, json }: EventsCommandOptions): Promise<number> {
-  // Who follows and leaves got what was asked for.
-  const calm = onInterrupt((signal) => (follow && signal === 'SIGINT' ? 0 : signalStatus(signal)));
+  // Ctrl-C is the regular end of --follow.
+  const stopListening = onInterrupt((signal) => (follow && signal === 'SIGINT' ? 0 : signalStatus(signal)));
   const from = since ?? (follow ? undefined : Math.max(0, (await client.stats()).lastEvent - RECENT_EVENTS));
   if (follow) {
     await client.ready();
@@ -87,14 +87,14 @@ async function showEvents(client: Client, { since, follow, json }: EventsCommand
     if (json) await printJsonLine(event);
     else await print(eventLine(event));
   }
-  calm();
+  stopListening();
   return 0;
 }
 
 function eventLine({ seq, at, type, subject, data }: PoolEvent): string {
-  const told = Object.entries(data ?? {}).map(
+  const fields = Object.entries(data ?? {}).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : plainJson(value)}`,
   );
   const about = subject === undefined ? '' : ` ${subject}`;
-  return `${coloured(`${seq} ${formatTime(at)}`, 'dim')} ${plainLine(`${type}${about} ${told.join(' ')}`.trimEnd())}`;
+  return `${coloured(`${seq} ${formatTime(at)}`, 'dim')} ${plainLine(`${type}${about} ${fields.join(' ')}`.trimEnd())}`;
 }

@@ -1,4 +1,4 @@
-/** Submits jobs with a window in flight, so that neither memory nor the pool's queue grows with their number. */
+/** Submits jobs with a bounded window in flight, so that neither memory nor the pool's queue grows with their number. */
 import type { Client } from '../client.js';
 import type { TaskHandle } from '../task.js';
 import type { TaskResult } from '../task-result.js';
@@ -8,7 +8,7 @@ import { type ResultRecord, refusalRecord, resultRecord } from './task-output.js
 export interface JobOutcome {
   readonly job: NamedJob;
   readonly record: ResultRecord;
-  /** Undefined where the task was refused, or its end is not waited for. */
+  /** Undefined if the task was refused, or without `wait`. */
   readonly result?: TaskResult;
 }
 
@@ -17,11 +17,11 @@ export interface RunOptions {
   readonly wait: boolean;
   /** Tasks in flight at most. */
   readonly window: number;
-  /** Told once a job, in the order in which they end; awaited, so that a slow output slows the submits. */
+  /** Called once per job, in the order in which they end; awaited, so that a slow output throttles the submits. */
   onOutcome(outcome: JobOutcome): Promise<void>;
 }
 
-/** What is under way, for a farewell. */
+/** One run over all jobs; its counters are read when the command is interrupted. */
 export class JobRun {
   readonly inFlight = new Set<TaskHandle>();
   submitted = 0;
@@ -37,7 +37,7 @@ export class JobRun {
     this.#options = options;
   }
 
-  /** @throws what made the client give up, or `jobs` fail; outcomes that were told stay told */
+  /** @throws what made the client give up, or `jobs` fail; outcomes reported before stand */
   async run(jobs: AsyncIterable<NamedJob>): Promise<void> {
     for await (const job of jobs) {
       while (!this.#hasRoom(job) && !this.#failure) await this.#change();
@@ -80,7 +80,7 @@ export class JobRun {
     try {
       await task.accepted;
       this.accepted += 1;
-      // From here on no restart of the coordinator, however long, makes us give up.
+      // Once a task is accepted, wait through any outage of the coordinator.
       this.#client.offlineTimeoutMs = undefined;
     } catch (error) {
       await this.#options.onOutcome({ job, record: refusalRecord(task.id, job.job.kind, error) });

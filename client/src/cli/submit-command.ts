@@ -13,7 +13,7 @@ import { plainLine } from './plain.js';
 import { type JobOutcome, JobRun } from './run-jobs.js';
 import { checkFiles, checkMergeable, jobsOf, type NamedJob, readInput } from './submit-input.js';
 import { endLine, friendlyOutput, outputSummary } from './task-output.js';
-import { coloured, complain, print, printJson, printJsonLine, printText, say, write } from './terminal.js';
+import { coloured, print, printError, printJson, printJsonLine, printStatus, printText, write } from './terminal.js';
 
 interface SubmitCommandOptions extends GlobalOptions, ConstraintOptions {
   readonly input?: string;
@@ -33,15 +33,15 @@ export function addSubmitCommand(program: Command, finish: (status: number) => v
   const submitCommand = program
     .command('submit')
     .summary('submit a task, or many')
-    .description('Submits a task to the pool. With --wait prints what it gave.')
-    .argument('[kind]', 'what is to be done, for example ocr.read, document.extract, ner.extract, text.embed, echo')
+    .description('Submits a task to the pool. With --wait, prints its output.')
+    .argument('[kind]', 'the kind of task, for example ocr.read, document.extract, ner.extract, text.embed, echo')
     .option('--input <json>', 'the input as JSON; - reads it from standard input; {"$bytes": "<base64>"} is bytes')
-    .option('--file <path...>', 'one task a file: the input gets its bytes as `file` and its name as `name`')
+    .option('--file <path...>', 'one task per file; the input gets its bytes as `file` and its name as `name`')
     .option('--priority <n>', '-100 to 100, higher runs first', parsePriority)
-    .option('--max-attempts <n>', 'failing attempts before the task failed, 1 to 100', parseAttempts)
-    .option('--timeout <duration>', 'what one attempt may take, for example 30s or 5m')
-    .option('--wait', 'wait for the end; exit status 1 where a task does not succeed')
-    .option('--batch <file>', 'one task a line: {"kind": …, "input": …}; - reads standard input');
+    .option('--max-attempts <n>', 'the task fails after this many failed attempts, 1 to 100', parseAttempts)
+    .option('--timeout <duration>', 'time limit of one attempt, for example 30s or 5m')
+    .option('--wait', 'wait for the result; exit status 1 if a task does not succeed')
+    .option('--batch <file>', 'one task per line: {"kind": …, "input": …}; - reads standard input');
   addConstraintOptions(submitCommand);
   submitCommand
     .addHelpText(
@@ -55,8 +55,8 @@ Examples:
   rma submit llm.chat --input '{"messages": […]}' --model llama3.2 --label region=eu --wait
   rma submit --batch jobs.jsonl --wait --json > results.jsonl
 
-A line of a batch: {"kind": "text.embed", "input": {"text": "hello"}, "priority": 5, "timeoutMs": 60000}. Results come as
-the tasks end; their field "index" is the line's number counted from 0. A damaged line submits nothing.`,
+A batch line: {"kind": "text.embed", "input": {"text": "hello"}, "priority": 5, "timeoutMs": 60000}. Results come as
+the tasks end; their field "index" is the number of the line, from 0. If any line is invalid, nothing is submitted.`,
     )
     .action(async (kind: string | undefined, _: unknown, command: Command) => {
       finish(await submit(kind, command.optsWithGlobals<SubmitCommandOptions>()));
@@ -98,7 +98,7 @@ async function submit(kind: string | undefined, options: SubmitCommandOptions): 
     }
   }
   if (kind === undefined)
-    throw new UsageError('what is to be done? Give a kind before the options: rma submit ocr.read --file …');
+    throw new UsageError('no kind given: put it before the options, as in rma submit ocr.read --file …');
   const paths = options.file ?? [];
   await checkFiles(paths);
   const input = await readInput(options.input);
@@ -119,29 +119,29 @@ async function submitOne(
     wait: options.wait === true,
     window: 1,
     onOutcome: async (outcome) => {
-      status = await tellOne(outcome, options);
+      status = await printOne(outcome, options);
     },
   });
-  const calm = onInterrupt((signal) => {
+  const stopListening = onInterrupt((signal) => {
     const [task] = run.inFlight;
-    if (task) farewell(run.accepted > 0 ? 1 : 0, `rma task ${task.id}`, `rma cancel ${task.id}`);
+    if (task) printInterrupted(run.accepted > 0 ? 1 : 0, `rma task ${task.id}`, `rma cancel ${task.id}`);
     return signalStatus(signal);
   });
   await run.run(jobs);
-  calm();
+  stopListening();
   return status;
 }
 
-async function tellOne({ record, result }: JobOutcome, { json, wait }: SubmitCommandOptions): Promise<number> {
+async function printOne({ record, result }: JobOutcome, { json, wait }: SubmitCommandOptions): Promise<number> {
   if (record.state === 'refused') {
     if (json) await printJson(record);
-    complain(`not taken: ${record.error?.message} (${record.error?.code})`);
+    printError(`refused: ${record.error?.message} (${record.error?.code})`);
     return 1;
   }
   if (!result) {
     if (json) await printJson({ id: record.id, kind: record.kind, state: record.state });
     else await print(record.id);
-    if (!json && !wait && process.stderr.isTTY) say(`submitted. Its end: rma watch ${record.id}`);
+    if (!json && !wait && process.stderr.isTTY) printStatus(`submitted; follow it with rma watch ${record.id}`);
     return 0;
   }
   const isGood = result.state === 'succeeded';
@@ -149,10 +149,11 @@ async function tellOne({ record, result }: JobOutcome, { json, wait }: SubmitCom
   else {
     if (isGood) {
       if (result.output instanceof Uint8Array && !process.stdout.isTTY) await write(result.output);
-      else if (result.output instanceof Uint8Array) say(`${result.output.length} bytes: send them to a file by > FILE`);
+      else if (result.output instanceof Uint8Array)
+        printStatus(`${result.output.length} bytes of output: redirect them to a file with > FILE`);
       else await printText(friendlyOutput(result.output));
     }
-    say(`task ${result.id} ${endLine(result)}`);
+    printStatus(`task ${result.id} ${endLine(result)}`);
   }
   return isGood ? 0 : 1;
 }
@@ -171,35 +172,38 @@ async function submitMany(
     onOutcome: async (outcome) => {
       const { state } = outcome.record;
       if (state !== 'succeeded' && state !== 'accepted') bad += 1;
-      // On a terminal the bar must be away while a line is written above it.
+      // On a terminal the bar is cleared while a line is written above it.
       bar?.clear();
-      await tellOfMany(outcome, options);
+      await printOneOfMany(outcome, options);
       bar?.step();
     },
   });
-  const calm = onInterrupt((signal) => {
+  const stopListening = onInterrupt((signal) => {
     bar?.stop();
     const left = count - run.submitted;
-    if (left > 0) say(`${left} of ${count} tasks were not submitted.`);
-    farewell(run.accepted, 'rma tasks', 'rma cancel ID');
+    if (left > 0) printStatus(`${left} of ${count} tasks were not submitted.`);
+    printInterrupted(run.accepted, 'rma tasks', 'rma cancel ID');
     return signalStatus(signal);
   });
   try {
     await run.run(jobs());
   } finally {
-    calm();
+    stopListening();
     bar?.stop();
   }
-  if (bad > 0) complain(`${bad} of ${count} tasks did not succeed`);
+  if (bad > 0) printError(`${bad} of ${count} tasks did not succeed`);
   return bad > 0 ? 1 : 0;
 }
 
-async function tellOfMany({ job, record, result }: JobOutcome, { json, wait }: SubmitCommandOptions): Promise<void> {
+async function printOneOfMany(
+  { job, record, result }: JobOutcome,
+  { json, wait }: SubmitCommandOptions,
+): Promise<void> {
   const { index, name } = job;
   if (json) {
-    const told =
+    const fields =
       wait || record.state === 'refused' ? record : { id: record.id, kind: record.kind, state: record.state };
-    await printJsonLine({ index, ...(name === undefined ? {} : { file: name }), ...told });
+    await printJsonLine({ index, ...(name === undefined ? {} : { file: name }), ...fields });
     return;
   }
   const title = plainLine(name ?? `line ${index + 1}`);
@@ -214,10 +218,12 @@ async function tellOfMany({ job, record, result }: JobOutcome, { json, wait }: S
     );
 }
 
-function farewell(accepted: number, find: string, cancel: string): void {
+function printInterrupted(accepted: number, find: string, cancel: string): void {
   if (accepted === 0)
-    say('Interrupted before the coordinator confirmed a task; what was taken goes on: see `rma tasks`.');
-  else say(`What was submitted goes on. See it by \`${find}\`, end it by \`${cancel}\`.`);
+    printStatus(
+      'Interrupted before the coordinator confirmed a task. If it accepted one, that continues: see `rma tasks`.',
+    );
+  else printStatus(`Submitted tasks continue. See them with \`${find}\`, cancel with \`${cancel}\`.`);
 }
 
 interface Bar {
@@ -226,7 +232,7 @@ interface Bar {
   stop(): void;
 }
 
-/** On a terminal only: the bar is on standard error, the results on standard output. */
+/** Only on a terminal: the bar goes to standard error, the results to standard output. */
 async function progressBar(total: number): Promise<Bar | undefined> {
   if (!process.stderr.isTTY) return undefined;
   const { default: progress } = await import('cli-progress');

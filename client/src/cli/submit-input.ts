@@ -1,4 +1,4 @@
-/** What `rma submit` is to submit, from --input and --file. Everything is looked at before anything is submitted. */
+/** The jobs of `rma submit`, from --input and --file. Everything is checked before anything is submitted. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -7,17 +7,17 @@ import { valueFromJson } from '@rma/protocol/payload';
 import type { Job, SubmitOptions } from '../submit-options.js';
 import { UsageError } from '../usage-error.js';
 
-/** A task to be, with what the user knows it by. */
+/** A task to submit, with the name that the output shows for it. */
 export interface NamedJob {
   /** From 0, in the order of the files or of the batch's lines. */
   readonly index: number;
   readonly name?: string;
   readonly job: Job;
-  /** About; for the window in flight. */
+  /** Approximate; bounds the window in flight. */
   readonly bytes: number;
 }
 
-/** @throws UsageError for what is no JSON */
+/** @throws UsageError for invalid JSON */
 export async function readInput(input: string | undefined): Promise<unknown> {
   if (input === undefined) return undefined;
   const source = input === '-' ? 'standard input' : '--input';
@@ -41,13 +41,13 @@ export async function checkFiles(paths: readonly string[]): Promise<void> {
     if (found.size > LIMITS.maxBlobBytes) {
       const mib = (found.size / 1_048_576).toFixed(1);
       throw new UsageError(
-        `--file ${path}: ${mib} MiB are more than a task takes (${LIMITS.maxBlobBytes / 1_048_576} MiB)`,
+        `--file ${path}: ${mib} MiB exceed the limit of a task (${LIMITS.maxBlobBytes / 1_048_576} MiB)`,
       );
     }
   }
 }
 
-/** One job a file, or one without a file. Files are read when their turn comes. */
+/** One job per file, or one without a file. Each file is read when its job is due. */
 export async function* jobsOf(
   kind: string,
   input: unknown,

@@ -1,9 +1,9 @@
-/** Rows of text as aligned columns. Cells are made harmless for a terminal here. Pure. */
+/** Rows of text as aligned columns. Sanitises the cells for a terminal. Pure. */
 import { plainLine } from './plain.js';
 
 const width = (text: string) => [...text].length;
 
-/** @param heading in capitals by convention; no rows give the heading only */
+/** @param heading in capitals by convention; without rows, only the heading */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [heading, ...rows].map((row) => row.map(plainLine));
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => width(row[column] ?? ''))));

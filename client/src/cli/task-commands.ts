@@ -1,4 +1,4 @@
-/** `rma task`, `rma tasks`, `rma cancel`, `rma watch`: tasks that were submitted before. */
+/** `rma task`, `rma tasks`, `rma cancel`, `rma watch`: existing tasks. */
 import { valueToJson } from '@rma/protocol/payload';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task-state';
 import type { TaskDetail, TaskView } from '@rma/protocol/view';
@@ -11,14 +11,14 @@ import { onInterrupt, signalStatus } from './interrupt.js';
 import { plainJson, plainLine } from './plain.js';
 import { table } from './table.js';
 import { endLine, friendlyOutput, resultRecord } from './task-output.js';
-import { coloured, print, printJson, printJsonLine, printText, say, write } from './terminal.js';
+import { coloured, print, printJson, printJsonLine, printStatus, printText, write } from './terminal.js';
 
-const TASK_ID = 'the id that `rma submit` told';
+const TASK_ID = 'the id that `rma submit` printed';
 
 export function addTaskCommands(program: Command, finish: (status: number) => void): void {
   program
     .command('task')
-    .description('Shows a task: its state, its attempts and, where it waits, why.')
+    .description('Shows a task: its state, its attempts and, while it waits, the reason.')
     .argument('<id>', TASK_ID)
     .addHelpText('after', '\nExample:\n  rma task 0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f')
     .action(async (id: string, _: unknown, command: Command) => {
@@ -32,7 +32,7 @@ export function addTaskCommands(program: Command, finish: (status: number) => vo
     .addOption(new Option('--state <state>', 'only those in this state').choices(TASK_STATES))
     .option('--kind <kind>', 'only those of this kind')
     .option('--limit <n>', 'how many at most', parseLimit, 50)
-    .option('--before <id>', 'those before this task, for the next page')
+    .option('--before <id>', 'only tasks before this one, for the next page')
     .addHelpText('after', '\nExamples:\n  rma tasks\n  rma tasks --state failed --kind ocr.read --limit 200')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<
@@ -48,28 +48,21 @@ export function addTaskCommands(program: Command, finish: (status: number) => vo
 
   program
     .command('cancel')
-    .description('Ends a task, also while it runs.')
+    .description('Cancels a task, queued or running.')
     .argument('<id>', TASK_ID)
     .addHelpText('after', '\nExample:\n  rma cancel 0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f')
     .action(async (id: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      finish(
-        await withClient(options, async (client) => {
-          await client.cancel(id);
-          if (options.json) await printJson({ id, state: 'cancelled' });
-          else await print(`${id} cancelled`);
-          return 0;
-        }),
-      );
+      finish(await withClient(options, (client) => cancelTask(client, id, options)));
     });
 
   program
     .command('watch')
-    .description('Follows a task: its changes, the output that it makes on the way, and its end.')
+    .description('Follows a task: its state changes, its streamed output and its result.')
     .argument('<id>', TASK_ID)
     .addHelpText(
       'after',
-      '\nExample:\n  rma watch 0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f\n\nExit status 1 where the task does not succeed. Ctrl-C leaves the task running.',
+      '\nExample:\n  rma watch 0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f\n\nExit status 1 if the task does not succeed. Ctrl-C leaves the task running.',
     )
     .action(async (id: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -103,7 +96,7 @@ async function showTask(task: TaskDetail, { json }: GlobalOptions): Promise<numb
     `task       ${plainLine(task.id)}`,
     `kind       ${plainLine(task.kind)}`,
     `state      ${colouredState(task.state)}${worker ? ` on ${plainLine(worker)}` : ''}`,
-    ...(task.waiting ? [`waits      ${plainLine(task.waiting)}`] : []),
+    ...(task.waiting ? [`waiting    ${plainLine(task.waiting)}`] : []),
     ...(task.error ? [`error      ${plainLine(`${task.error.message} (${task.error.code})`)}`] : []),
     `submitted  ${formatTime(task.submittedAt)} by ${plainLine(task.owner)}`,
     ...(task.dueAt ? [`due        ${formatTime(task.dueAt)}`] : []),
@@ -129,7 +122,7 @@ async function showTask(task: TaskDetail, { json }: GlobalOptions): Promise<numb
 
 async function listTasks(tasks: readonly TaskView[], { json }: GlobalOptions): Promise<number> {
   if (json) await printJson(tasks);
-  else if (tasks.length === 0) say('no such tasks');
+  else if (tasks.length === 0) printStatus('no matching tasks');
   else {
     const rows = tasks.map((task) => [
       task.id,
@@ -145,11 +138,18 @@ async function listTasks(tasks: readonly TaskView[], { json }: GlobalOptions): P
   return 0;
 }
 
+async function cancelTask(client: Client, id: string, { json }: GlobalOptions): Promise<number> {
+  await client.cancel(id);
+  if (json) await printJson({ id, state: 'cancelled' });
+  else await print(`${id} cancelled`);
+  return 0;
+}
+
 async function watchTask(client: Client, id: string, { json }: GlobalOptions): Promise<number> {
   const { kind } = await client.task(id);
   const task = client.watch(id);
-  const calm = onInterrupt((signal) => {
-    say(`The task goes on. See it by \`rma watch ${id}\`, end it by \`rma cancel ${id}\`.`);
+  const stopListening = onInterrupt((signal) => {
+    printStatus(`The task continues. Follow it with \`rma watch ${id}\`, cancel it with \`rma cancel ${id}\`.`);
     return signalStatus(signal);
   });
   const chunks = followChunks(task, json === true);
@@ -157,14 +157,14 @@ async function watchTask(client: Client, id: string, { json }: GlobalOptions): P
   await task.accepted;
   client.offlineTimeoutMs = undefined;
   const [result] = await Promise.all([task.result(), chunks, changes]);
-  calm();
+  stopListening();
   if (json) await printJsonLine({ type: 'ended', ...resultRecord(result), kind });
   else {
     if (result.state === 'succeeded') {
       if (result.output instanceof Uint8Array && !process.stdout.isTTY) await write(result.output);
       else await printText(friendlyOutput(result.output));
     }
-    say(`task ${id} ${endLine(result)}`);
+    printStatus(`task ${id} ${endLine(result)}`);
   }
   return result.state === 'succeeded' ? 0 : 1;
 }
@@ -177,17 +177,17 @@ async function followChunks(task: TaskHandle, json: boolean): Promise<void> {
 }
 
 async function followChanges(task: TaskHandle, json: boolean): Promise<void> {
-  let said = '';
+  let previous = '';
   for await (const { task: _, ...change } of task.changes) {
     if (json) {
       await printJsonLine({ type: 'changed', ...change });
       continue;
     }
     const where = change.worker === undefined ? '' : ` on ${change.worker}`;
-    const far = change.fraction === undefined ? '' : `, ${Math.round(change.fraction * 100)} %`;
+    const progress = change.fraction === undefined ? '' : `, ${Math.round(change.fraction * 100)} %`;
     const why = change.error ? ` after ${change.error.message} (${change.error.code})` : '';
-    const line = `${change.state}${where}${far}${change.note ? `: ${change.note}` : ''}${why}`;
-    if (line !== said) say(line);
-    said = line;
+    const line = `${change.state}${where}${progress}${change.note ? `: ${change.note}` : ''}${why}`;
+    if (line !== previous) printStatus(line);
+    previous = line;
   }
 }

@@ -1,4 +1,4 @@
-/** A task's end in the form that a person likes best, and in the form that a program reads. Pure. */
+/** Formats the end of a task for people and, as one JSON record, for programs. Pure. */
 import { ProtocolError } from '@rma/protocol/error';
 import { mapValue, valueToJson } from '@rma/protocol/payload';
 import type { TaskResult } from '../task-result.js';
@@ -10,7 +10,7 @@ import { table } from './table.js';
 export interface ResultRecord {
   readonly id: string;
   readonly kind: string | null;
-  /** `accepted`: its end is not waited for. `refused`: the coordinator did not take it. */
+  /** `accepted`: without --wait. `refused`: the coordinator did not accept it. */
   readonly state: TaskResult['state'] | 'accepted' | 'refused';
   readonly output: unknown;
   readonly error: { readonly code: string; readonly message: string } | null;
@@ -33,7 +33,7 @@ export function resultRecord(result: TaskResult): ResultRecord {
   };
 }
 
-/** A task that never was. @throws what is no refusal */
+/** The record of a task that was not accepted. @throws the error itself if it is no refusal */
 export function refusalRecord(id: string, kind: string, error: unknown): ResultRecord {
   if (!(error instanceof ProtocolError)) throw error;
   const { kind: code, message } = error;
@@ -56,7 +56,7 @@ const isFields = (value: unknown): value is Fields =>
 const isVector = (value: unknown): value is number[] =>
   Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'number');
 
-/** What `--wait` prints; may be many lines, and is not yet harmless for a terminal. */
+/** What `--wait` prints; may have several lines, and is not yet sanitised for a terminal. */
 export function friendlyOutput(output: unknown): string {
   if (typeof output === 'string') return output;
   if (isFields(output)) {
@@ -67,7 +67,7 @@ export function friendlyOutput(output: unknown): string {
   return JSON.stringify(withoutBytes(output), undefined, 2);
 }
 
-/** What one line of many says. */
+/** The output in one line, for lists. */
 export function outputSummary(output: unknown): string {
   if (output instanceof Uint8Array) return `${output.length} bytes`;
   if (isFields(output)) {
@@ -78,10 +78,10 @@ export function outputSummary(output: unknown): string {
   return shortened(typeof output === 'string' ? output : JSON.stringify(withoutBytes(output)));
 }
 
-/** People are told how many bytes there are; `--json` has them. */
+/** Replaces bytes by their number; `--json` has them in full. */
 function withoutBytes(output: unknown): unknown {
-  const told = mapValue(output, (item) => (item instanceof Uint8Array ? `(${item.length} bytes)` : undefined));
-  return valueToJson(told) ?? null;
+  const shown = mapValue(output, (item) => (item instanceof Uint8Array ? `(${item.length} bytes)` : undefined));
+  return valueToJson(shown) ?? null;
 }
 
 /** How a task ended, on one line. */
@@ -105,14 +105,16 @@ function entityTable(entities: readonly unknown[]): string {
   return table(['TYPE', 'TEXT', 'AT', 'NORMAL FORM'], rows);
 }
 
-/** The normal form is a text, or some named parts such as amount and currency. */
+/** A text, or named parts such as amount and currency. */
 function normalForm(fields: Fields): string {
   const parts = Object.entries(fields).map(([name, value]) => ({
     name,
     value: isFields(value) ? normalForm(value) : asCell(value),
   }));
-  const told = parts.filter(({ value }) => value !== '');
-  return told.length === 1 ? (told[0]?.value ?? '') : told.map(({ name, value }) => `${name} ${value}`).join(', ');
+  const filled = parts.filter(({ value }) => value !== '');
+  return filled.length === 1
+    ? (filled[0]?.value ?? '')
+    : filled.map(({ name, value }) => `${name} ${value}`).join(', ');
 }
 
 function asCell(value: unknown): string {

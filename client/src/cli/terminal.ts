@@ -1,4 +1,4 @@
-/** Standard output and standard error as the commands use them: answers on the one, status on the other. */
+/** Terminal output: results on standard output, status and errors on standard error. */
 import { once } from 'node:events';
 import { plainJson, plainLine, plainLines } from './plain.js';
 
@@ -10,7 +10,7 @@ const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
   dim: [2, 22],
 };
 
-/** Not where the output is a file or pipe, and not against the user's wish (https://no-color.org). */
+/** Only on a terminal, and not with NO_COLOR (https://no-color.org). */
 function colours(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 }
@@ -21,17 +21,17 @@ export function coloured(text: string, colour: Colour, stream: NodeJS.WriteStrea
   return `\u001b[${on}m${text}\u001b[${off}m`;
 }
 
-/** Writes and waits where the reader is slow. */
+/** Writes, and waits for a slow reader. */
 export async function write(text: string | Uint8Array): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-/** A line that this program composed; parts from elsewhere must be plain already. */
+/** A line composed here; untrusted parts must be sanitised already (plain.ts). */
 export function print(line: string): Promise<void> {
   return write(`${line}\n`);
 }
 
-/** Text from elsewhere: harmless on a terminal, unchanged in a file or pipe. */
+/** Untrusted text: sanitised on a terminal, unchanged in a file or pipe. */
 export function printText(text: string): Promise<void> {
   return print(process.stdout.isTTY ? plainLines(text) : text);
 }
@@ -46,20 +46,20 @@ export function printJsonLine(value: unknown): Promise<void> {
   return print(plainJson(value));
 }
 
-/** Status, on standard error. */
-export function say(line: string): void {
+/** A line for people on standard error, so that standard output stays the answer alone. */
+export function printStatus(line: string): void {
   process.stderr.write(`${plainLine(line)}\n`);
 }
 
-export function complain(message: string): void {
+export function printError(message: string): void {
   const lines = plainLines(message);
   process.stderr.write(`${coloured('rma:', 'red', process.stderr)} ${lines}\n`);
 }
 
-/** `rma tasks | head` closes the pipe while we write: end as other tools do. */
+/** EPIPE on stdout (`rma tasks | head`) ends the process with 141, as it ends other tools. */
 export function endOnClosedPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') complain(`cannot write the output: ${error.message}`);
+    if (error.code !== 'EPIPE') printError(`cannot write the output: ${error.message}`);
     process.exit(error.code === 'EPIPE' ? 141 : 1);
   });
 }

@@ -1,11 +1,11 @@
-/** `rma token …`: who may do what. */
+/** `rma token …`: creates, lists and revokes tokens. */
 import type { TokenView } from '@rma/protocol/view';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../usage-error.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatTime, parseDurationMs } from './duration.js';
 import { table } from './table.js';
-import { print, printJson, say } from './terminal.js';
+import { print, printJson, printStatus } from './terminal.js';
 
 interface CreateOptions extends GlobalOptions {
   readonly role: 'admin' | 'client' | 'join';
@@ -19,22 +19,27 @@ interface CreateOptions extends GlobalOptions {
 export function addTokenCommands(program: Command, finish: (status: number) => void): void {
   const token = program
     .command('token')
-    .description('Makes, lists and ends tokens.')
+    .description('Creates, lists and revokes tokens.')
     .addHelpText('after', '\nExamples:\n  rma token create --role client --name website\n  rma token list');
 
   token
     .command('create')
-    .description('Makes a token. It is shown once: keep it.')
+    .description('Creates a token and prints it. It cannot be shown again.')
     .addOption(
       new Option('--role <role>', 'admin: everything; client: submits tasks; join: admits a worker')
         .choices(['admin', 'client', 'join'])
         .makeOptionMandatory(),
     )
     .option('--name <name>', 'what it is for, as `rma token list` shows it (default: the role)')
-    .option('--expires <duration>', 'ends after this, for example 30d')
-    .option('--uses <n>', 'join: how many workers it admits', parseUses)
-    .option('--owner <name>', 'join: who lends the machines')
-    .addOption(new Option('--trust <trust>', 'join: what its workers may run').choices(['community', 'trusted']))
+    .option('--expires <duration>', 'how long it is valid, for example 30d (default: until revoked)')
+    .option('--uses <n>', 'join: how many workers it admits (default: any number; 1 if trusted)', parseUses)
+    .option('--owner <name>', 'join: the donor who lends the machines')
+    .addOption(
+      new Option('--trust <trust>', 'join: community, or trusted for your own machines').choices([
+        'community',
+        'trusted',
+      ]),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  rma token create --role client --name website --expires 90d\n  rma token create --role join --owner alice --uses 1 --trust trusted > join.token',
@@ -45,7 +50,7 @@ export function addTokenCommands(program: Command, finish: (status: number) => v
 
   token
     .command('list')
-    .description('Lists tokens; the tokens themselves are not kept.')
+    .description('Lists tokens by id and name; the secrets themselves are not stored.')
     .addHelpText('after', '\nExample:\n  rma token list')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -54,7 +59,7 @@ export function addTokenCommands(program: Command, finish: (status: number) => v
 
   token
     .command('revoke')
-    .description('Ends a token and closes the connections that use it.')
+    .description('Revokes a token and closes the connections that use it.')
     .argument('<id>', 'the id that `rma token list` shows')
     .addHelpText('after', '\nExample:\n  rma token revoke t-8c1d')
     .action(async (id: string, _: unknown, command: Command) => {
@@ -70,7 +75,7 @@ export function addTokenCommands(program: Command, finish: (status: number) => v
     });
 }
 
-/** For options that say how many. */
+/** The value of --uses. */
 export function parseUses(text: string): number {
   const uses = Number(text);
   if (!/^\d+$/.test(text) || uses < 1 || uses > 1_000_000)
@@ -96,7 +101,9 @@ async function createToken(options: CreateOptions): Promise<number> {
     if (json) await printJson(made);
     else {
       await print(made.token);
-      say(`token ${made.view.id} for the role ${made.view.role}; end it by \`rma token revoke ${made.view.id}\``);
+      printStatus(
+        `token ${made.view.id} for the role ${made.view.role}; revoke it with \`rma token revoke ${made.view.id}\``,
+      );
     }
     return 0;
   });

@@ -1,4 +1,4 @@
-/** `rma workers` and `rma worker …`: the machines of the pool. */
+/** `rma workers` and `rma worker …`: shows and manages the machines of the pool. */
 import type { WorkerView } from '@rma/protocol/view';
 import { type Command, Option } from 'commander';
 import type { Client } from '../client.js';
@@ -9,7 +9,7 @@ import { addLogCommand } from './log-command.js';
 import { plainLine } from './plain.js';
 import { table } from './table.js';
 import { colouredState } from './task-commands.js';
-import { complain, print, printJson, say } from './terminal.js';
+import { print, printError, printJson, printStatus } from './terminal.js';
 
 const WORKER_ID = 'the id that `rma workers` shows, such as w-3k9f';
 
@@ -25,26 +25,8 @@ export function addWorkerCommands(program: Command, finish: (status: number) => 
 
   const worker = program
     .command('worker')
-    .description('Shows and steers one worker.')
+    .description('Shows or manages one worker.')
     .addHelpText('after', '\nExamples:\n  rma worker show w-3k9f\n  rma worker pin w-3k9f --tier 2');
-
-  const act = (
-    command: Command,
-    run: (client: Client, id: string, chosen: { tier?: string; auto?: boolean; off?: boolean }) => Promise<WorkerView>,
-    told: (view: WorkerView) => string,
-  ) =>
-    command.argument('<id>', WORKER_ID).action(async (id: string, _: unknown, invoked: Command) => {
-      const options = invoked.optsWithGlobals<GlobalOptions & { tier?: string; auto?: boolean; off?: boolean }>();
-      checkTier(invoked.name(), options);
-      finish(
-        await withClient(options, async (client) => {
-          const view = await run(client, id, options);
-          if (options.json) await printJson(view);
-          else await print(plainLine(told(view)));
-          return 0;
-        }),
-      );
-    });
 
   worker
     .command('show')
@@ -56,37 +38,66 @@ export function addWorkerCommands(program: Command, finish: (status: number) => 
       finish(await withClient(options, (client) => showWorker(client, id, options)));
     });
 
-  act(
+  addActions(worker, finish);
+  addLogCommand(worker, finish);
+}
+
+interface ActionOptions extends GlobalOptions {
+  readonly tier?: string;
+  readonly auto?: boolean;
+  readonly off?: boolean;
+}
+
+/** The commands that change a worker and print its new state. */
+function addActions(worker: Command, finish: (status: number) => void): void {
+  const addAction = (
+    command: Command,
+    run: (client: Client, id: string, options: ActionOptions) => Promise<WorkerView>,
+    describe: (view: WorkerView) => string,
+  ) =>
+    command.argument('<id>', WORKER_ID).action(async (id: string, _: unknown, invoked: Command) => {
+      const options = invoked.optsWithGlobals<ActionOptions>();
+      checkTier(invoked.name(), options);
+      finish(
+        await withClient(options, async (client) => {
+          const view = await run(client, id, options);
+          if (options.json) await printJson(view);
+          else await print(plainLine(describe(view)));
+          return 0;
+        }),
+      );
+    });
+
+  addAction(
     worker
       .command('pin')
-      .description("Pins a worker's tier, or (--auto) lets its hardware decide again.")
+      .description("Pins a worker's tier, or with --auto unpins it: its hardware decides again.")
       .addOption(new Option('--tier <n>', '1 GPU, 2 service, 3 data').choices(['1', '2', '3']))
-      .option('--auto', 'by its hardware')
+      .option('--auto', 'unpin: the tier follows the hardware')
       .addHelpText('after', '\nExamples:\n  rma worker pin w-3k9f --tier 2\n  rma worker pin w-3k9f --auto'),
     (client, id, { tier }) => client.pinWorker(id, tier === undefined ? null : (Number(tier) as 1 | 2 | 3)),
-    (view) => `${view.id} is of ${tierName(view)}`,
+    (view) => `${view.id}: ${tierName(view)}`,
   );
-  act(
+  addAction(
     worker
       .command('drain')
-      .description('Gives a worker no more tasks; what runs goes on.')
-      .option('--off', 'give it tasks again')
+      .description('Stops giving a worker new tasks; running tasks continue.')
+      .option('--off', 'resume: give it tasks again')
       .addHelpText('after', '\nExamples:\n  rma worker drain w-3k9f\n  rma worker drain w-3k9f --off'),
     (client, id, { off }) => client.drainWorker(id, off !== true),
     (view) => `${view.id} is ${view.state}, ${view.running} running`,
   );
-  act(
+  addAction(
     worker
       .command('revoke')
-      .description('Shuts a worker out for good; its tasks go to others.')
+      .description('Removes a worker from the pool for good; its running tasks go to others.')
       .addHelpText('after', '\nExample:\n  rma worker revoke w-3k9f'),
     (client, id) => client.revokeWorker(id),
     (view) => `${view.id} is revoked`,
   );
-  addLogCommand(worker, finish);
 }
 
-function checkTier(command: string, { tier, auto }: { tier?: string; auto?: boolean }): void {
+function checkTier(command: string, { tier, auto }: ActionOptions): void {
   if (command === 'pin' && (tier === undefined) === (auto !== true)) {
     throw new UsageError('give either --tier 1, 2 or 3, or --auto');
   }
@@ -110,7 +121,7 @@ async function listWorkers(workers: readonly WorkerView[], { json }: GlobalOptio
     return 0;
   }
   if (workers.length === 0) {
-    say('no workers yet: start one with `rma-worker --url … --token-file …`');
+    printStatus('no workers yet: start one with `rma-worker --url … --token-file …`');
     return 0;
   }
   const rows = workers.map((view) => {
@@ -138,7 +149,7 @@ function serviceLines({ services }: WorkerView): string[] {
 async function showWorker(client: Client, id: string, { json }: GlobalOptions): Promise<number> {
   const view = (await client.workers()).find((worker) => worker.id === id);
   if (!view) {
-    complain(`no worker is called '${id}': see \`rma workers\``);
+    printError(`there is no worker '${id}': see \`rma workers\``);
     return 1;
   }
   if (json) {

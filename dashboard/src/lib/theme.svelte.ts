@@ -1,4 +1,4 @@
-/** Light, dark, or what the system says; remembered in this browser. app.html applies it before the first paint. */
+/** The theme: light, dark or as the system; stored in this browser. app.html applies it before the first paint. */
 export type Theme = 'system' | 'light' | 'dark';
 export const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
 
@@ -6,7 +6,7 @@ const KEY = 'rma.theme';
 
 class ThemeChoice {
   choice = $state<Theme>(read());
-  /** Counts the changes of what is seen: whoever draws on a canvas draws anew. */
+  /** Incremented with each visible change, so that canvases are redrawn. */
   changes = $state(0);
 
   constructor() {
@@ -32,7 +32,7 @@ class ThemeChoice {
   }
 }
 
-/** Storage may be forbidden to the page; the choice then lasts as long as the page does. */
+/** Storage may be disabled; the choice then lasts as long as the page. */
 function read(): Theme {
   try {
     const kept = localStorage.getItem(KEY);
@@ -47,7 +47,7 @@ function remember(theme: Theme): void {
     if (theme === 'system') localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);
   } catch (error) {
-    console.info('the theme is not remembered', error);
+    console.info('the theme cannot be stored', error);
   }
 }
 

@@ -1,4 +1,4 @@
-/** What axe-core finds wrong with a page, in a line each. */
+/** The axe-core violations of a page, one line each. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';

@@ -36,7 +36,7 @@ export interface PageOptions {
 export class TestBrowser {
   #browser: Browser | undefined;
   #contexts: BrowserContext[] = [];
-  /** What went wrong on the pages of this test. A test that provokes errors says so with `forgive`. */
+  /** Errors on the pages of this test; expected ones are declared with `forgive`. */
   #errors: string[] = [];
   #forgiven: RegExp[] = [];
 
@@ -74,7 +74,7 @@ export class TestBrowser {
     return page;
   }
 
-  /** Overlooks errors that this test provokes on purpose, those to come, too: a page tells of them when it gets to it. */
+  /** Ignores errors that this test provokes, past and future ones: a page reports them with a delay. */
   forgive(pattern: RegExp): void {
     this.#forgiven.push(pattern);
   }

@@ -1,4 +1,4 @@
-/** Names as people who mean harm, or no harm at all, give them. Each fits the protocol's limits. */
+/** Names that break careless rendering: markup, other scripts, bidirectional text. All are valid by the protocol. */
 export const HOSTILE_NAMES = [
   '<img src=x onerror="document.title=1">',
   'مكتب מחשב',

@@ -1,4 +1,4 @@
-/** A coordinator and an agent as processes of their own: the coordinator can be killed, and comes back at its port. */
+/** A coordinator and an agent in separate processes: the coordinator can be killed, and restarted on its port. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ export class LivePool {
     return this.#coordinator;
   }
 
-  /** An admin's, who is not the page. */
+  /** An admin client, separate from the page. */
   get client(): Client {
     if (!this.#client) throw new Error('the pool is not up');
     return this.#client;

@@ -1,4 +1,4 @@
-/** Ten thousand workers without ten thousand machines: rows in the database of a coordinator that is not running. */
+/** Inserts ten thousand workers into the database of a stopped coordinator. */
 import { join } from 'node:path';
 import { openDatabase } from '@rma/server/store/sqlite';
 

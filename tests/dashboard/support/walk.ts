@@ -1,6 +1,6 @@
 /**
- * Every page of the dashboard, for tests that look at all of them, and a pool that gives them something to show. A page
- * that is added to the navigation is added here: accessibility.test.ts asks for it.
+ * All pages of the dashboard, and a pool that fills them, for tests that visit each. A page that is added to the navigation
+ * must be added here: accessibility.test.ts checks that.
  */
 import type { Page } from 'playwright-core';
 import { echoTask, newTaskId } from '../../support/peer.js';

@@ -1,18 +1,18 @@
-/** The audit log: entries as events, so that they are told in the same sentences, and events as entries. Pure. */
+/** Converts audit entries to events, so that both have the same sentences, and merges pages of them. Pure. */
 import type { AuditEntry, PoolEvent } from '@rma/client';
 
 export function eventOf({ seq, at, action, by, token, address, subject, data }: AuditEntry): PoolEvent {
   return {
     seq,
     at,
-    // A type that this version does not know is told by its name.
+    // An unknown action (newer coordinator) is shown by its name.
     type: action as PoolEvent['type'],
     ...(subject === undefined ? {} : { subject }),
     data: { ...data, by, ...(token === undefined ? {} : { token }), ...(address === undefined ? {} : { address }) },
   };
 }
 
-/** `newer` before `older`, each number once, the newest first. */
+/** Both lists, newest first, without duplicates. */
 export function mergeEvents(newer: readonly PoolEvent[], older: readonly PoolEvent[]): PoolEvent[] {
   const all = new Map<number, PoolEvent>();
   for (const event of [...newer, ...older]) all.set(event.seq, event);

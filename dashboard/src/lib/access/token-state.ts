@@ -1,4 +1,4 @@
-/** Tokens as the page Access shows them: whether they count, what ending one means, and which a filter lets through. Pure. */
+/** Tokens on the Access page: their state, the consequences of revoking one, and the filter. Pure. */
 import type { TokenView } from '@rma/client';
 import { plainProblem } from '../format/plain-text.js';
 import type { Tone } from '../ui/tone.js';
@@ -19,7 +19,7 @@ export function stateOf({ revokedAt, expiresAt, usesLeft }: TokenView, now: numb
   return usesLeft === 0 ? 'used up' : 'valid';
 }
 
-/** What the page shows, as its address says it. */
+/** The page's filter, as it is in the URL. */
 export interface TokenFilter {
   readonly role: '' | 'admin' | 'client' | 'join';
   readonly state: '' | TokenState;
@@ -36,8 +36,8 @@ export function readTokenFilter(params: URLSearchParams): TokenFilter {
   };
 }
 
-/** Those that fit: the ones that count first, and the newest of them. */
-export function tokensThatFit(
+/** The matching tokens: valid ones first, then by age, newest first. */
+export function matchingTokens(
   tokens: readonly TokenView[],
   { role, state, text }: TokenFilter,
   now: number,
@@ -55,24 +55,24 @@ export function tokensThatFit(
     .sort((a, b) => rank(a) - rank(b) || b.createdAt - a.createdAt);
 }
 
-/** What will happen when a token is revoked, one sentence each. */
+/** What happens when a token is revoked, one sentence each. */
 export function consequencesOf(
   token: TokenView,
   { isOwn, tokens, now }: { isOwn: boolean; tokens: readonly TokenView[]; now: number },
 ): string[] {
   const lines: string[] = [];
   if (token.role === 'join') {
-    lines.push('No machine can join with it any more, and its join link says so.');
-    lines.push('Machines that joined with it stay: each has a credential of its own.');
+    lines.push('No more machines can join with it; its join link says that it was withdrawn.');
+    lines.push('Machines that already joined stay: each has its own credential.');
   } else {
-    lines.push('Connections and browsers that use it are ended at once, and cannot come back with it.');
-    if (token.role === 'client') lines.push('Its tasks go on; their results are kept, and admins can see them.');
+    lines.push('All connections and browser sessions that use it are closed at once and cannot reconnect.');
+    if (token.role === 'client') lines.push('Its tasks continue; admins can still see them and their results.');
   }
   if (isOwn) lines.push('You are signed in with it: you will be signed out.');
   const others = tokens.filter((one) => one.role === 'admin' && one.id !== token.id && stateOf(one, now) === 'valid');
   if (token.role === 'admin' && others.length === 0)
     lines.push(
-      'It is the last admin token that counts. Afterwards nobody can manage the pool, until the coordinator is started without the file admin.token: then it makes a new one.',
+      'It is the last valid admin token. Without one nobody can manage the pool, until the coordinator is restarted with the file admin.token removed: it then creates a new one.',
     );
   lines.push('This cannot be undone.');
   return lines;
@@ -80,13 +80,13 @@ export function consequencesOf(
 
 const MAX_NAME = 64;
 
-/** What is wrong with a new token's name; undefined: nothing. */
+/** The problem with a new token's name, or undefined. */
 export function nameProblem(role: 'admin' | 'client', name: string): string | undefined {
   const trimmed = name.trim();
-  if (trimmed === '') return 'Say what it is for, so that it can be told from others later.';
+  if (trimmed === '') return 'Enter a name, so that you can recognise the token later.';
   const problem = plainProblem('A name', trimmed, MAX_NAME);
   if (problem !== undefined) return `${problem}.`;
   if (role === 'client' && trimmed === 'admin')
-    return 'That name is taken: a client called admin would own the admins’ tasks.';
+    return 'That name is reserved: a client called admin would own the admins’ tasks.';
   return undefined;
 }

@@ -1,19 +1,21 @@
-/** What a chart shows, and what it says to who cannot see it. Pure. */
+/** The series of a chart, its y axis, and its text alternative. Pure. */
 import { clockTime } from '../format/time.js';
 
 export interface Series {
   readonly name: string;
-  /** A token of app.css. */
+  /** A custom property of app.css. */
   readonly color: string;
-  /** Fills the ground below the line. */
+  /** Fills the area below the line. */
   readonly isArea?: boolean;
-  /** Drawn in dashes, so that lines are told apart without their colours. */
+  /** Dashed, so that lines differ in more than colour. */
   readonly isDashed?: boolean;
 }
 
 type Column = readonly (number | null)[];
 
-/** The upper end of an axis from 0: a round number that is at least `max` and never so small that noise fills the chart. */
+/**
+ * The upper end of an axis from 0: the least round number ≥ max(`max`, `least`), so that noise does not fill the chart.
+ */
 export function axisEnd(max: number | null, least = 1): number {
   const wanted = Math.max(max ?? 0, least);
   const power = 10 ** Math.floor(Math.log10(wanted));

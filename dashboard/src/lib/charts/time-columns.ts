@@ -1,14 +1,14 @@
-/** Lines over time as a chart takes them: seconds, nothing for what is unknown, a gap where nothing was measured. Pure. */
+/** Converts lines over time to uPlot columns: times in seconds, null for unknown values and for gaps. Pure. */
 import type { Series } from './series.js';
 
 export interface Line extends Series {
-  /** As many as there are times; null: unknown. */
+  /** One for each time; null: unknown. */
   readonly values: readonly (number | null)[];
 }
 
 /**
  * @param at ms since 1970, ascending
- * @param gapMs two times that are further apart have a gap between them
+ * @param gapMs a longer distance between two times is drawn as a gap
  */
 export function timeColumns(
   at: readonly number[],
@@ -24,8 +24,8 @@ export function timeColumns(
       for (const column of columns) column.push(null);
     }
     times.push(time / 1_000);
-    lines.forEach(({ values }, place) => {
-      columns[place]?.push(values[i] ?? null);
+    lines.forEach(({ values }, line) => {
+      columns[line]?.push(values[i] ?? null);
     });
   });
   return [times, ...columns];

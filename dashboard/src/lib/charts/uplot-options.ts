@@ -1,4 +1,4 @@
-/** The look of all time charts, as uPlot wants it: colours are asked for at every draw, so that a theme is a redraw. */
+/** uPlot options of all time charts. Colours are resolved at each draw, so that a change of theme needs only a redraw. */
 import type uPlot from 'uplot';
 import { colour } from '$lib/theme.svelte.js';
 import { axisEnd, type Series } from './series.js';
@@ -11,32 +11,32 @@ export interface ChartOptions {
   /** Of the time axis, s. */
   readonly spanSeconds: number;
   readonly least: number;
-  /** The end of the axis, where it is given: it, its half and 0 are rounder than what a scale of tens makes of GiB. */
+  /** Fixed end of the y axis: its ticks are 0, half and all, since decimal steps give odd values for GiB. */
   readonly max: number | undefined;
-  /** Where the time axis ends, s, if that is after the last column. */
+  /** The time axis ends here (s) or at the last column, whichever is later. */
   readonly until: () => number;
-  /** The cursor is at this place of the columns; null: nowhere. */
+  /** Called with the index of the column under the cursor; null: none. */
   readonly onCursor: (index: number | null) => void;
 }
 
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const FONT = '11px "Geist Variable", system-ui, sans-serif';
 
-/** Resolved once a theme: asking for computed styles at every draw is slow. */
+/** Caches colours until the theme changes: reading computed styles at each draw is slow. */
 export class Colours {
-  readonly #known = new Map<string, string>();
+  readonly #cache = new Map<string, string>();
 
   of(token: string): string {
-    let value = this.#known.get(token);
+    let value = this.#cache.get(token);
     if (value === undefined) {
       value = colour(token);
-      this.#known.set(token, value);
+      this.#cache.set(token, value);
     }
     return value;
   }
 
   forget(): void {
-    this.#known.clear();
+    this.#cache.clear();
   }
 }
 

@@ -1,34 +1,34 @@
 /**
- * A log of events under one filter: what comes is added at the top, the past
- * is fetched page by page. Made anew when the filter changes.
+ * An event log under one filter: new events are added at the top, older ones are fetched page by page. A new filter
+ * needs a new instance.
  */
 import { ClosedError, type PoolEvent } from '@rma/client';
-import type { News } from '$lib/pool/news.js';
+import type { NewEvents } from '$lib/pool/new-events.js';
 import { pool } from '$lib/pool/pool.svelte.js';
 import { type EventFilter, historyOf, isOfFilter } from './event-filter.js';
 import { addBelow, addOnTop, type LogRow, SHOWN_AT_ONCE } from './log-rows.js';
 
 const PAGE = 100;
-/** Events kept while paused; of more, the number is known. */
+/** Events held while paused; more are only counted. */
 const HELD = SHOWN_AT_ONCE;
-/** Events looked through for one page of a rare kind, going forward. */
-const LOOKED_THROUGH = 20_000;
+/** Events read at most for one page of matches, going forward. */
+const MAX_READ = 20_000;
 
 export class EventLog {
-  /** The newest first; with `since`, in their order. */
+  /** Newest first; with `since`, oldest first. */
   rows = $state.raw<readonly LogRow[]>([]);
-  /** There is nothing more at the end of the list. */
+  /** The end of the list is the end of the log. */
   isAll = $state(false);
   isBusy = $state(false);
   isLoaded = $state(false);
   error = $state.raw<Error>();
-  /** Came while paused; more, after a connection that was lost for long. */
+  /** Events that arrived while paused; a lower bound after a long disconnect. */
   held = $state(0);
   isPaused = $state(false);
   readonly filter: EventFilter;
   #at: number | undefined;
   #pending: PoolEvent[] = [];
-  /** Undefined: not known. */
+  /** Events that arrived and were not kept; undefined: some, the number is unknown. */
   #skipped: number | undefined = 0;
   #isFollowing = false;
   #isStopped = false;
@@ -38,7 +38,7 @@ export class EventLog {
     this.#at = filter.from.mode === 'now' ? undefined : filter.from.seq;
   }
 
-  /** The next page: older ones, or with `since` newer ones. */
+  /** Loads the next page: older events, or with `since` newer ones. */
   async more(): Promise<void> {
     if (this.isBusy || this.#isStopped) return;
     this.isBusy = true;
@@ -55,8 +55,10 @@ export class EventLog {
     }
   }
 
-  /** What happened. At the first of it the log follows the pool: the newest page is asked for then, so that none is missed. */
-  take({ events, omitted }: News): void {
+  /**
+   * Takes new events. The first call only loads the newest page: the subscription is active by then, so none is missed.
+   */
+  take({ events, omitted }: NewEvents): void {
     if (this.#isStopped) return;
     if (!this.#isFollowing) {
       this.#isFollowing = true;
@@ -86,13 +88,13 @@ export class EventLog {
 
   #flush(): void {
     this.held = this.isPaused ? this.#pending.length + (this.#skipped ?? 0) : 0;
-    // On top of the first page: what came while that was on its way may be in it.
+    // Wait for the first page: events that arrived meanwhile may be in it.
     if (this.isPaused || !this.isLoaded) return;
     const before = this.rows;
     this.rows = addOnTop(before, this.#pending, this.#skipped);
     this.#pending = [];
     this.#skipped = 0;
-    // The end of a full list fell out: the past goes on from there.
+    // The list was cut at its end: the next older page starts there.
     const last = this.rows.at(-1);
     if (last && last !== before.at(-1) && before.length > 0) {
       this.#at = Math.ceil(last.seq);
@@ -113,13 +115,13 @@ export class EventLog {
 
   async #newer(): Promise<void> {
     const found: PoolEvent[] = [];
-    let looked = 0;
+    let read = 0;
     let isAll = true;
     for await (const event of pool.client.events({ since: this.#at ?? 0 })) {
       this.#at = event.seq;
       if (isOfFilter(event, this.filter)) found.push(event);
-      looked += 1;
-      if (found.length < PAGE && looked < LOOKED_THROUGH) continue;
+      read += 1;
+      if (found.length < PAGE && read < MAX_READ) continue;
       isAll = false;
       break;
     }

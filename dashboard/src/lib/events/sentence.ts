@@ -1,30 +1,30 @@
 /**
- * Events as sentences for people: what happened, to whom, and where to look. Pure; a sentence is a row of parts, some of
- * which lead somewhere, so that a stranger's name stays text whoever renders it.
+ * Turns events into English sentences. Pure. A sentence is a list of parts, some with links; untrusted text is a part
+ * of its own, so that no renderer can take it for markup.
  */
 import type { EventType, PoolEvent } from '@rma/protocol/event';
 import { bytes, count } from '../format/number.js';
 import type { Tone } from '../ui/tone.js';
 
-/** Plain text, or something with a name of its own: a link where `href` is given, a stranger's words where `isForeign`. */
+/** Plain text, or a part with a link (`href`) or with untrusted text (`isForeign`). */
 export type Part = string | { readonly text: string; readonly href?: string; readonly isForeign?: boolean };
 
 export interface Sentence {
   readonly parts: readonly Part[];
-  /** Whether it is good or bad news; the words say it, too. */
+  /** Good or bad news; the words say so, too. */
   readonly tone: Tone;
 }
 
-/** What an event does not tell by itself. */
+/** Names that are not in the event. */
 export interface Names {
-  /** What a worker is called; undefined: not known, its id is shown. */
+  /** The name of a worker; undefined: unknown, its id is shown. */
   worker(id: string): string | undefined;
 }
 
 export const EVENT_GROUPS = ['tasks', 'workers', 'services', 'access', 'coordinator'] as const;
 export type EventGroup = (typeof EVENT_GROUPS)[number];
 
-/** The beginnings of the types in each group, as `history` and `liveRecent` take them. */
+/** The type prefixes of each group, as `history` and `liveRecent` take them. */
 export const GROUP_TYPES: Readonly<Record<EventGroup, readonly string[]>> = {
   tasks: ['task.'],
   workers: ['worker.'],
@@ -41,13 +41,13 @@ export const GROUP_NAMES: Readonly<Record<EventGroup, string>> = {
   coordinator: 'Coordinator',
 };
 
-/** Undefined for a type that this version does not know the group of. */
+/** Undefined for a type of a newer coordinator. */
 export function groupOf(type: string): EventGroup | undefined {
   return EVENT_GROUPS.find((group) => GROUP_TYPES[group].some((start) => type.startsWith(start)));
 }
 
-/** The events' fields as a sentence needs them, whatever is or is not in them. */
-class Told {
+/** Typed access to an event's data, tolerant of missing and malformed fields. */
+class EventFields {
   readonly #event: PoolEvent;
   readonly #names: Names;
 
@@ -75,18 +75,18 @@ class Told {
     return this.#event.data?.[field] === true;
   }
 
-  /** A stranger's words of this field, or what stands for them. */
+  /** The untrusted text of a field, or a substitute. */
   foreign(field: string, otherwise: string): Part {
     const text = this.text(field);
     return text === undefined ? otherwise : { text, isForeign: true };
   }
 
-  /** The task that it is about, or that a field names. */
+  /** The event's task, or another by its id. */
   task(id = this.#event.subject): Part {
     return id === undefined ? 'a task' : { text: `task ${shortId(id)}`, href: `/tasks/${encodeURIComponent(id)}` };
   }
 
-  /** The worker that it is about, or that a field names. */
+  /** The event's worker, or another by its id. */
   worker(id = this.#event.subject): Part {
     if (id === undefined) return 'a worker';
     const name = this.#names.worker(id) ?? this.text('name') ?? id;
@@ -124,38 +124,37 @@ class Told {
   }
 }
 
-/** Ids are UUIDv7, which begin with the time: their end tells them apart. */
+/** The end of an id: UUIDv7s begin with the time, so only their ends differ visibly. */
 export function shortId(id: string): string {
   return id.length > 12 ? `…${id.slice(-8)}` : id;
 }
 
-const tierWords = (tier: number | undefined): string =>
-  tier === undefined || tier === 0 ? 'without a tier' : `tier ${tier}`;
+const tierWords = (tier: number | undefined): string => (tier === undefined || tier === 0 ? 'no tier' : `tier ${tier}`);
 
 const attemptWords = (attempt: number | undefined): string =>
   attempt === undefined || attempt <= 1 ? '' : ` (attempt ${attempt})`;
 
-type Teller = (told: Told) => readonly Part[];
+type Phrase = (fields: EventFields) => readonly Part[];
 
-const SENTENCES: Readonly<Record<EventType, Teller>> = {
+const SENTENCES: Readonly<Record<EventType, Phrase>> = {
   'coordinator.started': (t) => {
     const version = t.text('version');
     return [version === undefined ? 'The coordinator started' : `The coordinator started, version ${version}`];
   },
-  'coordinator.stopped': () => ['The coordinator stopped in order'],
-  'worker.joined': (t) => [t.worker(), ` joined the pool as ${tierWords(t.number('tier'))}`, ...ownerOf(t)],
+  'coordinator.stopped': () => ['The coordinator shut down cleanly'],
+  'worker.joined': (t) => [t.worker(), ` joined the pool (${tierWords(t.number('tier'))})`, ...ownerOf(t)],
   'worker.online': (t) => [t.worker(), ' is online'],
   'worker.offline': (t) => [t.worker(), ' went offline', ...t.because()],
   'worker.lost': (t) => {
     const attempts = t.number('attempts') ?? 0;
-    const given = attempts === 0 ? ', nothing ran on it' : `, ${count(attempts, 'task')} went back to the queue`;
-    return [t.worker(), ` did not come back${given}`];
+    const given = attempts === 0 ? 'nothing ran on it' : `${count(attempts, 'attempt')} lost`;
+    return [t.worker(), ` did not come back: ${given}`];
   },
   'worker.assigned': (t) => {
     const workloads = t.list('workloads');
     const tier = t.number('tier');
-    const what = workloads.length === 0 ? 'nothing to run' : list(workloads);
-    return [t.worker(), ` is ${tierWords(tier)} and was given `, what];
+    const what = workloads.length === 0 ? 'no workloads' : list(workloads);
+    return [t.worker(), ' was assigned ', what, ` (${tierWords(tier)})`];
   },
   'worker.draining': (t) => [t.worker(), ' was drained', ...drainedBy(t), ': it takes no new tasks'],
   'worker.pinned': (t) => {
@@ -174,13 +173,13 @@ const SENTENCES: Readonly<Record<EventType, Teller>> = {
   ],
   'task.submitted': (t) => [`${article(t.text('kind') ?? '')} `, kindOf(t), ' task was submitted: ', t.task()],
   'task.dispatched': (t) => [capital(t.task()), ' started', ...t.onWorker(), attemptWords(t.number('attempt'))],
-  'task.requeued': (t) => [capital(t.task()), ' waits again, its attempt', ...t.onWorker(), ' ', ended(t)],
+  'task.requeued': (t) => [capital(t.task()), ' was queued again: its attempt', ...t.onWorker(), ' ', ended(t)],
   'task.ended': (t) => {
     const state = t.text('state') ?? 'ended';
     const words = state === 'cancelled' ? 'was cancelled' : state;
     return [capital(t.task()), ` ${words}`, ...t.onWorker(), ...t.because('code')];
   },
-  'token.created': (t) => [...roleOf(t), t.token(), ' was made for ', t.foreign('name', 'somebody'), ...t.by()],
+  'token.created': (t) => [...roleOf(t), t.token(), ' was created for ', t.foreign('name', 'somebody'), ...t.by()],
   'token.revoked': (t) => ['A ', t.token(), ' was revoked', ...t.by()],
   'storage.full': () => ["The coordinator's disk is full: new tasks are refused"],
   'storage.recovered': () => ['The coordinator has room on its disk again'],
@@ -193,8 +192,8 @@ const SENTENCES: Readonly<Record<EventType, Teller>> = {
   },
   'worker.policy': (t) =>
     t.is('paused')
-      ? ['The donor of ', t.worker(), ' paused it', ...t.because()]
-      : ['The donor of ', t.worker(), ' lends it again'],
+      ? [t.worker(), " is unavailable by its donor's policy", ...t.because()]
+      : [t.worker(), " is available again by its donor's policy"],
   'workload.bound': (t) => [t.foreign('workload', 'A workload'), ' keeps its data on ', t.worker(), ' from now on'],
   'workload.released': (t) => [
     t.foreign('workload', 'A workload'),
@@ -202,18 +201,18 @@ const SENTENCES: Readonly<Record<EventType, Teller>> = {
     t.worker(),
     ...t.because(),
   ],
-  'catalog.changed': (t) => [{ text: 'Another catalogue', href: '/workloads' }, ` is in force, with ${workloadsOf(t)}`],
+  'catalog.changed': (t) => [{ text: 'A new catalogue', href: '/workloads' }, ` is in use, with ${workloadsOf(t)}`],
   'catalog.refused': (t) => [
     'A changed ',
     { text: 'catalogue', href: '/workloads' },
-    ' has mistakes and was not taken',
+    ' has errors and was rejected',
     ...t.because('message'),
   ],
   'worker.resumed': (t) => [t.worker(), ' was resumed', ...t.by(), ': it takes tasks again'],
   'worker.renamed': (t) => [t.foreign('before', 'A worker'), ' is now called ', t.worker(), ...t.by()],
   'worker.labelled': (t) =>
     t.labels === ''
-      ? ['The labels of ', t.worker(), ' were taken away', ...t.by()]
+      ? ['The labels of ', t.worker(), ' were removed', ...t.by()]
       : [t.worker(), ' was labelled ', { text: t.labels, isForeign: true }, ...t.by()],
   'task.cancelled': (t) => [capital(t.task()), ' was cancelled', ...byAdmin(t)],
   'task.retried': (t) => [capital(t.task()), ' was submitted again as ', t.task(t.text('as')), ...byAdmin(t)],
@@ -249,7 +248,7 @@ const STATE_TONES = new Map<string, Tone>([
   ['unhealthy', 'bad'],
 ]);
 
-/** What a task's `code`, a worker's word, means to people; one that is not here is shown as it is. */
+/** Words for common error codes of an attempt; workers choose the codes, so any other is shown as it is. */
 const CODES = new Map([
   ['lost', 'was lost with its worker'],
   ['timeout', 'took too long'],
@@ -258,16 +257,16 @@ const CODES = new Map([
 
 const NOBODY: Names = { worker: () => undefined };
 
-/** The event in plain English, without a full stop. A type that this version does not know is told by its name. */
+/** The event in English, without a full stop. An unknown type (newer coordinator) is shown by its name. */
 export function sentenceOf(event: PoolEvent, names: Names = NOBODY): Sentence {
   const isKnown = Object.hasOwn(SENTENCES, event.type);
-  const teller = isKnown ? SENTENCES[event.type as EventType] : unknownType(event);
-  const parts = joined(teller(new Told(event, names)));
+  const phrase = isKnown ? SENTENCES[event.type as EventType] : unknownType(event);
+  const parts = joined(phrase(new EventFields(event, names)));
   if (isKnown && typeof parts[0] === 'string') parts[0] = capital(parts[0]);
   return { parts, tone: toneOf(event) };
 }
 
-/** The sentence as text alone, for titles, exports and screen readers. */
+/** The sentence as plain text, for titles, search and screen readers. */
 export function plainSentence(event: PoolEvent, names: Names = NOBODY): string {
   return sentenceOf(event, names)
     .parts.map((part) => (typeof part === 'string' ? part : part.text))
@@ -280,11 +279,11 @@ function toneOf({ type, data }: PoolEvent): Tone {
   return TONES[type as EventType] ?? 'plain';
 }
 
-function unknownType({ type, subject }: PoolEvent): Teller {
+function unknownType({ type, subject }: PoolEvent): Phrase {
   return () => (subject === undefined ? [type] : [`${type}: `, { text: subject, isForeign: true }]);
 }
 
-/** Neighbouring texts as one, empty ones left out. */
+/** Merges adjacent texts and drops empty ones. */
 function joined(parts: readonly Part[]): Part[] {
   const whole: Part[] = [];
   for (const part of parts) {
@@ -296,33 +295,33 @@ function joined(parts: readonly Part[]): Part[] {
   return whole;
 }
 
-/** A part that begins the sentence. */
+/** Capitalises the first letter. */
 function capital(part: Part): Part {
   const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
   return typeof part === 'string' ? upper(part) : { ...part, text: upper(part.text) };
 }
 
-function kindOf(t: Told): Part {
+function kindOf(t: EventFields): Part {
   const kind = t.text('kind');
   return kind === undefined ? 'new' : { text: kind, href: `/tasks?kind=${encodeURIComponent(kind)}`, isForeign: true };
 }
 
-function ended(t: Told): string {
+function ended(t: EventFields): string {
   const code = t.text('code');
   return code === undefined ? 'ended without a result' : (CODES.get(code) ?? `ended with ${code}`);
 }
 
-function ownerOf(t: Told): readonly Part[] {
+function ownerOf(t: EventFields): readonly Part[] {
   const owner = t.text('owner');
   return owner === undefined ? [] : [', lent by ', { text: owner, isForeign: true }];
 }
 
-function drainedBy(t: Told): readonly Part[] {
+function drainedBy(t: EventFields): readonly Part[] {
   return t.text('by') === 'worker' ? [' by its own agent'] : t.by();
 }
 
-/** Who acted for the task's owner. A client is not told who. */
-function byAdmin(t: Told): readonly Part[] {
+/** Who acted on another owner's task; clients only see that it was an admin. */
+function byAdmin(t: EventFields): readonly Part[] {
   const by = t.by();
   return by.length > 0 ? by : [' by an admin'];
 }
@@ -332,17 +331,17 @@ function article(word: string): string {
 }
 
 /** "An admin " */
-function roleOf(t: Told): readonly Part[] {
+function roleOf(t: EventFields): readonly Part[] {
   const role = t.text('role');
   return role === undefined ? ['A '] : [`${article(role)} ${role} `];
 }
 
-function asRole(t: Told): string {
+function asRole(t: EventFields): string {
   const role = t.text('role');
   return role === undefined ? '' : ` as ${role === 'admin' ? 'an admin' : `a ${role}`}`;
 }
 
-function workloadsOf(t: Told): string {
+function workloadsOf(t: EventFields): string {
   const number = t.number('workloads') ?? t.list('workloads').length;
   return count(number, 'workload');
 }

@@ -1,4 +1,4 @@
-/** Numbers for people: short, stable in width, never more exact than they are. */
+/** Formats numbers: short, stable in width, without false precision. */
 const WHOLE = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const ONE = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -44,7 +44,7 @@ export function bytes(value: number): string {
   return mib < 10 ? `${brief(mib, 10)} MiB` : mebibytes(mib);
 }
 
-/** With one decimal, where it is below `few` and that says more. */
+/** With one decimal below `few`, unless that is 0. */
 function brief(value: number, few: number): string {
   return value < few ? ONE.format(value).replace(/\.0$/, '') : WHOLE.format(value);
 }

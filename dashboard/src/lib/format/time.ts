@@ -1,4 +1,4 @@
-/** Times and durations for people. All times are ms since 1970, by the coordinator's clock. */
+/** Formats times and durations. All times are ms since 1970, by the coordinator's clock. */
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 const DAY_OF_YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
@@ -12,7 +12,7 @@ const DAY_MS = 24 * HOUR;
 /** 0.4 ms, 12 ms, 3.2 s, 4 min 10 s, 2 h 5 min, 3 d 4 h */
 export function duration(ms: number): string {
   if (ms < 0.95) return ms < 0.05 ? '0 ms' : `${ms.toFixed(1)} ms`;
-  // What rounds up to the next unit is told in that.
+  // A value that rounds up to the next unit is shown in that unit.
   if (Math.round(ms) < SECOND) return `${Math.round(ms)} ms`;
   if (ms < 9.95 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
   if (Math.round(ms / SECOND) < 60) return `${Math.round(ms / SECOND)} s`;
@@ -27,10 +27,10 @@ function pair(ms: number, large: number, largeName: string, small: number, small
   return rest === 0 ? `${whole} ${largeName}` : `${whole} ${largeName} ${rest} ${smallName}`;
 }
 
-/** What is nearer is told by how far it is, else by its date. */
+/** Times within this distance are shown as a distance, others as a date. */
 export const NEAR_MS = 7 * DAY_MS;
 
-/** just now, 12 s ago, 4 min ago, 3 h ago, 14 Nov, 14 Nov 2025; in 3 min for what is to come. */
+/** just now, 12 s ago, 4 min ago, 3 h ago, 14 Nov, 14 Nov 2025; in 3 min for the future. */
 export function ago(at: number, now: number): string {
   const ms = now - at;
   if (Math.abs(ms) < 2 * SECOND) return 'just now';

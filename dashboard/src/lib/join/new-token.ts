@@ -1,4 +1,4 @@
-/** What an admin chooses for a join token, and what that asks the coordinator for. Pure. */
+/** The form values of a join token, their validation, and the request made of them. Pure. */
 import type { NewToken } from '@rma/client';
 import { plainProblem } from '../format/plain-text.js';
 
@@ -23,15 +23,15 @@ export const EXPIRIES = [
 
 export const TRUST_WORDS: Readonly<Record<Draft['trust'], string>> = {
   community:
-    'Anybody’s machine. It gets work that may run among strangers: never the pool’s databases and collections, never tasks that ask for trusted machines. What it answers is accepted, not checked.',
+    'Anybody’s machine. It gets only work that may run on strangers’ machines: never the pool’s databases and collections, never tasks that require trusted machines. Its results are accepted without a check.',
   trusted:
-    'A machine of your own. It may also keep the pool’s data (PostgreSQL, Redis, vectors, collections of documents) and gets tasks that ask for trusted machines. Whoever controls it can read all that. One token admits one such machine.',
+    'Your own machine. It may also keep the pool’s data (PostgreSQL, Redis, vectors, document collections) and gets tasks that require trusted machines. Whoever controls it can read all of that. One token admits one such machine.',
 };
 
 const MAX_NAME = 64;
 const MAX_USES = 1_000_000;
 
-/** Wrong fields by name; none: it can be made. */
+/** Problems by field; empty if the token can be created. */
 export function problemsOf({ name, owner, trust, uses }: Draft): Partial<Record<'name' | 'owner' | 'uses', string>> {
   const problems: Partial<Record<'name' | 'owner' | 'uses', string>> = {};
   const ofName = plainProblem('A name', name.trim(), MAX_NAME);
@@ -40,11 +40,11 @@ export function problemsOf({ name, owner, trust, uses }: Draft): Partial<Record<
   if (ofOwner !== undefined) problems.owner = `${ofOwner}.`;
   const number = Number(uses);
   if (trust === 'community' && (!/^\d+$/.test(uses.trim()) || number < 1 || number > MAX_USES))
-    problems.uses = 'A number from 1 to 1,000,000.';
+    problems.uses = 'Enter a number from 1 to 1,000,000.';
   return problems;
 }
 
-/** Only one machine can have the name, so only then is it the machine's. */
+/** The token's name is also the machine's name if it admits only one. */
 export function machineName({ name, trust, uses }: Draft): string | undefined {
   const isOne = trust === 'trusted' || Number(uses) === 1;
   return isOne && name.trim() !== '' ? name.trim() : undefined;

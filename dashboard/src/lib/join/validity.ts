@@ -1,4 +1,4 @@
-/** What an invitation is still good for, in words for people who have never seen the pool. Pure. */
+/** What an invitation is valid for, or why not, in words for people who have never seen the pool. Pure. */
 import type { JoinInfo } from '@rma/client';
 import { count } from '../format/number.js';
 import { ago, fullTime, NEAR_MS } from '../format/time.js';
@@ -6,62 +6,62 @@ import { ago, fullTime, NEAR_MS } from '../format/time.js';
 /** "for 3 more machines, until 22 Nov 2026, 14:02:31 (in 24 h)" */
 export function validityText({ usesLeft, expiresAt }: Pick<JoinInfo, 'usesLeft' | 'expiresAt'>, now: number): string {
   const machines = usesLeft === undefined ? 'for any number of machines' : `for ${count(usesLeft, 'more machine')}`;
-  if (expiresAt === undefined) return `${machines}, for as long as nobody ends it`;
-  // Of what is far the date says enough.
+  if (expiresAt === undefined) return `${machines}, until it is revoked`;
+  // Far away, the date is enough.
   const distance = expiresAt - now > NEAR_MS ? '' : ` (${ago(expiresAt, now).replaceAll(' ', '\u00a0')})`;
   return `${machines}, until ${fullTime(expiresAt)}${distance}`;
 }
 
-export interface Trouble {
+export interface InvitationProblem {
   readonly title: string;
   readonly text: string;
-  /** It may go away by itself: worth another try. */
+  /** It may be temporary: retry. */
   readonly mayPass: boolean;
 }
 
-export const NO_TOKEN: Trouble = {
-  title: 'This link is not complete',
-  text: 'An invitation ends with a # and a long row of letters behind it. Part of it was lost, perhaps where it was copied. Ask whoever invited you to send it again, and open it whole.',
+export const NO_TOKEN: InvitationProblem = {
+  title: 'This link is incomplete',
+  text: 'The link of an invitation ends with a # and a long token, which is missing here; it may have been lost in copying. Ask whoever invited you to send the link again, and open all of it.',
   mayPass: false,
 };
 
-/** The invitation is known, and does not count any more. */
-export function endedTrouble(info: JoinInfo): Trouble {
+/** The problem of a known invitation that is no longer valid. */
+export function endedInvitation(info: JoinInfo): InvitationProblem {
   const reason = info.reason ?? '';
   if (/expired/.test(reason))
-    return trouble(
+    return problem(
       'This invitation has expired',
-      `It was good until ${info.expiresAt ? fullTime(info.expiresAt) : 'a while ago'}.`,
+      `It was valid until ${info.expiresAt ? fullTime(info.expiresAt) : 'a while ago'}.`,
     );
   if (/used up/.test(reason))
-    return trouble('This invitation has been used', 'A machine has joined with it, and it was for no more than that.');
-  if (/revoked/.test(reason)) return trouble('This invitation was withdrawn', 'The admin of the pool has ended it.');
-  return trouble('This invitation does not count any more', reason);
+    return problem('This invitation has been used', 'As many machines have joined with it as it was for.');
+  if (/revoked/.test(reason)) return problem('This invitation was withdrawn', 'An admin of the pool revoked it.');
+  return problem('This invitation is no longer valid', reason);
 }
 
-/** The coordinator did not take the token at all. `kind` is that of its ProtocolError. */
-export function refusedTrouble(kind: string, message: string): Trouble {
-  if (/expired/.test(message)) return trouble('This invitation has expired', 'It was good for a limited time.');
-  if (/revoked/.test(message)) return trouble('This invitation was withdrawn', 'The admin of the pool has ended it.');
+/** The problem of a token that the coordinator rejected. @param kind of its ProtocolError */
+export function refusedInvitation(kind: string, message: string): InvitationProblem {
+  if (/expired/.test(message)) return problem('This invitation has expired', 'It was valid for a limited time.');
+  if (/revoked/.test(message)) return problem('This invitation was withdrawn', 'An admin of the pool revoked it.');
   if (kind === 'forbidden')
     return {
       title: 'This is a key, not an invitation',
-      text: 'What stands behind the # opens the pool to whoever has it, and is not for joining. Keep it to yourself, and ask for a join link.',
+      text: 'The text after the # is a token that gives access to the pool; machines cannot join with it. Keep it secret, and ask for a join link.',
       mayPass: false,
     };
   if (kind === 'unauthenticated' || kind === 'invalid')
-    return trouble(
-      'This is no invitation to this pool',
-      'The link may have lost a part where it was copied, or belong to another pool.',
+    return problem(
+      'This is not an invitation to this pool',
+      'Part of the link may be missing, or it belongs to another pool.',
     );
   return {
     title: 'The pool does not answer',
-    text: `It is tried again by itself. ${message}`,
+    text: `Trying again automatically. ${message}`,
     mayPass: true,
   };
 }
 
-function trouble(title: string, text: string): Trouble {
+function problem(title: string, text: string): InvitationProblem {
   return {
     title,
     text: `${text} Nothing was changed on this machine. Ask whoever invited you for a new link.`,

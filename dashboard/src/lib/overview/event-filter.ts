@@ -1,16 +1,16 @@
-/** Which groups of events the stream shows, as the address says: `?events=tasks,workers`. Pure. */
+/** The groups of events that the stream shows, as they are in the URL: `?events=tasks,workers`. Pure. */
 import { EVENT_GROUPS, type EventGroup, GROUP_TYPES } from '../events/sentence.js';
 
 const PARAMETER = 'events';
 
-/** All of them where the address names none that there is. */
+/** All groups if the URL names no valid one. */
 export function groupsFrom(parameters: URLSearchParams): readonly EventGroup[] {
   const named = (parameters.get(PARAMETER) ?? '').split(',');
   const chosen = EVENT_GROUPS.filter((group) => named.includes(group));
   return chosen.length === 0 ? EVENT_GROUPS : chosen;
 }
 
-/** The address with a group taken in or out; one that would leave none, or all, names none. */
+/** The URL with a group toggled. None and all are the same: no parameter. */
 export function toggled(url: URL, group: EventGroup): string {
   const before = groupsFrom(url.searchParams);
   const isWhole = before.length === EVENT_GROUPS.length;
@@ -28,7 +28,7 @@ export function withGroups(url: URL, groups: readonly EventGroup[]): string {
   return `${url.pathname}${query === '' ? '' : `?${query}`}`;
 }
 
-/** What the coordinator is asked for; undefined: everything. */
+/** The type prefixes to subscribe to; undefined: all. */
 export function typesOf(groups: readonly EventGroup[]): readonly string[] | undefined {
   return groups.length === EVENT_GROUPS.length ? undefined : groups.flatMap((group) => GROUP_TYPES[group]);
 }

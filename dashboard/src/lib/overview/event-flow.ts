@@ -1,21 +1,21 @@
 /**
- * How events come onto the page: as they happen while a person can follow, and else the newest few with the number of
- * the others, so that the list moves a few rows a second whatever the pool does. Pure; time is an argument.
+ * Rate limit of the event stream, a token bucket: BURST rows at once, ROWS_A_SECOND after that. Above the rate only a
+ * sample is shown, with the number of omitted events. Pure; time is an argument.
  */
 import type { RecentEvent } from '@rma/client';
 
-/** Rows that may come at once after a quiet while, and how many more each second. */
+/** Capacity of the bucket, and its refill per second. */
 const BURST = 8;
 const ROWS_A_SECOND = 4;
 const KEPT = 60;
 
 export interface EventFlow {
-  /** The newest first; `omitted` events came before each and are not shown. */
+  /** Newest first; `omitted` events before each are not shown. */
   readonly rows: readonly RecentEvent[];
-  /** Came and not shown yet, the newest first. */
+  /** Not shown yet, newest first. */
   readonly waiting: readonly RecentEvent[];
   readonly isPaused: boolean;
-  /** Rows that may come now, and when that was so. */
+  /** Tokens in the bucket at `creditAtMs`. */
   readonly credit: number;
   readonly creditAtMs: number;
 }
@@ -24,25 +24,25 @@ export function newFlow(rows: readonly RecentEvent[] = [], nowMs = 0, isPaused =
   return { rows: rows.slice(0, KEPT), waiting: [], isPaused, credit: BURST, creditAtMs: nowMs };
 }
 
-/** @param fresh the newest first */
+/** @param fresh newest first */
 export function arrive(flow: EventFlow, fresh: readonly RecentEvent[], nowMs: number): EventFlow {
   return show({ ...flow, waiting: thinned([...fresh, ...flow.waiting]) }, nowMs);
 }
 
-/** Shows what may be shown by now. */
+/** Shows as many waiting events as the rate allows. */
 export function show(flow: EventFlow, nowMs: number): EventFlow {
   const earned = ((nowMs - flow.creditAtMs) / 1_000) * ROWS_A_SECOND;
   const credit = Math.min(BURST, flow.credit + Math.max(0, earned));
   const next = { ...flow, credit, creditAtMs: nowMs };
   const { waiting } = flow;
   if (flow.isPaused || waiting.length === 0) return next;
-  // In a flood once a second, so that the list can be read in between.
+  // Above the rate, update once a second, so that the list can be read in between.
   if (waiting.length > credit && credit < ROWS_A_SECOND) return next;
   const rows = newest(waiting, Math.max(1, Math.floor(credit)));
   return { ...next, waiting: [], credit: credit - rows.length, rows: [...rows, ...flow.rows].slice(0, KEPT) };
 }
 
-/** When `show` has something to do without anything new; undefined: nothing waits. */
+/** ms until `show` should be called again; undefined: nothing waits. */
 export function showDueMs({ waiting, isPaused, credit }: EventFlow): number | undefined {
   if (isPaused || waiting.length === 0) return undefined;
   return Math.max(0, ((ROWS_A_SECOND - credit) / ROWS_A_SECOND) * 1_000);
@@ -52,7 +52,7 @@ export function pause(flow: EventFlow, isPaused: boolean, nowMs: number): EventF
   return show({ ...flow, isPaused }, nowMs);
 }
 
-/** Events that wait, with those that were left out among them. */
+/** Waiting events, including omitted ones. */
 export function waitingCount({ waiting }: EventFlow): number {
   return countOf(waiting);
 }
@@ -61,7 +61,7 @@ function countOf(events: readonly RecentEvent[]): number {
   return events.reduce((sum, { omitted }) => sum + 1 + omitted, 0);
 }
 
-/** The newest few, what is rare before what is not; what is left out is added to the event after it. */
+/** A sample of `few` events, rare types first, then the newest. Omitted events are counted at the next newer one kept. */
 function newest(events: readonly RecentEvent[], few: number): RecentEvent[] {
   if (events.length <= few) return [...events];
   const order = events
@@ -79,13 +79,13 @@ function newest(events: readonly RecentEvent[], few: number): RecentEvent[] {
   return kept;
 }
 
-/** What is newer than all that is shown: the newest of them is shown, too, so that the head of the list is now. */
+/** Keeps the newest event in any case, so that the head of the list is current. */
 function carry(kept: RecentEvent[], events: readonly RecentEvent[], i: number, chosen: Set<number>): void {
   chosen.add(i);
   kept.push(events[i]!);
 }
 
-/** Of what waits no more is held than could ever be shown. */
+/** Bounds the waiting events by what can be shown. */
 function thinned(waiting: readonly RecentEvent[]): RecentEvent[] {
   return waiting.length <= KEPT ? [...waiting] : newest(waiting, KEPT - 1);
 }

@@ -1,4 +1,4 @@
-/** Ten minutes of the pool as the charts want them: times in seconds, counts as rates, gaps where nothing was measured. */
+/** Converts the pool's history to chart columns: times in seconds, counts as rates, null where nothing was measured. */
 import type { History } from '@rma/client';
 
 /** Columns of equal length; the first is the time in seconds. */
@@ -14,7 +14,7 @@ export interface HistoryColumns {
   readonly workers: Columns;
 }
 
-/** The bucket that still grows is left out: it would look like a fall at the end of every line. */
+/** Without the last bucket, which is incomplete: it would look like a drop at the end of every line. */
 export function columnsOf(history: History): HistoryColumns {
   const length = Math.max(0, history.submitted.length - 1);
   const seconds = history.bucketMs / 1_000;
@@ -30,12 +30,12 @@ export function columnsOf(history: History): HistoryColumns {
   };
 }
 
-/** Tells the buckets that are complete apart: charts are drawn anew when it changes. */
+/** The end of the last complete bucket; the charts are redrawn when it changes. */
 export function lastComplete({ from, bucketMs, submitted }: History): number {
   return from + (submitted.length - 1) * bucketMs;
 }
 
-/** The last `count` complete values of a column, for a sparkline; -1, nothing measured, stays the value before. */
+/** The last `count` complete values of a column, for a sparkline; -1 (not measured) repeats the value before. */
 export function recentOf(column: readonly number[], count: number): number[] {
   const end = Math.max(0, column.length - 1);
   let last = 0;

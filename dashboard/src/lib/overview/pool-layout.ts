@@ -1,11 +1,11 @@
 /**
- * Where each worker's cell is in the picture of the pool: tiers one below the other, cells in rows, as large as the room
- * admits. Pure: pixels in, pixels out. A cell keeps its place as long as nobody joins before it.
+ * The layout of the pool picture: one group per tier, cells in rows, as large as fits. Pure; all lengths in px. Cells
+ * are in the order of joining, so a cell keeps its position.
  */
 
 import type { WorkerRow } from '@rma/client';
 
-/** A form of cells, px. `named`: there is room for the worker's name. */
+/** A size of cells, px. `named`: with room for the worker's name. */
 export interface CellForm {
   readonly width: number;
   readonly height: number;
@@ -13,7 +13,7 @@ export interface CellForm {
   readonly named: boolean;
 }
 
-/** The largest first. */
+/** Largest first. */
 const FORMS: readonly CellForm[] = [
   { width: 148, height: 46, gap: 8, named: true },
   { width: 108, height: 36, gap: 6, named: true },
@@ -28,7 +28,7 @@ const FORMS: readonly CellForm[] = [
   { width: 10, height: 10, gap: 2, named: false },
   { width: 8, height: 8, gap: 1, named: false },
 ];
-/** In the order of the picture. */
+/** From top to bottom. */
 const TIERS = [1, 2, 3, 0] as const;
 const LABEL_HEIGHT = 26;
 const GROUP_GAP = 18;
@@ -45,7 +45,7 @@ export interface PlacedGroup {
   readonly top: number;
   /** Of its first row of cells. */
   readonly cellsTop: number;
-  /** The place of its first cell in `ids`. */
+  /** Index of its first cell in `ids`. */
   readonly first: number;
   readonly count: number;
 }
@@ -56,7 +56,7 @@ export interface PoolLayout {
   readonly width: number;
   readonly height: number;
   readonly groups: readonly PlacedGroup[];
-  /** In the order of reading. */
+  /** In reading order. */
   readonly ids: readonly string[];
   readonly indexOf: ReadonlyMap<string, number>;
   /** The left upper corners, by index. */
@@ -64,7 +64,7 @@ export interface PoolLayout {
   readonly y: Float32Array;
 }
 
-/** By tier, in the order in which they joined, so that a cell keeps its place. */
+/** By tier, in the order of joining; without revoked workers. */
 export function groupsOf(rows: Iterable<WorkerRow>): TierGroup[] {
   const byTier = new Map<number, WorkerRow[]>(TIERS.map((tier) => [tier, []]));
   for (const row of rows) if (row.state !== 'revoked') byTier.get(row.tier ?? 0)?.push(row);
@@ -77,7 +77,7 @@ export function groupsOf(rows: Iterable<WorkerRow>): TierGroup[] {
   }));
 }
 
-/** Cells as large as possible so that all fit into `height`; where even the smallest do not, the picture is higher. */
+/** The largest cells with which all fit into `height`; if even the smallest do not, the result is higher. */
 export function layoutPool(groups: readonly TierGroup[], width: number, height: number): PoolLayout {
   const shown = groups.filter(({ ids }) => ids.length > 0);
   const form = FORMS.find((one) => heightOf(shown, one, width) <= height) ?? FORMS.at(-1)!;
@@ -111,7 +111,10 @@ export function layoutPool(groups: readonly TierGroup[], width: number, height: 
   };
 }
 
-/** The index of the cell at a point, or -1. Gaps belong to the cell before them, so that nothing flickers in between. */
+/**
+ * The index of the cell at a point, or -1. A gap belongs to the cell before it, so that the hover card does not
+ * flicker.
+ */
 export function cellAt({ form, columns, groups }: PoolLayout, x: number, y: number): number {
   const column = Math.floor(x / (form.width + form.gap));
   if (x < 0 || column >= columns) return -1;
@@ -131,7 +134,7 @@ export function isStep(key: string): key is Step {
   return STEPS.includes(key);
 }
 
-/** The cell that a key leads to from another one; at the rim it stays. */
+/** The cell that a key leads to; at the edge the same one. */
 export function stepFrom(layout: PoolLayout, index: number, step: Step): number {
   const { ids, groups, columns } = layout;
   const last = ids.length - 1;
@@ -156,7 +159,7 @@ export function stepFrom(layout: PoolLayout, index: number, step: Step): number 
   return below ? below.first + inRow(below, 0, column, columns) : index;
 }
 
-/** The place in a group of the cell of a row that is nearest to a column. */
+/** Index, within a group, of the cell in this row that is nearest to the column. */
 function inRow({ count }: PlacedGroup, row: number, column: number, columns: number): number {
   return Math.min(count - 1, row * columns + column);
 }

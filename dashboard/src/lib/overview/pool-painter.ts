@@ -1,8 +1,8 @@
 /**
- * Paints the picture of the pool on two canvases: the cells, each only when it looks other than before, and above them
- * what moves, which is drawn anew with every frame. Knows nothing of workers but their looks.
+ * Paints the pool picture on two canvases: the cells, each redrawn only on change, and above them the moving marks of
+ * running tasks, redrawn every frame.
  */
-import type { CellLook, Trouble } from './cell-look.js';
+import type { CellProblem, CellState } from './cell-state.js';
 import type { CellForm, PoolLayout } from './pool-layout.js';
 
 export interface Palette {
@@ -17,14 +17,14 @@ export interface Palette {
   readonly font: string;
 }
 
-/** How long a task's mark takes through a cell, ms. */
+/** Time of one pass of a mark through its cell, ms. */
 const PASS_MS = 1_800;
-/** Marks in one cell; more cannot be told apart. */
+/** Marks in one cell at most; more could not be distinguished. */
 const MAX_MARKS = 3;
 const BACKGROUND_ALPHA = 0.15;
 const FILL_ALPHA = 0.5;
 
-/** Marks of tasks in motion: which cells they are in, and how many. */
+/** A cell with running tasks. */
 export interface Moving {
   readonly index: number;
   readonly tier: number;
@@ -47,7 +47,7 @@ export class PoolPainter {
     this.#palette = palette;
   }
 
-  /** Makes room for a layout, in the screen's own pixels; everything has to be drawn after it. */
+  /** Resizes the canvases, which clears them: everything must be redrawn. @param scale device pixels per px */
   resize({ width, height }: PoolLayout, scale: number): void {
     for (const { canvas } of [this.#cells, this.#motion]) {
       canvas.width = Math.max(1, Math.round(width * scale));
@@ -58,27 +58,27 @@ export class PoolPainter {
     this.#moved = false;
   }
 
-  cell(layout: PoolLayout, index: number, look: CellLook): void {
+  cell(layout: PoolLayout, index: number, cell: CellState): void {
     const context = this.#cells;
     const { form } = layout;
     const { width, height } = form;
     const x = layout.x[index]!;
     const y = layout.y[index]!;
     context.clearRect(x - 0.5, y - 0.5, width + 1, height + 1);
-    const color = this.#palette.tiers[look.tier] ?? this.#palette.faint;
-    const isGone = look.trouble === 'offline' || look.trouble === 'away';
-    if (!isGone) {
+    const color = this.#palette.tiers[cell.tier] ?? this.#palette.faint;
+    const isOffline = cell.problem === 'offline' || cell.problem === 'away';
+    if (!isOffline) {
       context.fillStyle = color;
       context.globalAlpha = BACKGROUND_ALPHA;
       box(context, x, y, width, height, radiusOf(form));
       context.globalAlpha = FILL_ALPHA;
       // Named cells are wide: they fill from the left, small ones from below.
-      if (form.named) box(context, x, y, width * look.load, height, radiusOf(form));
-      else if (look.load > 0) box(context, x, y + height * (1 - look.load), width, height * look.load, radiusOf(form));
+      if (form.named) box(context, x, y, width * cell.load, height, radiusOf(form));
+      else if (cell.load > 0) box(context, x, y + height * (1 - cell.load), width, height * cell.load, radiusOf(form));
       context.globalAlpha = 1;
     }
-    if (look.trouble) this.#trouble(form, x, y, look.trouble);
-    if (form.named) this.#name(form, x, y, look);
+    if (cell.problem) this.#problem(form, x, y, cell.problem);
+    if (form.named) this.#name(form, x, y, cell);
   }
 
   /** @returns whether anything moves, and so has to be drawn again */
@@ -106,19 +106,19 @@ export class PoolPainter {
     return this.#moved;
   }
 
-  /** What tasks look like to who wants no motion: a mark that stands. */
+  /** Draws static marks, for `prefers-reduced-motion`. */
   still(layout: PoolLayout, moving: readonly Moving[]): void {
     this.frame(layout, moving, 0);
   }
 
-  /** Trouble has a shape each, so that nobody depends on its colour. */
-  #trouble({ width, height, named }: CellForm, x: number, y: number, trouble: Trouble): void {
+  /** CellProblem has a shape each, so that colour is not the only difference. */
+  #problem({ width, height, named }: CellForm, x: number, y: number, problem: CellProblem): void {
     const context = this.#cells;
     const { bad, warn, faint } = this.#palette;
     context.lineWidth = height >= 16 ? 1.5 : 1;
-    context.strokeStyle = trouble === 'unhealthy' || trouble === 'hot' ? bad : trouble === 'offline' ? faint : warn;
+    context.strokeStyle = problem === 'unhealthy' || problem === 'hot' ? bad : problem === 'offline' ? faint : warn;
     context.fillStyle = context.strokeStyle;
-    context.setLineDash(trouble === 'away' ? [3, 2] : []);
+    context.setLineDash(problem === 'away' ? [3, 2] : []);
     context.strokeRect(x + 0.75, y + 0.75, width - 1.5, height - 1.5);
     context.setLineDash([]);
     // The mark is in the middle of a small cell, and at the right of one with a name.
@@ -126,41 +126,41 @@ export class PoolPainter {
     const cx = named ? x + width - 12 : x + width / 2;
     const cy = named ? y + height / 2 : y + height / 2;
     context.beginPath();
-    if (trouble === 'unhealthy') {
+    if (problem === 'unhealthy') {
       context.moveTo(cx - size, cy - size);
       context.lineTo(cx + size, cy + size);
       context.moveTo(cx + size, cy - size);
       context.lineTo(cx - size, cy + size);
       context.stroke();
-    } else if (trouble === 'hot') {
+    } else if (problem === 'hot') {
       context.moveTo(cx, cy - size);
       context.lineTo(cx + size, cy + size * 0.8);
       context.lineTo(cx - size, cy + size * 0.8);
       context.fill();
-    } else if (trouble === 'draining') {
+    } else if (problem === 'draining') {
       context.moveTo(cx - size, cy - size * 0.6);
       context.lineTo(cx + size, cy - size * 0.6);
       context.lineTo(cx, cy + size);
       context.fill();
-    } else if (trouble === 'offline') {
+    } else if (problem === 'offline') {
       context.moveTo(cx - size, cy);
       context.lineTo(cx + size, cy);
       context.stroke();
     }
   }
 
-  #name({ width, height }: CellForm, x: number, y: number, { name, trouble }: CellLook): void {
+  #name({ width, height }: CellForm, x: number, y: number, { name, problem }: CellState): void {
     const context = this.#cells;
     context.font = `500 ${height > 40 ? 13 : 12}px ${this.#palette.font}`;
     context.textBaseline = 'middle';
-    context.fillStyle = trouble === 'offline' ? this.#palette.faint : this.#palette.text;
-    context.fillText(fitted(context, name, width - (trouble ? 32 : 18)), x + 9, y + height / 2 - 1);
+    context.fillStyle = problem === 'offline' ? this.#palette.faint : this.#palette.text;
+    context.fillText(fitted(context, name, width - (problem ? 32 : 18)), x + 9, y + height / 2 - 1);
   }
 }
 
 function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext('2d');
-  if (!context) throw new Error('this browser draws no canvases');
+  if (!context) throw new Error('this browser does not support canvas');
   return context;
 }
 
@@ -177,7 +177,7 @@ function box(context: CanvasRenderingContext2D, x: number, y: number, width: num
   context.fill();
 }
 
-/** As much of a text as has room. */
+/** The text, shortened to the width. */
 function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
   if (context.measureText(text).width <= width) return text;
   let characters = [...text];

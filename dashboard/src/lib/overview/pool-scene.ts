@@ -1,13 +1,13 @@
 /**
- * The picture of the pool as it lives: takes what changed, draws only that, and lets tasks move as long as any runs,
- * the picture is seen, and nobody asked for less motion. The component around it brings canvases and pointers.
+ * Keeps the pool picture up to date: draws only the cells that changed, and animates while a task runs, the picture is
+ * visible and the user did not ask for reduced motion. The component around it owns the canvases and the pointer.
  */
 import type { LiveWorkers, WorkerRow } from '@rma/client';
-import { type CellLook, lookOf, looksOther } from './cell-look.js';
+import { type CellState, cellStateOf, needsRedraw } from './cell-state.js';
 import { groupsOf, layoutPool, type PoolLayout } from './pool-layout.js';
 import type { Moving, Palette, PoolPainter } from './pool-painter.js';
 
-/** Frames a second: the eye follows few marks more closely than many. */
+/** Frames per second; fewer for many marks, to save CPU. */
 const FRAMES_OF_FEW = 30;
 const FRAMES_OF_MANY = 15;
 const MANY = 300;
@@ -15,20 +15,20 @@ const MANY = 300;
 export interface SceneOptions {
   readonly painter: PoolPainter;
   readonly isStill: boolean;
-  /** The layout is another one. */
+  /** Called with a new layout. */
   readonly onLayout: (layout: PoolLayout) => void;
 }
 
 export class PoolScene {
   readonly #options: SceneOptions;
   #layout: PoolLayout = layoutPool([], 1, 1);
-  #looks = new Map<string, CellLook>();
+  #cells = new Map<string, CellState>();
   #workers: LiveWorkers | undefined;
   #moving: Moving[] = [];
   #width = 0;
   #height = 0;
   #scale = 1;
-  #isSeen = true;
+  #isVisible = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #frame = 0;
 
@@ -36,7 +36,7 @@ export class PoolScene {
     this.#options = options;
   }
 
-  /** A new value of the live list: draws the cells that look other than before. */
+  /** Takes a new value of the live list and redraws the cells that changed. */
   update(workers: LiveWorkers): void {
     const { changed, rows, loads } = workers;
     const isNew = this.#workers?.rows !== rows || changed === undefined;
@@ -48,7 +48,7 @@ export class PoolScene {
     for (const id of changed) {
       const row = rows.get(id);
       if (row && this.#isPlaced(row)) continue;
-      // Somebody came, left for good, or is in another tier.
+      // A worker joined, was removed, or changed its tier: the layout changes.
       this.#arrange();
       return;
     }
@@ -56,7 +56,7 @@ export class PoolScene {
     this.#move();
   }
 
-  /** The room there is, px. */
+  /** The available space, px. */
   resize(width: number, height: number, scale: number): void {
     if (width === this.#width && height === this.#height && scale === this.#scale) return;
     this.#width = width;
@@ -70,33 +70,33 @@ export class PoolScene {
     this.#drawAll();
   }
 
-  /** Whether the picture is on the screen: what nobody sees does not move. */
-  set isSeen(isSeen: boolean) {
-    this.#isSeen = isSeen;
+  /** Whether the picture is on screen; if not, the animation stops. */
+  set isVisible(isVisible: boolean) {
+    this.#isVisible = isVisible;
     this.#move();
   }
 
-  /** Whether a next frame is due: for tests. */
+  /** Whether a next frame is scheduled. */
   get isMoving(): boolean {
     return this.#timer !== undefined || this.#frame !== 0;
   }
 
   stop(): void {
-    this.#isSeen = false;
+    this.#isVisible = false;
     this.#rest();
   }
 
   #isPlaced({ id, tier, state }: WorkerRow): boolean {
     if (state === 'revoked') return !this.#layout.indexOf.has(id);
-    return this.#layout.indexOf.has(id) && this.#looks.get(id)?.tier === (tier ?? 0);
+    return this.#layout.indexOf.has(id) && this.#cells.get(id)?.tier === (tier ?? 0);
   }
 
   #arrange(): void {
     if (!this.#workers || this.#width === 0) return;
     const { rows, loads } = this.#workers;
     this.#layout = layoutPool(groupsOf(rows.values()), this.#width, this.#height);
-    this.#looks = new Map();
-    for (const id of this.#layout.ids) this.#looks.set(id, lookOf(rows.get(id)!, loads.get(id)));
+    this.#cells = new Map();
+    for (const id of this.#layout.ids) this.#cells.set(id, cellStateOf(rows.get(id)!, loads.get(id)));
     this.#options.painter.resize(this.#layout, this.#scale);
     this.#options.onLayout(this.#layout);
     this.#drawAll();
@@ -104,25 +104,25 @@ export class PoolScene {
 
   #drawAll(): void {
     const { ids } = this.#layout;
-    for (let i = 0; i < ids.length; i++) this.#options.painter.cell(this.#layout, i, this.#looks.get(ids[i]!)!);
+    for (let i = 0; i < ids.length; i++) this.#options.painter.cell(this.#layout, i, this.#cells.get(ids[i]!)!);
     this.#move();
   }
 
-  #draw(id: string, row: WorkerRow, load: Parameters<typeof lookOf>[1]): void {
+  #draw(id: string, row: WorkerRow, load: Parameters<typeof cellStateOf>[1]): void {
     const index = this.#layout.indexOf.get(id);
     if (index === undefined) return;
-    const look = lookOf(row, load);
-    const isOther = looksOther(this.#looks.get(id), look);
-    this.#looks.set(id, look);
-    if (isOther) this.#options.painter.cell(this.#layout, index, look);
+    const next = cellStateOf(row, load);
+    const isStale = needsRedraw(this.#cells.get(id), next);
+    this.#cells.set(id, next);
+    if (isStale) this.#options.painter.cell(this.#layout, index, next);
   }
 
-  /** Finds what runs now, and goes on or rests. */
+  /** Collects the running tasks, and starts or stops the animation. */
   #move(): void {
     const moving: Moving[] = [];
     const { ids } = this.#layout;
     for (let index = 0; index < ids.length; index++) {
-      const { running, tier } = this.#looks.get(ids[index]!)!;
+      const { running, tier } = this.#cells.get(ids[index]!)!;
       if (running > 0) moving.push({ index, tier, running });
     }
     const wasStill = this.#moving.length === 0;
@@ -132,7 +132,7 @@ export class PoolScene {
       this.#options.painter.still(this.#layout, moving);
       return;
     }
-    if (!this.#isSeen) this.#rest();
+    if (!this.#isVisible) this.#rest();
     else if (!this.isMoving) this.#next();
   }
 
@@ -143,7 +143,7 @@ export class PoolScene {
       this.#frame = requestAnimationFrame((atMs) => {
         this.#frame = 0;
         const goesOn = this.#options.painter.frame(this.#layout, this.#moving, atMs);
-        if (goesOn && this.#isSeen) this.#next();
+        if (goesOn && this.#isVisible) this.#next();
       });
     }, 1_000 / frames);
   }

@@ -1,29 +1,29 @@
-/** The answer to a query as reactive state, asked for again when something tells of a change: at most once a second. */
+/** The answer to a query as reactive state; `refresh` repeats the query, at most once a second. */
 import { ClosedError } from '@rma/client';
 
 const PAUSE_MS = 1_000;
 
 export class Answer<T> {
-  /** The newest; undefined before the first. */
+  /** The latest answer; undefined before the first. */
   value = $state.raw<T>();
-  /** Why the newest attempt failed. */
+  /** The error of the latest query, if it failed. */
   error = $state.raw<Error>();
   readonly #ask: () => Promise<T>;
   #askedAt = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isAsking = false;
-  #isDue = false;
+  #isStale = false;
 
-  /** @param ask once, and at every `again` */
+  /** @param ask sends the query */
   constructor(ask: () => Promise<T>) {
     this.#ask = ask;
   }
 
-  /** The answer may have become another one. */
-  again(): void {
+  /** Call it when the answer may have changed: repeats the query, at most once per PAUSE_MS. */
+  refresh(): void {
     if (this.#timer !== undefined) return;
     if (this.#isAsking) {
-      this.#isDue = true;
+      this.#isStale = true;
       return;
     }
     const waitMs = Math.max(0, this.#askedAt + PAUSE_MS - performance.now());
@@ -36,7 +36,7 @@ export class Answer<T> {
   async now(): Promise<void> {
     this.stop();
     this.#isAsking = true;
-    this.#isDue = false;
+    this.#isStale = false;
     this.#askedAt = performance.now();
     try {
       this.value = await this.#ask();
@@ -45,23 +45,23 @@ export class Answer<T> {
       if (!(error instanceof ClosedError)) this.error = error instanceof Error ? error : new Error(String(error));
     } finally {
       this.#isAsking = false;
-      if (this.#isDue) this.again();
+      if (this.#isStale) this.refresh();
     }
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#isDue = false;
+    this.#isStale = false;
   }
 }
 
-/** Asks when the component that calls this is set up, and stops with it. */
+/** Call it during component initialisation; queries once, and stops with the component. */
 export function answer<T>(ask: () => Promise<T>): Answer<T> {
-  const kept = new Answer(ask);
+  const state = new Answer(ask);
   $effect(() => {
-    void kept.now();
-    return () => kept.stop();
+    void state.now();
+    return () => state.stop();
   });
-  return kept;
+  return state;
 }

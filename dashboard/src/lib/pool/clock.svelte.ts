@@ -1,21 +1,21 @@
 /**
- * The coordinator's time, which all times of the pool are in: this machine's own may be off by hours. Ticks once a
- * second while somebody reads it.
+ * The coordinator's clock, which all times in the pool refer to; this machine's clock may be wrong by hours. Ticks once
+ * a second while somebody reads it.
  */
 import { createSubscriber } from 'svelte/reactivity';
 
 class Clock {
-  /** How far this machine is behind the coordinator, ms; negative: ahead. */
+  /** Coordinator time − local time, ms. */
   #offsetMs = 0;
   readonly #subscribe = createSubscriber((update) => {
     const timer = setInterval(update, 1_000);
     return () => clearInterval(timer);
   });
 
-  /** The coordinator said what time it is. */
-  heard(atMs: number): void {
+  /** Takes the coordinator's current time, from a message. */
+  sync(atMs: number): void {
     const offsetMs = atMs - Date.now();
-    // What the way takes is no difference of clocks.
+    // Differences below this are network delay.
     if (Math.abs(offsetMs - this.#offsetMs) > 2_000) this.#offsetMs = offsetMs;
   }
 
@@ -30,7 +30,7 @@ class Clock {
     return Date.now() + this.#offsetMs;
   }
 
-  /** Whether this machine's clock is so wrong that a person should know. */
+  /** Whether this machine's clock is so wrong that the user should know. */
   get isOff(): boolean {
     return Math.abs(this.#offsetMs) > 60_000;
   }

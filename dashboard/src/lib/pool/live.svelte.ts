@@ -1,16 +1,16 @@
-/** A topic of the coordinator as reactive state, looked at for as long as the component that asks lives. */
+/** A topic of the coordinator as reactive state, subscribed for the life of the calling component. */
 import type { Live, LiveStatus } from '@rma/client';
 
 export interface LiveState<T> {
-  /** The newest; undefined before the first snapshot. */
+  /** The latest value; undefined before the first snapshot. */
   readonly value: T | undefined;
-  /** stale: the connection is lost, `value` is what was. */
+  /** stale: the connection is lost, `value` is the last known one. */
   readonly status: LiveStatus;
   readonly error: Error | undefined;
 }
 
 /**
- * Call it while a component is set up. `source` is asked again when what it reads changes (an id, a filter).
+ * Call it during component initialisation. `source` is called again when the state that it reads changes (an id, a filter).
  *
  * ```ts
  * const workers = live(() => pool.client.liveWorkers());
@@ -21,15 +21,15 @@ export function live<T>(source: () => Live<T>): LiveState<T> {
   let state = $state.raw<LiveState<T>>({ value: undefined, status: 'idle', error: undefined });
   $effect(() => {
     const topic = source();
-    const leave = topic.subscribe((value, { status, error }) => {
+    const unsubscribe = topic.subscribe((value, { status, error }) => {
       state = { value, status, error };
     });
     return () => {
-      leave();
+      unsubscribe();
       state = { value: undefined, status: 'idle', error: undefined };
     };
   });
-  // Each for itself: who reads the value alone is not told of a status that changed.
+  // Separately derived: a reader of the value alone is not re-run for a change of status.
   const value = $derived(state.value);
   const status = $derived(state.status);
   const error = $derived(state.error);

@@ -1,14 +1,11 @@
-/**
- * The one connection of this page: who is signed in, the client over the socket, and how the connection is. Everything
- * that a page shows comes from `pool.client`.
- */
+/** The page's session and its one connection: who is signed in, the client, and the state of the connection. */
 import { type Client, connect, ProtocolError, type SignedIn, signIn, signOut, whoAmI } from '@rma/client';
 import { clock } from './clock.svelte.js';
 import { forgetVisit, isReturning, onOtherTab, rememberVisit } from './visit.js';
 
 /**
- * connecting: none yet. live. reconnecting: next try at `retryAt` (ms since 1970, this machine's clock). offline: given up,
- * `reason` says why. `since` is the coordinator's time.
+ * connecting: the first attempt. live: connected. reconnecting: next attempt at `retryAt` (ms since 1970, local clock).
+ * offline: no more attempts, because of `reason`. `since` is in the coordinator's time.
  */
 export type Connection =
   | { readonly state: 'connecting' }
@@ -17,8 +14,7 @@ export type Connection =
   | { readonly state: 'offline'; readonly since: number; readonly reason: string };
 
 /**
- * Who uses this page. `ended`: somebody was signed in, and is not any more, and why. `problem`: what was wrong with the
- * link that was to sign in.
+ * The session of this page. `ended`: why an earlier session ended. `problem`: why the sign-in link was rejected.
  */
 export type Session =
   | { readonly state: 'unknown' }
@@ -26,28 +22,28 @@ export type Session =
   | { readonly state: 'nobody'; readonly ended?: string; readonly problem?: string }
   | { readonly state: 'signed-in'; readonly who: SignedIn };
 
-/** Asked again while a coordinator that is just starting does not answer. */
+/** Backoff of the first request, while the coordinator may be starting. */
 const FIRST_RETRY_MS = 1_000;
 const RETRY_CAP_MS = 15_000;
-/** The cookie ends two weeks after it was last renewed: a page that stays open for weeks renews it now and then. */
+/** The cookie expires two weeks after its last renewal; a page that stays open renews it this often. */
 const RENEW_MS = 12 * 3_600_000;
-/** A connection that is turned away earlier would be turned away again. */
+/** A connection rejected sooner than this after sign-in is not tried again with the same cookie. */
 const LASTING_MS = 60_000;
-const OVER = 'the session is over; sign in again';
+const OVER = 'the session has ended; sign in again';
 
 class Pool {
   session = $state.raw<Session>({ state: 'unknown' });
   connection = $state.raw<Connection>({ state: 'connecting' });
-  /** Of the coordinator that this page talks to. */
+  /** The coordinator's version. */
   version = $state<string>();
-  /** The coordinator was replaced by another version: the page loads itself anew when nobody is at work on it. */
+  /** The coordinator now has another version: the page reloads when it is idle. */
   isOutdated = $state(false);
   #client: Client | undefined;
-  /** When the connection was opened, ms of the page's own time. */
+  /** When the session was entered, by performance.now(). */
   #enteredAt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  /** Only where somebody is signed in: the pages below the shell. */
+  /** @throws if nobody is signed in; pages below the shell may rely on it */
   get client(): Client {
     if (!this.#client) throw new Error('nobody is signed in');
     return this.#client;
@@ -58,8 +54,8 @@ class Pool {
   }
 
   /**
-   * Finds out who is signed in, and connects. Tries for ever while the coordinator cannot be reached.
-   * @param code of a link that signs in: it is tried first, and whoever is signed in already needs none
+   * Finds out who is signed in, and connects. Retries without end while the coordinator cannot be reached.
+   * @param code of a sign-in link, tried first; if it is rejected, an existing session still counts
    */
   async open(code?: string, attempt = 0): Promise<void> {
     clearTimeout(this.#retry);
@@ -80,25 +76,25 @@ class Pool {
     }
   }
 
-  /** While the page is open: renews the session now and then, and follows this browser's other tabs. @returns stops */
-  attend(): () => void {
+  /** Renews the session regularly, and follows sign-ins and sign-outs of other tabs. @returns stops both */
+  maintain(): () => void {
     const timer = setInterval(() => void this.#renew(), RENEW_MS);
-    const leave = onOtherTab((subject) => {
-      if (subject === null) void this.#leave().then(() => this.#nobody('you signed out in another tab'));
+    const stopListening = onOtherTab((subject) => {
+      if (subject === null) void this.#leave().then(() => this.#signedOut('you signed out in another tab'));
       else if (this.session.state !== 'signed-in' || this.session.who.subject !== subject) void this.open();
     });
     return () => {
       clearInterval(timer);
-      leave();
+      stopListening();
     };
   }
 
-  /** @throws ProtocolError, in words for people, where the credential does not count */
+  /** @throws ProtocolError with a message for people, if the credential is invalid */
   async signIn(credential: { token: string } | { code: string }): Promise<void> {
     this.#enter(await signIn(credential));
   }
 
-  /** @throws ProtocolError where the coordinator cannot be reached: the session goes on */
+  /** @throws ProtocolError if the coordinator cannot be reached; the session then continues */
   async signOut(): Promise<void> {
     await signOut();
     forgetVisit();
@@ -106,7 +102,7 @@ class Pool {
     this.session = { state: 'nobody' };
   }
 
-  /** @returns what is wrong with the code @throws ProtocolError of kind `unavailable` */
+  /** @returns why the code was rejected, or undefined @throws ProtocolError of kind `unavailable` */
   async #redeem(code: string): Promise<string | undefined> {
     try {
       this.#enter(await signIn({ code }));
@@ -122,12 +118,12 @@ class Pool {
     try {
       await whoAmI();
     } catch (error) {
-      // The next time will do; where the session is over, the connection says so.
+      // Retried at the next interval; if the session has ended, the connection reports it.
       console.info('the session was not renewed', error);
     }
   }
 
-  #nobody(ended: string): void {
+  #signedOut(ended: string): void {
     if (this.session.state !== 'nobody') this.session = { state: 'nobody', ended };
   }
 
@@ -137,7 +133,7 @@ class Pool {
     this.connection = { state: 'connecting' };
     const client = connect({
       url: location.origin,
-      // A coordinator at this page's own address: the cookie travels with it.
+      // Same origin as the page: the request carries the cookie.
       insecure: true,
       onConnection: (change) => {
         if (client !== this.#client) return;
@@ -154,8 +150,8 @@ class Pool {
           return;
         }
         this.connection = { state: 'offline', since, reason };
-        // A client that gave up tells why to whoever asks it for a session.
-        client.ready().catch((error: unknown) => this.#turnedAway(client, error));
+        // After the client stopped, ready() rejects with the reason.
+        client.ready().catch((error: unknown) => this.#rejected(client, error));
       },
     });
     this.#client = client;
@@ -164,10 +160,10 @@ class Pool {
   }
 
   /**
-   * The coordinator let us in before and does not any more: the token was revoked, or the time was up. A socket lasts as
-   * long as the cookie that it was opened with, which may have been renewed meanwhile: then another one is opened.
+   * The coordinator rejected the connection: the token was revoked, or the cookie that the socket was opened with
+   * expired. In the second case a renewed cookie may exist: then reconnect with it.
    */
-  async #turnedAway(client: Client, error: unknown): Promise<void> {
+  async #rejected(client: Client, error: unknown): Promise<void> {
     const isRefusal = error instanceof ProtocolError && ['unauthenticated', 'forbidden'].includes(error.kind);
     if (!isRefusal || client !== this.#client) return;
     if (performance.now() - this.#enteredAt > LASTING_MS) {

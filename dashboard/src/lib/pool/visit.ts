@@ -1,6 +1,6 @@
 /**
- * What this browser remembers of a visit, for all its tabs: that somebody is signed in, so that the end of a session can
- * be told from a first visit, and one tab's signing in or out reaches the others. Never a credential.
+ * A localStorage marker, shared by all tabs, that somebody is signed in: it distinguishes an ended session from a first
+ * visit, and notifies other tabs of sign-ins and sign-outs. Never holds a credential.
  */
 const KEY = 'rma.signed-in';
 
@@ -21,20 +21,20 @@ export function isReturning(): boolean {
   }
 }
 
-/** Calls when another tab signed in (its subject) or out (null). @returns stops that */
+/** Calls `change` when another tab signed in (with its subject) or out (null). @returns unsubscribes */
 export function onOtherTab(change: (subject: string | null) => void): () => void {
-  const heard = (event: StorageEvent) => {
+  const onStorage = (event: StorageEvent) => {
     if (event.key === KEY && event.newValue !== event.oldValue) change(event.newValue);
   };
-  addEventListener('storage', heard);
-  return () => removeEventListener('storage', heard);
+  addEventListener('storage', onStorage);
+  return () => removeEventListener('storage', onStorage);
 }
 
-/** A browser may keep no storage for the page: its tabs then know nothing of each other. */
+/** Storage may be disabled: tabs then do not notify each other. */
 function write(change: () => void): void {
   try {
     change();
   } catch (error) {
-    console.info('this browser keeps no storage for the page', error);
+    console.info('localStorage is not available', error);
   }
 }

@@ -1,9 +1,9 @@
-/** What workers are called, for sentences about them: changes when a name does, and not with every load. */
+/** The names of workers, for event sentences; reactive to names only, not to each change of load. */
 import type { LiveWorkers } from '@rma/client';
 import type { Names } from '../events/sentence.js';
 import { pool } from './pool.svelte.js';
 
-/** Call it while a component is set up. */
+/** Call it during component initialisation. */
 export function workerNames(): Names {
   let names = $state.raw<ReadonlyMap<string, string>>(new Map());
   $effect(() =>

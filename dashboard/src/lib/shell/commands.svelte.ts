@@ -1,9 +1,9 @@
-/** What the page that is open can do, for the palette. */
+/** The commands that open components offer in the palette. */
 import { untrack } from 'svelte';
 
 export interface Command {
   readonly name: string;
-  /** Other words to find it by. */
+  /** More search words. */
   readonly words?: string;
   run(): void;
 }
@@ -25,8 +25,8 @@ class Commands {
 
 export const commands = new Commands();
 
-/** Offers commands for as long as the component that calls this lives. */
+/** Call it during component initialisation; offers the commands for the life of the component. */
 export function offerCommands(source: () => readonly Command[]): void {
-  // Adding reads the list that it changes.
+  // Untracked: `add` reads the state that it changes.
   $effect(() => untrack(() => commands.add(source)));
 }

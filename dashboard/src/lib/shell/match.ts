@@ -1,8 +1,8 @@
-/** How well something fits what is typed into the palette: every word must be found in its text or its other words. */
+/** Scores palette entries against the typed text: every word must match the entry's text or search words. Pure. */
 
 export interface Findable {
   readonly text: string;
-  /** Other words to find it by, separated by spaces. */
+  /** More search words, separated by spaces. */
   readonly words?: string | undefined;
 }
 
@@ -11,7 +11,7 @@ const WORD = 4;
 const INSIDE = 2;
 const OTHER = 1;
 
-/** Higher is better; 0: it does not fit. With nothing typed everything fits alike. */
+/** Higher is better; 0: no match. With nothing typed all score the same. */
 export function scoreOf({ text, words = '' }: Findable, typed: string): number {
   const haystack = text.toLowerCase();
   const others = words.toLowerCase().split(/\s+/);
@@ -33,7 +33,7 @@ export function scoreOf({ text, words = '' }: Findable, typed: string): number {
   return sum;
 }
 
-/** Those that fit, the best first; of equals in the order given. */
+/** The matching entries, best first; a stable sort. */
 export function fitting<T extends Findable>(all: readonly T[], typed: string): T[] {
   return all
     .map((item) => ({ item, score: scoreOf(item, typed) }))

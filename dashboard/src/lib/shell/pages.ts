@@ -1,4 +1,4 @@
-/** The pages of the dashboard: one table for the navigation, the palette and the keys. */
+/** The pages of the dashboard: one table for navigation, palette and shortcuts. */
 import Activity from '@lucide/svelte/icons/activity';
 import Boxes from '@lucide/svelte/icons/boxes';
 import KeyRound from '@lucide/svelte/icons/key-round';
@@ -16,7 +16,7 @@ export interface Page {
   readonly key: string;
   readonly icon: Component<{ size?: number | string; 'aria-hidden'?: 'true' }>;
   readonly isForAdmins: boolean;
-  /** Words that people may look for it by. */
+  /** More search words. */
   readonly words: string;
 }
 
@@ -45,7 +45,7 @@ export const PAGES: readonly Page[] = [
   { href: '/events', name: 'Events', key: 'e', icon: Activity, isForAdmins: false, words: 'log history' },
 ];
 
-/** Whether a page, or one below it, is at this path. */
+/** Whether the path is the page or one below it. */
 export function isAt(page: Page, path: string): boolean {
   return page.href === '/' ? path === '/' : path === page.href || path.startsWith(`${page.href}/`);
 }

@@ -1,52 +1,52 @@
 /**
- * Loads the page anew, for another version of it, once nobody is at work on it: no key or pointer for a while, no dialog
- * open, nothing typed that would be lost. What a search field holds is in the address.
+ * Reloads an outdated page once it is idle: no key or pointer for a while, no dialog open, no typed text that would be
+ * lost. Search fields may have text: it is in the URL.
  */
 const IDLE_MS = 5_000;
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 
 type Typed = HTMLInputElement | HTMLTextAreaElement;
-/** Fields that somebody wrote into. What a page put there itself is no loss. */
+/** Fields that the user typed into; text set by the page itself is not lost in a reload. */
 const typed = new Set<Typed>();
 
-/** Keeps an eye on what is typed, from the beginning. @returns stops */
+/** Records typed fields. @returns stops */
 export function watchTyping(): () => void {
-  const heard = ({ target }: Event) => {
-    forgetGone();
+  const onInput = ({ target }: Event) => {
+    forgetRemoved();
     if (target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement) typed.add(target);
   };
-  addEventListener('input', heard, { capture: true, passive: true });
+  addEventListener('input', onInput, { capture: true, passive: true });
   return () => {
-    removeEventListener('input', heard, { capture: true });
+    removeEventListener('input', onInput, { capture: true });
     typed.clear();
   };
 }
 
-/** @returns stops waiting */
+/** @returns cancels */
 export function reloadWhenIdle(): () => void {
   let usedAt = performance.now();
-  const used = () => {
+  const onUse = () => {
     usedAt = performance.now();
   };
   const events = ['keydown', 'pointerdown', 'pointermove', 'wheel'] as const;
-  for (const event of events) addEventListener(event, used, { passive: true });
+  for (const event of events) addEventListener(event, onUse, { passive: true });
   const timer = setInterval(() => {
     const isIdle = document.hidden || performance.now() - usedAt > IDLE_MS;
     if (isIdle && !isBusy()) location.reload();
-  }, LOOK_MS);
+  }, CHECK_MS);
   return () => {
     clearInterval(timer);
-    for (const event of events) removeEventListener(event, used);
+    for (const event of events) removeEventListener(event, onUse);
   };
 }
 
 const KEY = 'rma.reloadedAt';
-/** Twice in so short a time, and loading anew is not what helps. */
+/** No second reload within this time: reloading does not help then. */
 const AGAIN_MS = 10_000;
 
 /**
- * A part of the app that cannot be loaded (its coordinator was just replaced or restarted) is loaded with the whole page
- * anew: once, and not while something would be lost.
+ * If a chunk of the app cannot be loaded, because the coordinator was just replaced or restarted, reloads the page:
+ * once, and not if typed text would be lost.
  */
 export function reloadWhereMissing(): void {
   addEventListener('vite:preloadError', (event) => {
@@ -64,7 +64,7 @@ function lastReload(): number {
   }
 }
 
-/** Without storage nobody could tell how often it was tried: then it is not tried. */
+/** Without storage the number of reloads is unknown: then there is none. */
 function isRemembered(): boolean {
   try {
     sessionStorage.setItem(KEY, String(Date.now()));
@@ -74,10 +74,10 @@ function isRemembered(): boolean {
   }
 }
 
-/** Something on the page would be lost. */
+/** Whether a reload would lose something. */
 function isBusy(): boolean {
   if (document.querySelector('dialog[open]')) return true;
-  forgetGone();
+  forgetRemoved();
   return [...typed].some((field) => holdsText(field) && (field.type !== 'search' || field === document.activeElement));
 }
 
@@ -85,6 +85,6 @@ function holdsText(field: Typed): boolean {
   return field.value !== '' && field.type !== 'radio' && field.type !== 'checkbox';
 }
 
-function forgetGone(): void {
+function forgetRemoved(): void {
   for (const field of typed) if (!field.isConnected) typed.delete(field);
 }

@@ -1,10 +1,10 @@
 /**
- * The code of a link that signs in once (`/#signin=CODE`): taken out of the address before anybody else sees it. It
- * stands in the fragment, which no server and no log is told.
+ * The code of a one-time sign-in link (`/#signin=CODE`), removed from the URL before anything else can read it. It is
+ * in the fragment, which browsers do not send, so that no server log has it.
  */
 let code: string | undefined;
 
-/** Takes the code out of the address, if there is one. @returns whether there was */
+/** Removes a code from the URL and keeps it. @returns whether there was one */
 export function catchCode(): boolean {
   const found = new URLSearchParams(location.hash.slice(1)).get('signin');
   if (found === null) return false;
@@ -13,7 +13,7 @@ export function catchCode(): boolean {
   return true;
 }
 
-/** The code that was caught, once. */
+/** Returns the kept code, once. */
 export function takeCode(): string | undefined {
   const taken = code;
   code = undefined;

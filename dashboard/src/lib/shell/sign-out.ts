@@ -1,11 +1,11 @@
 import { messageOf, pool } from '$lib/pool/pool.svelte.js';
 import { toasts } from '$lib/ui/toasts.svelte.js';
 
-/** Signs out, and says so where that did not work: the session then goes on. */
+/** Signs out; if that fails the session continues, and a toast says why. */
 export async function signOut(): Promise<void> {
   try {
     await pool.signOut();
   } catch (error) {
-    toasts.say(`You are still signed in: ${messageOf(error)}`, 'bad');
+    toasts.show(`You are still signed in: ${messageOf(error)}`, 'bad');
   }
 }

@@ -1,4 +1,4 @@
-/** Which tasks the list shows, as it stands in the address of the page, so that every view can be linked to. Pure. */
+/** The filter of the task list, as it is in the URL, so that every view can be linked to. Pure. */
 import type { LiveTaskFilter, TaskState } from '@rma/client';
 
 /** In the order in which a task passes through them. */
@@ -26,13 +26,13 @@ export interface ListFilter {
   readonly owner: string;
   readonly worker: string;
   readonly limit: number;
-  /** Of what is shown, only those in which this text is. */
+  /** Text to find in the loaded tasks. */
   readonly search: string;
 }
 
 export const NO_FILTER: ListFilter = { states: [], kind: '', owner: '', worker: '', limit: DEFAULT_LIMIT, search: '' };
 
-/** From an address. What is no state and no limit is left out. */
+/** From a URL; invalid states and limits are ignored. */
 export function filterOf(params: URLSearchParams): ListFilter {
   const wanted = new Set((params.get('state') ?? '').split(','));
   const limit = Number(params.get('limit'));
@@ -46,7 +46,7 @@ export function filterOf(params: URLSearchParams): ListFilter {
   };
 }
 
-/** The query of an address, `?` included; empty for no filter. */
+/** The query of the URL, with `?`; empty for no filter. */
 export function queryOf({ states, kind, owner, worker, limit, search }: ListFilter): string {
   const params = new URLSearchParams();
   if (states.length > 0 && states.length < STATES.length) params.set('state', states.join(','));
@@ -59,7 +59,7 @@ export function queryOf({ states, kind, owner, worker, limit, search }: ListFilt
   return query === '' ? '' : `?${query.replaceAll('%2C', ',')}`;
 }
 
-/** What is wrong with a field, in words that help; undefined where it is right. */
+/** The problem with a field, or undefined. */
 export function problemOf(field: 'kind' | 'owner' | 'worker', text: string): string | undefined {
   if (text === '') return undefined;
   if (field === 'kind' && !KIND.test(text)) return 'A kind is written like ocr.read: lower case, digits, dots.';
@@ -68,16 +68,16 @@ export function problemOf(field: 'kind' | 'owner' | 'worker', text: string): str
   return undefined;
 }
 
-/** For the coordinator: without what it would refuse. `owner` counts for admins alone. */
+/** The part of the filter that the coordinator applies, without invalid fields. Only admins can filter by owner. */
 export function topicFilter(filter: ListFilter, isAdmin: boolean): LiveTaskFilter {
   const { states, limit } = filter;
-  const right = (field: 'kind' | 'owner' | 'worker') => filter[field] !== '' && !problemOf(field, filter[field]);
+  const isUsable = (field: 'kind' | 'owner' | 'worker') => filter[field] !== '' && !problemOf(field, filter[field]);
   return {
     limit,
     ...(states.length > 0 && states.length < STATES.length ? { states } : {}),
-    ...(right('kind') ? { kind: filter.kind } : {}),
-    ...(right('worker') ? { worker: filter.worker } : {}),
-    ...(isAdmin && right('owner') ? { owner: filter.owner } : {}),
+    ...(isUsable('kind') ? { kind: filter.kind } : {}),
+    ...(isUsable('worker') ? { worker: filter.worker } : {}),
+    ...(isAdmin && isUsable('owner') ? { owner: filter.owner } : {}),
   };
 }
 
@@ -85,7 +85,7 @@ export function isFiltered({ states, kind, owner, worker, search }: ListFilter):
   return states.length > 0 || kind !== '' || owner !== '' || worker !== '' || search !== '';
 }
 
-/** The id that a text is, however it was copied; undefined where it is none. */
+/** The task id in a text, trimmed and in lower case, or undefined. */
 export function taskIdOf(text: string): string | undefined {
   const id = text.trim().toLowerCase();
   return TASK_ID.test(id) ? id : undefined;

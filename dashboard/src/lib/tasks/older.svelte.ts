@@ -1,4 +1,4 @@
-/** Pages of tasks older than those that the live list shows, loaded by asking; they stand as they were then. */
+/** Pages of tasks older than the live list, loaded on request; not updated afterwards. */
 import type { TaskFilter, TaskView } from '@rma/client';
 import { clock } from '$lib/pool/clock.svelte.js';
 import { messageOf, pool } from '$lib/pool/pool.svelte.js';
@@ -7,12 +7,12 @@ const PAGE = 100;
 
 export class OlderTasks {
   tasks = $state.raw<readonly TaskView[]>([]);
-  /** When the first page was loaded, by the coordinator's clock. */
+  /** When the first page was loaded, in coordinator time. */
   asOf = $state<number>();
   isLoading = $state(false);
   isComplete = $state(false);
   problem = $state<string>();
-  /** The last of the live list when the first page was loaded: pages go on behind it. */
+  /** The last task of the live list when the first page was loaded: the pages start after it. */
   #behind: string | undefined;
   #round = 0;
 
@@ -47,7 +47,7 @@ export class OlderTasks {
     }
   }
 
-  /** Newer tasks pushed others out of the live list since: between the two, some are not shown. */
+  /** Whether newer tasks have since pushed others out of the live list, so that some are in neither. */
   hasGap(live: readonly TaskView[]): boolean {
     return this.#behind !== undefined && !live.some(({ id }) => id === this.#behind);
   }

@@ -1,34 +1,34 @@
 /**
- * What a task gives while it runs, as one text: pieces of text run on, everything else is a line of JSON. Holds the last
- * part of a long one. A new attempt begins anew, since what came before is void. Pure.
+ * The streamed output of a task as one text: chunks of text are joined, any other chunk is a line of JSON. Bounded to
+ * the last part. A new attempt discards the chunks of the one before. Pure.
  */
 import { valueToJson } from '@rma/protocol/payload';
 
-export interface Piece {
+export interface Chunk {
   readonly attempt: number;
   readonly chunk: number;
   readonly data: unknown;
 }
 
 const KEPT_CHARACTERS = 400_000;
-/** Cut off only now and then: cutting copies the text. */
+/** Cut only when exceeded by this much, since cutting copies the text. */
 const SLACK_CHARACTERS = 100_000;
 const MAX_LINE = 20_000;
 
 export class StreamLog {
   text = '';
-  /** Pieces of this attempt. */
+  /** Chunks of this attempt. */
   count = 0;
   attempt = 0;
-  /** Characters that were let go of at the beginning. */
+  /** Characters dropped from the beginning. */
   dropped = 0;
-  /** The attempt before gave something, too, which no longer counts. */
-  isAnew = false;
+  /** An earlier attempt had output, which was discarded. */
+  isRestarted = false;
   #endsLine = true;
 
-  add({ attempt, data }: Piece): void {
+  add({ attempt, data }: Chunk): void {
     if (attempt > this.attempt) {
-      this.isAnew = this.count > 0;
+      this.isRestarted = this.count > 0;
       this.attempt = attempt;
       this.text = '';
       this.count = 0;
@@ -36,13 +36,13 @@ export class StreamLog {
       this.#endsLine = true;
     }
     this.count += 1;
-    const running = runningText(data);
-    if (running === undefined) {
+    const text = runningText(data);
+    if (text === undefined) {
       this.text += `${this.#endsLine ? '' : '\n'}${lineOf(data)}\n`;
       this.#endsLine = true;
-    } else if (running !== '') {
-      this.text += running;
-      this.#endsLine = running.endsWith('\n');
+    } else if (text !== '') {
+      this.text += text;
+      this.#endsLine = text.endsWith('\n');
     }
     if (this.text.length > KEPT_CHARACTERS + SLACK_CHARACTERS) {
       this.dropped += this.text.length - KEPT_CHARACTERS;
@@ -51,7 +51,10 @@ export class StreamLog {
   }
 }
 
-/** A text, a container's `{stream, text}`, a language model's `{content}`; `{role}` alone says nothing. */
+/**
+ * The text of a chunk: a string, a container's `{stream, text}`, a language model's `{content}`; empty for `{role}`
+ * alone.
+ */
 function runningText(data: unknown): string | undefined {
   if (typeof data === 'string') return data;
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return undefined;

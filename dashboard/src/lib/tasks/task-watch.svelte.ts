@@ -1,6 +1,6 @@
 /**
- * One task, followed for as long as the component lives that asks: its detail, its progress, what it gives on the way and
- * its end. Pushed, never polled: the detail is asked for again when something of the task or of what it waits for changed.
+ * Watches one task for the life of a component: detail, progress, chunks and end. Pushed, not polled: the detail is
+ * queried again only when the task, or what it waits for, changed.
  */
 import { type Client, ProtocolError, type TaskChange, type TaskDetail, type TaskReference } from '@rma/client';
 import { untrack } from 'svelte';
@@ -10,28 +10,28 @@ import type { BlobSource } from '$lib/values/blob-source.js';
 import { isOpen } from './states.js';
 import { StreamLog } from './stream-log.js';
 
-export type Trouble = { readonly kind: 'unknown' } | { readonly kind: 'other'; readonly reason: string };
+export type WatchProblem = { readonly kind: 'unknown' } | { readonly kind: 'other'; readonly reason: string };
 
-/** Not asked again sooner, however much happens. */
+/** Minimum time between two queries of the detail. */
 const DETAIL_PAUSE_MS = 400;
 
 export class TaskWatch {
   detail = $state.raw<TaskDetail>();
-  trouble = $state.raw<Trouble>();
+  problem = $state.raw<WatchProblem>();
   change = $state.raw<TaskChange>();
   end = $state.raw<TaskReference>();
-  /** What it gave on the way, as of the last frame of the screen. */
-  stream = $state.raw<{ text: string; count: number; dropped: number; isAnew: boolean }>({
+  /** The streamed output, updated once per animation frame. */
+  stream = $state.raw<{ text: string; count: number; dropped: number; isRestarted: boolean }>({
     text: '',
     count: 0,
     dropped: 0,
-    isAnew: false,
+    isRestarted: false,
   });
   readonly id: string;
   readonly #client: Client;
   readonly #log = new StreamLog();
-  readonly #leaving: (() => void)[] = [];
-  #isLeft = false;
+  readonly #cleanup: (() => void)[] = [];
+  #isStopped = false;
   #asking = false;
   #askAgain = false;
   #frame: number | undefined;
@@ -41,7 +41,7 @@ export class TaskWatch {
     this.#client = client;
   }
 
-  /** Where the blobs of its output are. */
+  /** Fetches the blobs of its output. */
   get outputs(): BlobSource {
     return { names: this.end?.blobs ?? new Set(), fetch: (ref) => this.#client.blob(ref, this.id) };
   }
@@ -51,14 +51,14 @@ export class TaskWatch {
     handle.accepted.catch((error: unknown) => this.#failed(error));
     const changes = handle.changes[Symbol.asyncIterator]();
     const chunks = handle[Symbol.asyncIterator]();
-    this.#leaving.push(
+    this.#cleanup.push(
       () => void changes.return?.(),
       () => void chunks.return?.(),
     );
     this.refresh();
     this.#follow(changes)
       .then(async () => {
-        if (this.#isLeft) return;
+        if (this.#isStopped) return;
         this.end = await handle.resultByReference();
         this.refresh();
       })
@@ -67,12 +67,12 @@ export class TaskWatch {
   }
 
   stop(): void {
-    this.#isLeft = true;
+    this.#isStopped = true;
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
-    for (const leave of this.#leaving) leave();
+    for (const release of this.#cleanup) release();
   }
 
-  /** Asks for the detail: at once, or once what was asked is answered and a moment has passed. */
+  /** Queries the detail: now, or after the pause if a query is under way. */
   refresh(): void {
     if (this.#asking) {
       this.#askAgain = true;
@@ -83,17 +83,17 @@ export class TaskWatch {
       .task(this.id)
       .then((detail) => {
         this.detail = detail;
-        this.trouble = undefined;
+        this.problem = undefined;
       })
       .catch((error: unknown) => this.#failed(error))
       .finally(() => {
         const timer = setTimeout(() => {
           this.#asking = false;
-          if (!this.#askAgain || this.#isLeft) return;
+          if (!this.#askAgain || this.#isStopped) return;
           this.#askAgain = false;
           this.refresh();
         }, DETAIL_PAUSE_MS);
-        this.#leaving.push(() => clearTimeout(timer));
+        this.#cleanup.push(() => clearTimeout(timer));
       });
   }
 
@@ -111,25 +111,25 @@ export class TaskWatch {
       this.#log.add(next.value);
       this.#frame ??= requestAnimationFrame(() => {
         this.#frame = undefined;
-        const { text, count, dropped, isAnew } = this.#log;
-        this.stream = { text, count, dropped, isAnew };
+        const { text, count, dropped, isRestarted } = this.#log;
+        this.stream = { text, count, dropped, isRestarted };
       });
     }
   }
 
   #failed(error: unknown): void {
-    if (this.#isLeft) return;
+    if (this.#isStopped) return;
     const isUnknown = error instanceof ProtocolError && (error.kind === 'not_found' || error.kind === 'invalid');
-    if (isUnknown && !this.detail) this.trouble = { kind: 'unknown' };
-    else if (!isUnknown) this.trouble = { kind: 'other', reason: messageOf(error) };
+    if (isUnknown && !this.detail) this.problem = { kind: 'unknown' };
+    else if (!isUnknown) this.problem = { kind: 'other', reason: messageOf(error) };
   }
 }
 
-/** Call it while a component is set up. Another id is another task. */
+/** Call it during component initialisation; follows changes of `id`. */
 export function watchTask(id: () => string | undefined): { readonly current: TaskWatch | undefined } {
   let current = $state.raw<TaskWatch>();
   const overview = live(() => pool.client.liveOverview());
-  /** What a waiting task waits for: how many wait, run and serve its kind, and who is here. */
+  /** A key of everything that a queued task waits for: workers online, and queued, running and serving of its kind. */
   const situation = $derived.by(() => {
     const [now, detail] = [overview.value?.now, current?.detail];
     if (!now || !detail || detail.state !== 'queued') return '';
@@ -152,7 +152,7 @@ export function watchTask(id: () => string | undefined): { readonly current: Tas
     if (situation !== '') untrack(() => current?.refresh());
   });
   $effect(() => {
-    // Back after a lost connection: what happened meanwhile.
+    // After a reconnect: catch up on what was missed.
     if (pool.connection.state !== 'live') return;
     untrack(() => {
       if (current?.detail && isOpen(current.detail.state)) current.refresh();

@@ -1,13 +1,13 @@
-/** A task's life as spans of time to be drawn to scale: what it waited for and each of its attempts. Pure. */
+/** The history of a task as spans of time: waits and attempts. Pure. */
 import type { TaskDetail } from '@rma/client';
 
 export type Span = {
   readonly what: 'waiting' | 'attempt' | 'pause';
   readonly from: number;
-  /** Now, where it goes on. */
+  /** Now, if it continues. */
   readonly to: number;
-  readonly goesOn: boolean;
-  /** Of the whole, 0 to 1. */
+  readonly isOngoing: boolean;
+  /** Relative to the whole, 0 to 1. */
   readonly start: number;
   readonly width: number;
   /** For attempts. */
@@ -21,11 +21,11 @@ export interface Timeline {
   readonly from: number;
   readonly to: number;
   readonly spans: readonly Span[];
-  /** Attempts between the first and the last that are not drawn. */
+  /** Attempts that are not drawn, after the second one. */
   readonly hidden: number;
 }
 
-/** More attempts than this are told by their number. */
+/** Attempts drawn at most; the others are only counted. */
 const MAX_ATTEMPTS = 12;
 const LOST = /^(lost|worker\.|engine\.gone)/;
 
@@ -45,16 +45,16 @@ export function timelineOf(detail: TaskDetail, now: number): Timeline {
   for (const [index, attempt] of drawn.entries()) {
     const isPause = index > 0;
     if (attempt.startedAt > cursor && !(hidden > 0 && index === 2)) {
-      add({ what: isPause ? 'pause' : 'waiting', from: cursor, to: attempt.startedAt, goesOn: false });
+      add({ what: isPause ? 'pause' : 'waiting', from: cursor, to: attempt.startedAt, isOngoing: false });
     }
     const isLast = index === drawn.length - 1;
-    const goesOn = attempt.endedAt === undefined && isLast && endedAt === undefined;
+    const isOngoing = attempt.endedAt === undefined && isLast && endedAt === undefined;
     const until = attempt.endedAt ?? (isLast ? to : (drawn[index + 1]?.startedAt ?? to));
     add({
       what: 'attempt',
       from: attempt.startedAt,
       to: Math.max(until, attempt.startedAt),
-      goesOn,
+      isOngoing,
       attempt: attempt.attempt,
       outcome: outcomeOf(detail, attempt, isLast),
       ...(attempt.worker === undefined ? {} : { worker: attempt.worker }),
@@ -62,9 +62,9 @@ export function timelineOf(detail: TaskDetail, now: number): Timeline {
     });
     cursor = Math.max(cursor, until);
   }
-  const waitsOn = detail.state === 'queued' || detail.state === 'scheduled';
-  if (waitsOn || (attempts.length === 0 && endedAt !== undefined)) {
-    add({ what: attempts.length > 0 ? 'pause' : 'waiting', from: cursor, to, goesOn: waitsOn });
+  const isWaiting = detail.state === 'queued' || detail.state === 'scheduled';
+  if (isWaiting || (attempts.length === 0 && endedAt !== undefined)) {
+    add({ what: attempts.length > 0 ? 'pause' : 'waiting', from: cursor, to, isOngoing: isWaiting });
   }
   return { from: submittedAt, to, spans, hidden };
 }

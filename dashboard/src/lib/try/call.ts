@@ -1,12 +1,12 @@
 /**
- * A call of the pool as the form has it: what to submit, with attached files in the places where their bytes go. From it
- * come the task that is run and the same call in other languages, so that these are always one. Pure.
+ * The call of the form: kind, options, and the input with attached files in place of their bytes. Both the submitted
+ * task and the code samples are derived from it, so that they always agree. Pure.
  */
 import type { Constraints } from '@rma/client';
 import { mapValue, valueFromJson } from '@rma/protocol/payload';
 import { isMap } from '../values/shape.js';
 
-/** Stands in an input for the bytes of a file. */
+/** A placeholder in an input for the bytes of a file. */
 export class AttachedFile {
   constructor(
     readonly name: string,
@@ -32,8 +32,7 @@ export const MAX_FILE_BYTES = 50 * 1_048_576;
 export type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
 
 /**
- * A text of JSON as a value. `{"$file": "NAME"}` stands for an attached file, `{"$bytes": "<base64>"}` for bytes. Nothing
- * at all is null.
+ * Parses JSON. `{"$file": "NAME"}` is an attached file, `{"$bytes": "<base64>"}` is bytes, an empty text is null.
  */
 export function parseInput(text: string, files: readonly AttachedFile[]): Parsed {
   if (text.trim() === '') return { ok: true, value: null };
@@ -55,12 +54,12 @@ function withFiles(value: unknown, files: readonly AttachedFile[]): unknown {
     if (item instanceof Uint8Array) return item;
     if (!isMap(item) || typeof item.$file !== 'string' || Object.keys(item).length !== 1) return undefined;
     const file = files.find(({ name }) => name === item.$file);
-    if (!file) throw new Error(`no file is attached by the name ${JSON.stringify(item.$file)}`);
+    if (!file) throw new Error(`no attached file has the name ${JSON.stringify(item.$file)}`);
     return file;
   });
 }
 
-/** What is wrong, with line and column: engines tell the place in their own words, so it is looked for here. */
+/** The syntax error with line and column, which engines report in different ways or not at all. */
 export function jsonProblem(text: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const at = positionOf(text, message);
@@ -76,8 +75,8 @@ export function jsonProblem(text: string, error: unknown): string {
 }
 
 function positionOf(text: string, message: string): number | undefined {
-  const told = /position (\d+)/.exec(message)?.[1];
-  if (told !== undefined) return Math.min(Number(told), text.length);
+  const position = /position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return Math.min(Number(position), text.length);
   const place = /line (\d+) column (\d+)/.exec(message);
   if (place) {
     const lines = text.split('\n').slice(0, Number(place[1]) - 1);
@@ -87,16 +86,16 @@ function positionOf(text: string, message: string): number | undefined {
   return firstFault(text);
 }
 
-/** The longest beginning that could still become JSON, found by halves. */
+/** The end of the longest prefix that can be completed to valid JSON, by binary search. */
 function firstFault(text: string): number | undefined {
   const isHopeless = (length: number) => {
     try {
       JSON.parse(text.slice(0, length));
       return false;
     } catch (error) {
-      const said = error instanceof Error ? error.message : '';
-      const at = /position (\d+)/.exec(said)?.[1];
-      return !/end of (JSON|data)|unterminated/i.test(said) && (at === undefined || Number(at) < length);
+      const message = error instanceof Error ? error.message : '';
+      const at = /position (\d+)/.exec(message)?.[1];
+      return !/end of (JSON|data)|unterminated/i.test(message) && (at === undefined || Number(at) < length);
     }
   };
   if (!isHopeless(text.length)) return undefined;
@@ -109,7 +108,7 @@ function firstFault(text: string): number | undefined {
   return good;
 }
 
-/** The input as it is submitted: bytes in the places of files. */
+/** The input as it is submitted, with the bytes of the files. */
 export function inputOf({ input }: Call): unknown {
   return mapValue(input, (item) => {
     if (item instanceof AttachedFile) return item.bytes;
@@ -126,7 +125,7 @@ export function mainFile(
   return { file: file as AttachedFile, rest };
 }
 
-/** A name that other attached files do not have. */
+/** The name, with a number if another attached file has it. */
 export function freeName(name: string, files: readonly AttachedFile[]): string {
   const isTaken = (wanted: string) => files.some((file) => file.name === wanted);
   if (!isTaken(name)) return name;
@@ -137,7 +136,7 @@ export function freeName(name: string, files: readonly AttachedFile[]): string {
   }
 }
 
-/** The input of a task as a text to be edited, with its bytes as attached files. */
+/** The input of a task as editable JSON, with its bytes as attached files. */
 export function editable(input: unknown): { readonly text: string; readonly files: readonly AttachedFile[] } {
   const files: AttachedFile[] = [];
   const shown = mapValue(input, (item) => {

@@ -1,4 +1,4 @@
-/** What is filled in on the page: which kind, its input in the way that suits the kind, and the options. */
+/** The state of the form: kind, input in the mode of the kind, options; and the call that results from them. */
 import type { Constraints, TaskInput } from '@rma/client';
 import { isMap } from '$lib/values/shape.js';
 import { AttachedFile, type Call, type CallOptions, editable, freeName, MAX_FILE_BYTES, parseInput } from './call.js';
@@ -8,7 +8,7 @@ export class TryForm {
   kind = $state('');
   mode = $state<InputMode>('json');
   text = $state('');
-  /** json: the whole input; file: what goes along with the file. */
+  /** json: the whole input; file: the fields besides the file. */
   json = $state('');
   files = $state.raw<readonly AttachedFile[]>([]);
   priority = $state('0');
@@ -18,10 +18,10 @@ export class TryForm {
   worker = $state('');
   model = $state('');
   labels = $state('');
-  /** What cannot be filled in here, kept from the task that this began with. */
+  /** Has no field; kept from the task that was copied. */
   #minVramMiB: number | undefined;
 
-  /** Another kind, with its example. */
+  /** Selects a kind, and fills in its example. */
   choose(kind: string): void {
     const { mode, example } = knownKind(kind);
     this.kind = kind;
@@ -31,7 +31,7 @@ export class TryForm {
     this.json = mode === 'json' ? JSON.stringify(example, undefined, 2) : '';
   }
 
-  /** As a task was submitted. @param input with its blobs in place */
+  /** Fills in an existing task. @param input with its blobs in place */
   fill({ kind, priority, maxAttempts, constraints }: TaskInput, input: unknown): void {
     this.choose(kind);
     this.priority = String(priority);
@@ -64,7 +64,7 @@ export class TryForm {
     }
   }
 
-  /** The same input as JSON, to be changed further. */
+  /** Switches to editing the same input as JSON. */
   toJson(): void {
     const { input } = this;
     if (!input.ok) return;
@@ -83,12 +83,12 @@ export class TryForm {
     this.files = files;
   }
 
-  /** Back to what suits the kind, with its example. */
+  /** Back to the mode of the kind, with its example. */
   toForm(): void {
     this.choose(this.kind);
   }
 
-  /** @throws Error in words for people, for a file that is too large */
+  /** @throws Error with a message for people, for a file that is empty or too large */
   attach(name: string, bytes: Uint8Array): void {
     if (bytes.length > MAX_FILE_BYTES) {
       throw new Error(`${name} has ${(bytes.length / 1_048_576).toFixed(1)} MiB; a task takes files of up to 50 MiB`);
@@ -101,7 +101,7 @@ export class TryForm {
     const file = new AttachedFile(freeName(name, this.files), bytes);
     this.files = [...this.files, file];
     const parsed = parseInput(this.json, this.files);
-    // Into the field that most kinds look for, unless it is taken.
+    // Into the field `file`, which most kinds use, unless it is set.
     if (parsed.ok && (parsed.value === null || (isMap(parsed.value) && parsed.value.file === undefined))) {
       const given = this.json.trim() === '' ? {} : (JSON.parse(this.json) as object);
       this.json = JSON.stringify({ ...given, file: { $file: file.name }, name: file.name }, undefined, 2);
@@ -118,31 +118,34 @@ export class TryForm {
     if (this.mode === 'json' || !parsed.ok) return parsed;
     const [file] = this.files;
     if (parsed.value !== null && !isMap(parsed.value)) {
-      return { ok: false, problem: 'What goes along with a file is an object, such as {"language": "eng"}' } as const;
+      return {
+        ok: false,
+        problem: 'The fields besides the file must be a JSON object, such as {"language": "eng"}',
+      } as const;
     }
     return { ok: true, value: { ...(parsed.value ?? {}), ...(file ? { file, name: file.name } : {}) } } as const;
   });
 
-  /** By field; what is right is not there. */
+  /** Problems by field. */
   readonly problems = $derived.by(() => {
     const problems: Record<string, string> = {};
     if (!/^[a-z0-9][a-z0-9_.-]{0,63}$/.test(this.kind)) problems.kind = 'Choose a kind.';
     if (!this.input.ok) problems.input = this.input.problem;
     if (this.mode === 'file' && this.files.length === 0) problems.file = 'Choose a file.';
-    if (this.mode === 'text' && this.text.trim() === '') problems.text = 'Write a text.';
-    if (!isWhole(this.priority, -100, 100)) problems.priority = 'A whole number from -100 to 100.';
-    if (!isWhole(this.maxAttempts, 1, 100)) problems.maxAttempts = 'A whole number from 1 to 100.';
+    if (this.mode === 'text' && this.text.trim() === '') problems.text = 'Enter a text.';
+    if (!isWhole(this.priority, -100, 100)) problems.priority = 'Enter a whole number from -100 to 100.';
+    if (!isWhole(this.maxAttempts, 1, 100)) problems.maxAttempts = 'Enter a whole number from 1 to 100.';
     if (this.worker.trim() !== '' && !/^w-[0-9a-z]{4,32}$/.test(this.worker.trim())) {
       problems.worker = "A worker's id is written like w-3k9x2m7q.";
     }
-    if (labelsOf(this.labels) === undefined) problems.labels = 'Written like room=4, owner=ada.';
+    if (labelsOf(this.labels) === undefined) problems.labels = 'Write labels like room=4, owner=ada.';
     return problems;
   });
 
-  /** Undefined while something is wrong. */
+  /** Undefined while there are problems. */
   readonly call = $derived(Object.keys(this.problems).length > 0 ? undefined : this.#call());
 
-  /** The call, or what it would be with a file, while all that is missing is one. */
+  /** The call; or, if only the file is missing, the call with a sample file. */
   readonly sketch = $derived.by(() => {
     if (this.call) return this.call;
     const isFileless = Object.keys(this.problems).every((field) => field === 'file');

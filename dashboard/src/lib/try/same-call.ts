@@ -1,20 +1,20 @@
-/** The call of the form as an `rma` command, as code with the SDK and for curl, each ready to be run as it is. Pure. */
+/** The call of the form as an `rma` command, SDK code and a curl command, each ready to run. Pure. */
 import type { Constraints } from '@rma/client';
 import { shWord } from '@rma/client/shell-quote';
 import { base64FromBytes } from '@rma/protocol/payload';
 import { isMap } from '../values/shape.js';
 import { AttachedFile, type Call, mainFile } from './call.js';
 
-/** A text, and between its parts the files whose base64 stands there. */
+/** Text, with files where their base64 goes. */
 type Parts = readonly (string | AttachedFile)[];
 
-/** What one argument may have is 128 KiB on Linux; what is longer goes through a pipe. */
+/** Longer inputs are piped: one argument is limited to 128 KiB on Linux. */
 const MAX_ARGUMENT = 60_000;
 /** The HTTP interface takes bodies up to this. */
 export const MAX_HTTP_BODY_BYTES = 8 * 1_048_576;
 const HTTP_WAIT_S = 60;
 
-/** `rma submit …`, for POSIX shells. RMA_TOKEN is to be set. */
+/** `rma submit …`, for POSIX shells. Needs RMA_TOKEN. */
 export function commandOf(call: Call, url: string): string {
   const { kind, input, options } = call;
   const main = mainFile(input);
@@ -49,7 +49,7 @@ function constraintWords({ tier, model, minVramMiB, labels, trust, worker }: Con
   ];
 }
 
-/** For curl, in POSIX shells. RMA_TOKEN is to be set. */
+/** For curl, in POSIX shells. Needs RMA_TOKEN. */
 export function curlOf(call: Call, url: string): string {
   const { kind, input, options } = call;
   const body = jsonParts({ kind, input, ...options });
@@ -64,7 +64,7 @@ export function curlOf(call: Call, url: string): string {
   return (isLong ? `printf '%s' ${word} |\n  ` : '') + folded(words);
 }
 
-/** A module for Node with `@rma/client`. RMA_TOKEN is to be set. */
+/** A module for Node with `@rma/client`. Needs RMA_TOKEN. */
 export function codeOf({ kind, input, options }: Call, url: string): string {
   const files = filesOf(input);
   const hasOptions = Object.keys(options).length > 0;
@@ -85,13 +85,13 @@ export function codeOf({ kind, input, options }: Call, url: string): string {
   ].join('\n');
 }
 
-/** Whether curl's body would be refused for its size. */
+/** Whether the body exceeds the limit of the HTTP interface. */
 export function isTooLargeForHttp(call: Call): boolean {
   const base64 = filesOf(call.input).reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4, 0);
   return base64 > MAX_HTTP_BODY_BYTES - 65_536;
 }
 
-/** Plain http to another machine shows the token to whoever listens: the SDK wants that said. */
+/** Plain http to another machine exposes the token: the SDK requires `insecure`. */
 function isPlainHttp(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
@@ -102,7 +102,7 @@ function folded(words: readonly string[]): string {
   return line.length <= 96 ? line : words.join(' \\\n  ');
 }
 
-/** A name that begins with a dash would be taken for an option. */
+/** With ./ before a leading dash, which would be taken for an option. */
 function pathOf({ name }: AttachedFile): string {
   return name.startsWith('-') ? `./${name}` : name;
 }
@@ -118,38 +118,38 @@ function shellText(parts: Parts): string {
     .join('');
 }
 
-/** JSON on one line; files as `{"$bytes": …}` whose content is left to the shell. */
+/** JSON on one line; files as `{"$bytes": …}` whose base64 the shell inserts. */
 function jsonParts(value: unknown): Parts {
   const parts: (string | AttachedFile)[] = [''];
-  const say = (text: string) => {
+  const append = (text: string) => {
     const last = parts.at(-1);
     if (typeof last === 'string') parts[parts.length - 1] = last + text;
     else parts.push(text);
   };
   const walk = (item: unknown): void => {
     if (item instanceof AttachedFile) {
-      say('{"$bytes":"');
+      append('{"$bytes":"');
       parts.push(item);
-      say('"}');
-    } else if (item instanceof Uint8Array) say(`{"$bytes":"${base64FromBytes(item)}"}`);
+      append('"}');
+    } else if (item instanceof Uint8Array) append(`{"$bytes":"${base64FromBytes(item)}"}`);
     else if (Array.isArray(item)) {
-      say('[');
+      append('[');
       for (const [i, one] of item.entries()) {
-        if (i > 0) say(',');
+        if (i > 0) append(',');
         walk(one);
       }
-      say(']');
+      append(']');
     } else if (isMap(item)) {
-      say('{');
+      append('{');
       let isFirst = true;
       for (const [name, one] of Object.entries(item)) {
         if (one === undefined) continue;
-        say(`${isFirst ? '' : ','}${JSON.stringify(name)}:`);
+        append(`${isFirst ? '' : ','}${JSON.stringify(name)}:`);
         isFirst = false;
         walk(one);
       }
-      say('}');
-    } else say(JSON.stringify(item ?? null));
+      append('}');
+    } else append(JSON.stringify(item ?? null));
   };
   walk(value);
   return parts;
@@ -157,18 +157,18 @@ function jsonParts(value: unknown): Parts {
 
 /** A value as JavaScript. */
 function literal(value: unknown, indent: string): string {
-  const inner = `${indent}  `;
+  const deeper = `${indent}  `;
   if (value instanceof AttachedFile) return `await readFile(${JSON.stringify(pathOf(value))})`;
   if (value instanceof Uint8Array) return `Buffer.from(${JSON.stringify(base64FromBytes(value))}, 'base64')`;
   if (Array.isArray(value)) {
     if (value.length === 0) return '[]';
-    const items = value.map((item) => literal(item, inner));
+    const items = value.map((item) => literal(item, deeper));
     return block('[', items, ']', indent);
   }
   if (isMap(value)) {
     const fields = Object.entries(value)
       .filter(([, item]) => item !== undefined)
-      .map(([name, item]) => `${propertyName(name)}: ${literal(item, inner)}`);
+      .map(([name, item]) => `${propertyName(name)}: ${literal(item, deeper)}`);
     return fields.length === 0 ? '{}' : block('{', fields, '}', indent);
   }
   return JSON.stringify(value ?? null);

@@ -1,2 +1,2 @@
-/** What the key beside K is called that opens the palette, on this machine. */
+/** The modifier key of the palette's shortcut on this machine. */
 export const COMMAND_KEY = navigator.userAgent.includes('Mac') ? '⌘' : 'Ctrl';

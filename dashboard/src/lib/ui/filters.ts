@@ -1,15 +1,18 @@
-/** A page's filters in its address: what is empty is left out, and Back leaves the page rather than a letter. */
+/**
+ * A page's filters in its URL, without empty ones. Uses replaceState, so that Back leaves the page instead of undoing a
+ * letter.
+ */
 import { goto } from '$app/navigation';
 import { page } from '$app/state';
 
 type Changes = Readonly<Record<string, string | undefined>>;
 
-/** Changes these parameters of the address, and keeps the others. */
+/** Changes these parameters of the URL, and keeps the others. */
 export function setFilters(changes: Changes): void {
   void goto(changed(changes), { replaceState: true, keepFocus: true, noScroll: true });
 }
 
-/** The page's address with these parameters changed, for a link. */
+/** The page's URL with these parameters changed, for a link. */
 export function filtered(changes: Changes): string {
   const { pathname, search } = changed(changes);
   return pathname + search;

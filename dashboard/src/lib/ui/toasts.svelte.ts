@@ -1,4 +1,4 @@
-/** Short notices of what was done, for a few seconds, at the edge of the page. */
+/** Toasts: short messages at the edge of the page, for a few seconds. */
 import type { Tone } from './tone.js';
 
 export interface Toast {
@@ -8,7 +8,7 @@ export interface Toast {
 }
 
 const SHOWN_MS = 6_000;
-/** Bad news takes longer to read. */
+/** Errors are shown longer. */
 const BAD_SHOWN_MS = 15_000;
 const MAX_SHOWN = 4;
 
@@ -16,7 +16,7 @@ class Toasts {
   list = $state.raw<readonly Toast[]>([]);
   #next = 1;
 
-  say(text: string, tone: Tone = 'plain'): void {
+  show(text: string, tone: Tone = 'plain'): void {
     const toast = { id: this.#next++, text, tone };
     this.list = [...this.list, toast].slice(-MAX_SHOWN);
     setTimeout(() => this.dismiss(toast.id), tone === 'bad' ? BAD_SHOWN_MS : SHOWN_MS);

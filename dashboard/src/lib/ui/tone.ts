@@ -1,4 +1,4 @@
-/** How states look: one table for workers, tasks and services. */
+/** The tone of each state: one table for workers, tasks and services. */
 export type Tone = 'plain' | 'ok' | 'warn' | 'bad' | 'info' | 'accent';
 
 const TONES: Readonly<Record<string, Tone>> = {
@@ -26,7 +26,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   stopped: 'plain',
 };
 
-/** Of a state of a worker, task or service. A state that this version does not know is plain. */
+/** The tone of a state; plain for an unknown one (newer coordinator). */
 export function toneOf(state: string): Tone {
   return TONES[state] ?? 'plain';
 }

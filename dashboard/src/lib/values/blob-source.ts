@@ -1,23 +1,23 @@
-/** Where the blobs that a task's values name are fetched from, and a value out of what came. */
+/** Fetches the blobs that a task's values refer to, and decodes them. */
 import type { BlobRef } from '@rma/client';
 import { mapValue, unpackPayload, valueFromJson } from '@rma/protocol/payload';
 import { asBlob } from './shape.js';
 
-/** A blob that holds a value whose blobs hold values …: an honest sender needs one level. */
+/** Nesting of blobs in the values of blobs; an honest sender needs one level. */
 const MAX_LEVELS = 4;
 
 export interface BlobSource {
-  /** Those that the task names: other maps that look like a reference are plain data. */
+  /** The hashes that the task refers to; any other map that looks like a reference is plain data. */
   readonly names: ReadonlySet<string>;
   fetch(ref: BlobRef): Promise<Uint8Array>;
 }
 
 export const NO_BLOBS: BlobSource = {
   names: new Set(),
-  fetch: ({ $blob }) => Promise.reject(new Error(`nothing is known of the blob ${$blob}`)),
+  fetch: ({ $blob }) => Promise.reject(new Error(`unknown blob ${$blob}`)),
 };
 
-/** Larger ones wait until somebody asks for them. */
+/** Larger blobs are fetched only on request. */
 export const FETCHED_AT_ONCE_BYTES = 2 * 1_048_576;
 
 /** @throws ProtocolError or SyntaxError where the bytes are not what the reference says */
@@ -27,7 +27,7 @@ export function valueOfBlob(bytes: Uint8Array, { as }: BlobRef): unknown {
   return valueFromJson(JSON.parse(new TextDecoder().decode(bytes)));
 }
 
-/** The value with everything in place that lies in blobs. */
+/** The value with all blob references replaced by their content. */
 export async function wholeValue(value: unknown, source: BlobSource, level = 0): Promise<unknown> {
   if (level > MAX_LEVELS) throw new Error('the value nests blobs in blobs too deeply');
   const refs = new Map<string, BlobRef>();

@@ -1,4 +1,4 @@
-/** The beginning of some bytes as people read them: offset, hexadecimal, characters. */
+/** A hex dump of the first bytes: offset, hexadecimal, characters. Pure. */
 const PER_LINE = 16;
 
 export function hexDump(bytes: Uint8Array, limit = 1_024): string {

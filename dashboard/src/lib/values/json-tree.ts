@@ -1,4 +1,4 @@
-/** A value as a tree whose branches are made when they are opened: previews and children, bounded whatever it holds. */
+/** Previews and children of a value shown as a tree; bounded, whatever the value holds. Pure. */
 import { bytes as bytesText, count } from '../format/number.js';
 
 export interface TreeEntry {
@@ -8,9 +8,9 @@ export interface TreeEntry {
 
 export type NodeKind = 'text' | 'number' | 'word' | 'bytes' | 'list' | 'map';
 
-/** Children that are shown at once; more by asking. */
+/** Children shown at first; more on request. */
 export const CHILDREN_AT_ONCE = 100;
-/** Characters of a text that are shown before somebody asks for all of it. */
+/** Characters of a text shown at first. */
 export const TEXT_AT_ONCE = 400;
 const PREVIEW_CHARACTERS = 72;
 const PREVIEW_ITEMS = 4;
@@ -35,7 +35,7 @@ export function sizeOf(value: unknown): number {
   return nodeKind(value) === 'map' ? Object.keys(value as object).length : 0;
 }
 
-/** Some of what is inside, in its order. */
+/** The children from index `from` to before `to`. */
 export function entriesOf(value: unknown, from: number, to: number): readonly TreeEntry[] {
   if (Array.isArray(value)) return value.slice(from, to).map((item, i) => ({ name: String(from + i), value: item }));
   const map = value as Readonly<Record<string, unknown>>;
@@ -44,13 +44,13 @@ export function entriesOf(value: unknown, from: number, to: number): readonly Tr
     .map((name) => ({ name, value: map[name] }));
 }
 
-/** What a leaf says, and what a closed branch holds, in a line. */
+/** One line for a leaf or a closed branch. */
 export function preview(value: unknown): string {
   switch (nodeKind(value)) {
     case 'text':
       return quoted(value as string, PREVIEW_CHARACTERS);
     case 'bytes':
-      return `${bytesText((value as Uint8Array).length)} of bytes`;
+      return `bytes, ${bytesText((value as Uint8Array).length)}`;
     case 'list':
       return sizeOf(value) === 0 ? '[]' : `[${count(sizeOf(value), 'item')}]`;
     case 'map': {
@@ -64,13 +64,13 @@ export function preview(value: unknown): string {
   }
 }
 
-/** A number, a word such as null, a date. */
+/** The text of a number, boolean, null or date. */
 export function leafText(value: unknown): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString();
   return String(value ?? 'null');
 }
 
-/** In quotes as JSON has them, cut off after so many characters. */
+/** As a JSON string, truncated after so many characters. */
 export function quoted(text: string, characters: number): string {
   return text.length <= characters
     ? JSON.stringify(text)

@@ -1,10 +1,10 @@
-/** The door to pdf.js: opens a file and draws its pages. Loaded, like its worker, when the first PDF is looked at. */
+/** The only importer of pdf.js: opens a file and draws its pages. Loaded on first use, like its worker. */
 import { GlobalWorkerOptions, getDocument, type PDFDocumentProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import workerAddress from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url';
 
 GlobalWorkerOptions.workerSrc = workerAddress;
 
-/** What the codes of Chinese, Japanese and Korean fonts mean, by the map's file name: for files that do not bring it. */
+/** URLs of the character maps of Chinese, Japanese and Korean fonts, by file name, for PDFs that do not embed them. */
 const characterMaps: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(
     import.meta.glob<string>('../../../../node_modules/pdfjs-dist/cmaps/*.bcmap', {
@@ -15,27 +15,27 @@ const characterMaps: Readonly<Record<string, string>> = Object.fromEntries(
   ).map(([path, address]) => [path.split('/').at(-1)!, address]),
 );
 
-/** Where pdf.js gets its own files. */
+/** Serves pdf.js its own files. */
 class PdfFiles {
   async fetch({ kind, filename }: { kind: string; filename: string }): Promise<Uint8Array> {
     const address = kind === 'cMapUrl' ? characterMaps[filename] : undefined;
     if (address === undefined) throw new Error(`there is no ${filename} here`);
     const response = await fetch(address);
-    if (!response.ok) throw new Error(`${filename} cannot be had: ${response.status}`);
+    if (!response.ok) throw new Error(`${filename} could not be loaded: ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   }
 }
 
 export interface OpenPdf {
   readonly pages: number;
-  /** Draws a page, counted from 1, so wide. */
+  /** Draws a page (from 1) in this width. */
   draw(page: number, canvas: HTMLCanvasElement, widthPx: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @throws where the file is damaged or locked by a password */
+/** @throws if the file is damaged or password-protected */
 export async function openPdf(bytes: Uint8Array): Promise<OpenPdf> {
-  // A copy: the worker takes the buffer away.
+  // A copy: pdf.js transfers the buffer to its worker.
   const loading = getDocument({
     data: bytes.slice(),
     useWasm: false,
@@ -43,7 +43,7 @@ export async function openPdf(bytes: Uint8Array): Promise<OpenPdf> {
     BinaryDataFactory: PdfFiles,
     cMapPacked: true,
     enableXfa: false,
-    // A file that names the usual fonts without bringing them.
+    // For files that use standard fonts without embedding them.
     useSystemFonts: true,
   });
   const document: PDFDocumentProxy = await loading.promise;

@@ -1,4 +1,4 @@
-/** A value as something to copy and as a file to keep. Pure. */
+/** A value as text to copy and as a file to save. */
 import { valueToJson } from '@rma/protocol/payload';
 import { mediaOf } from './shape.js';
 
@@ -11,7 +11,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
   'image/avif': 'avif',
 };
 
-/** As text: itself where it is one, else JSON with bytes as `{"$bytes": base64}`. */
+/** A string as it is, anything else as JSON with bytes as `{"$bytes": base64}`. */
 export function textOfValue(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(valueToJson(value) ?? null, undefined, 2);
 }
@@ -22,7 +22,7 @@ export interface SavedFile {
   readonly content: string | Uint8Array;
 }
 
-/** @param name without its ending, unless it has one already */
+/** @param name with or without extension */
 export function fileOf(value: unknown, name: string): SavedFile {
   if (value instanceof Uint8Array) {
     const media = mediaOf(value);
@@ -42,4 +42,17 @@ export function fileOf(value: unknown, name: string): SavedFile {
     type: isText ? 'text/plain' : 'application/json',
     content: textOfValue(value),
   };
+}
+
+/** After this the browser has read the content, and the object URL can be revoked. */
+const KEPT_MS = 60_000;
+
+/** Offers a file to the browser as a download. */
+export function save({ name, type, content }: SavedFile): void {
+  const address = URL.createObjectURL(new Blob([content as BlobPart], { type }));
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), KEPT_MS);
 }

@@ -1,10 +1,10 @@
 /**
- * What a value is, and so how it can be looked at: pure detection, the best view first. A value comes from a stranger:
- * nothing here trusts its size, its depth or its names.
+ * Detects which views suit a value, best first. Pure. Values are untrusted: nothing here relies on their size, depth or
+ * names.
  */
 import { type BlobRef, isBlobRef } from '@rma/client';
 
-/** What bytes are, by how they begin. */
+/** The type of bytes, by their signature. */
 export type Media =
   | { readonly is: 'image'; readonly type: string }
   | { readonly is: 'pdf' }
@@ -33,7 +33,7 @@ export type Shape =
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Rows that are looked at to find out what the columns are. */
+/** Rows examined to find the columns. */
 const SAMPLE_ROWS = 50;
 const MAX_COLUMNS = 16;
 /** An array of fewer numbers is just a list. */
@@ -45,12 +45,12 @@ export function isMap(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-/** A reference that this task names: another map of that form is plain data. */
+/** A blob reference of this task; any other map of that form is plain data. */
 export function asBlob(value: unknown, blobs: ReadonlySet<string>): BlobRef | undefined {
   return isBlobRef(value) && blobs.has(value.$blob) ? value : undefined;
 }
 
-/** How a value can be looked at, the best first; never empty. */
+/** The views of a value, best first; never empty. */
 export function shapesOf(value: unknown, blobs: ReadonlySet<string>): readonly Shape[] {
   const blob = asBlob(value, blobs);
   if (blob) return [{ shape: 'blob', label: 'Content', ref: blob }];
@@ -72,7 +72,7 @@ export function shapesOfBytes(bytes: Uint8Array): readonly Shape[] {
   return [raw];
 }
 
-/** The fields that say what a map is about: its text, its list of alike things, its vectors, its file. */
+/** Views of the main fields of a map: text, table, vectors, file. */
 function shapesOfMap(value: Row, blobs: ReadonlySet<string>): readonly Shape[] {
   const shapes: Shape[] = [];
   const message = isMap(value.message) ? value.message.content : undefined;
@@ -88,8 +88,8 @@ function shapesOfMap(value: Row, blobs: ReadonlySet<string>): readonly Shape[] {
     if (shapes.length >= MAX_VIEWS) break;
     const ref = asBlob(item, blobs);
     if (ref) {
-      const told = typeof value.name === 'string' && name === 'file' ? { name: value.name } : {};
-      shapes.push({ shape: 'blob', label: titleOf(name), ref, ...told });
+      const fileName = typeof value.name === 'string' && name === 'file' ? { name: value.name } : {};
+      shapes.push({ shape: 'blob', label: titleOf(name), ref, ...fileName });
     } else if (item instanceof Uint8Array) {
       const [best] = shapesOfBytes(item);
       if (best) shapes.push({ ...best, label: titleOf(name) });
@@ -102,7 +102,7 @@ function shapesOfMap(value: Row, blobs: ReadonlySet<string>): readonly Shape[] {
   return shapes;
 }
 
-/** Maps alike whose values are mostly plain. */
+/** A table view of a list of maps, unless it has more than MAX_COLUMNS keys. */
 export function tableOf(value: unknown, label: string): Extract<Shape, { shape: 'table' }> | undefined {
   if (!Array.isArray(value) || value.length === 0) return undefined;
   const rows: readonly unknown[] = value;
@@ -137,7 +137,7 @@ function titleOf(name: string): string {
   return `${short[0]?.toUpperCase() ?? ''}${short.slice(1)}`;
 }
 
-/** By the first bytes; text where they are UTF-8 without control characters. */
+/** By the first bytes; text if valid UTF-8 without control characters. */
 export function mediaOf(bytes: Uint8Array): Media {
   const begins = (...start: readonly number[]) => start.every((byte, i) => bytes[i] === byte);
   const ascii = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to));
@@ -165,7 +165,7 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A name for the file that a value is saved as, without its ending. */
+/** The file name for saving a value, without extension. */
 export function fileNameOf(kind: string, id: string, what: 'input' | 'output'): string {
   return `${kind.replace(/[^a-z0-9]+/gi, '-')}-${id.slice(-12)}-${what}`;
 }

@@ -1,4 +1,4 @@
-/** What a plot of a vector needs: bars, bounded in number, and what is said beside them. Pure. */
+/** Figures and the bar plot of a vector, with a bounded number of bars. Pure. */
 export interface VectorSummary {
   readonly dimensions: number;
   readonly length: number;
@@ -17,8 +17,8 @@ export function summarize(vector: readonly number[]): VectorSummary {
 }
 
 /**
- * The path of a bar chart around the middle of a box: every dimension a bar, or where there are more than fit, the one of
- * each group that is farthest from 0.
+ * The SVG path of a bar chart around the middle of a box: one bar per dimension, or, if there are more than `maxBars`,
+ * one per group with its value of largest magnitude.
  */
 export function barsPath(vector: readonly number[], width: number, height: number, maxBars: number): string {
   const bars = Math.min(vector.length, maxBars);
@@ -37,7 +37,7 @@ export function barsPath(vector: readonly number[], width: number, height: numbe
   return path;
 }
 
-/** Cosine similarity, 1 to -1; undefined where they are not of one length or one has no direction. */
+/** Cosine similarity, 1 to -1; undefined for different lengths or a zero vector. */
 export function cosine(a: readonly number[], b: readonly number[]): number | undefined {
   if (a.length !== b.length) return undefined;
   let [dot, aa, bb] = [0, 0, 0];

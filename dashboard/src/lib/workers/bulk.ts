@@ -1,12 +1,12 @@
-/** The same done to many workers, some at a time, telling how far it is. */
+/** Runs one action on many workers, AT_ONCE at a time, with progress. */
 import { bulkOutcome } from './consequences.js';
 
 const AT_ONCE = 16;
 
 /**
- * Resolves with what to tell once all are done.
+ * Resolves to a summary once all are done.
  * @param done the past tense: "Drained"
- * @throws Error that says how many failed and why the first did; doing it again does no harm
+ * @throws Error with the number of failures and the first reason; the actions are idempotent, so a retry is safe
  */
 export async function forEachWorker<W>(
   workers: readonly W[],

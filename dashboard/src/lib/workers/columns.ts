@@ -1,4 +1,4 @@
-/** The columns that the list of workers can have, and how workers are ordered by each. */
+/** The columns of the worker list, and the sort order of each. Pure. */
 import type { LiveLoad } from '@rma/client';
 import type { WorkerRow } from '@rma/protocol/topic';
 
@@ -42,7 +42,7 @@ export interface WorkerColumn {
   readonly grow?: number;
   readonly align?: 'end';
   readonly isForAdmins?: boolean;
-  /** Changes all the time: an order by it is not kept up with every change. */
+  /** Changes all the time: a list sorted by it is reordered less often. */
   readonly isLive?: boolean;
 }
 
@@ -67,7 +67,7 @@ export const COLUMNS: readonly WorkerColumn[] = [
 
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 const STATE_ORDER: Readonly<Record<string, number>> = { online: 0, draining: 1, away: 2, offline: 3, revoked: 4 };
-/** What is unknown stands last, in either direction. */
+/** Unknown values sort last in both directions. */
 const UNKNOWN = Symbol('unknown');
 type Rank = number | string | typeof UNKNOWN;
 
@@ -110,7 +110,7 @@ function rankOf(row: WorkerRow, load: LiveLoad | undefined, column: ColumnId): R
   }
 }
 
-/** In a new array; equal ones by name, then id. */
+/** A sorted copy; ties by name, then id. */
 export function sortWorkers(
   rows: readonly WorkerRow[],
   loads: ReadonlyMap<string, LiveLoad>,

@@ -1,22 +1,22 @@
-/** Which workers the list shows, in which order and columns, and how that stands in the page's address. */
+/** Filter, order and columns of the worker list, and their form in the URL. Pure. */
 import type { LiveLoad } from '@rma/client';
 import type { WorkerRow } from '@rma/protocol/topic';
 import type { WorkerState } from '@rma/protocol/view';
 import { COLUMN_IDS, type ColumnId, DEFAULT_COLUMNS } from './columns.js';
 import { problemsOf } from './problems.js';
 
-/** In the order of the choices. */
+/** In the order of the menu. */
 export const STATES = ['online', 'draining', 'away', 'offline', 'revoked'] as const satisfies readonly WorkerState[];
 export const TIERS = ['1', '2', '3', 'none'] as const;
 export type TierChoice = (typeof TIERS)[number];
 
 export interface WorkerFilter {
   readonly search: string;
-  /** None: all. */
+  /** Empty: all. */
   readonly states: readonly string[];
   readonly tiers: readonly TierChoice[];
   readonly trust: 'all' | 'trusted' | 'community';
-  /** Only those that something is wrong with. */
+  /** Only workers with a problem. */
   readonly hasProblem: boolean;
 }
 
@@ -35,7 +35,7 @@ export const DEFAULT_VIEW: WorkerListView = {
   columns: DEFAULT_COLUMNS,
 };
 
-/** What an address asks for. Words that this version does not know are left out. */
+/** From the URL; unknown values are ignored. */
 export function readView(query: URLSearchParams): WorkerListView {
   const trust = query.get('trust');
   const sort = query.get('sort') ?? '';
@@ -52,7 +52,7 @@ export function readView(query: URLSearchParams): WorkerListView {
   };
 }
 
-/** The query of an address that shows this view; what is as usual is left out. */
+/** The query of the URL, without defaults. */
 export function writeView(view: WorkerListView): string {
   const query = new URLSearchParams();
   if (view.search !== '') query.set('q', view.search);
@@ -73,7 +73,7 @@ export function isFiltered(view: WorkerFilter): boolean {
   );
 }
 
-/** Whether the list shows a worker. A revoked one is shown only where revoked ones are asked for. */
+/** Whether the list shows a worker. Revoked ones are shown only if that state is selected. */
 export function fits(row: WorkerRow, load: LiveLoad | undefined, filter: WorkerFilter): boolean {
   if (filter.states.length > 0 ? !filter.states.includes(row.state) : row.state === 'revoked') return false;
   if (filter.tiers.length > 0 && !filter.tiers.includes(row.tier === null ? 'none' : (String(row.tier) as TierChoice)))
@@ -83,7 +83,7 @@ export function fits(row: WorkerRow, load: LiveLoad | undefined, filter: WorkerF
   return !filter.hasProblem || problemsOf(row, load).length > 0;
 }
 
-/** Every word of the search is in the worker's name, id, labels, services, owner, system, GPU or address. */
+/** Whether every word of the search is in the worker's name, id, labels, services, owner, system, GPU or address. */
 function matches(row: WorkerRow, search: string): boolean {
   const wanted = search.trim().toLowerCase();
   if (wanted === '') return true;
@@ -93,7 +93,7 @@ function matches(row: WorkerRow, search: string): boolean {
 
 const texts = new WeakMap<WorkerRow, string>();
 
-/** Made once a row: a changed row is a new object. */
+/** Cached per row object: rows are immutable. */
 function searchText(row: WorkerRow): string {
   let text = texts.get(row);
   if (text === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Labels and names as they are edited, and what is wrong with them. The rules are the protocol's, which a test holds them
- * against: its schemas would bring their whole library into the page.
+ * Validation of labels and names while they are edited. The rules are the protocol's; a test compares them with its
+ * schemas, which are too large to import here. Pure.
  */
 import { plainProblem } from '../format/plain-text.js';
 
@@ -24,7 +24,7 @@ export function linesOf(labels: Readonly<Record<string, string>>): LabelLine[] {
   return Object.entries(labels).map(([key, value]) => labelLine(key, value));
 }
 
-/** By the line's id. An empty line is no label, and no problem. */
+/** Problems by line id. Empty lines are ignored. */
 export function labelProblems(lines: readonly LabelLine[]): ReadonlyMap<number, string> {
   const problems = new Map<number, string>();
   const seen = new Set<string>();
@@ -32,8 +32,8 @@ export function labelProblems(lines: readonly LabelLine[]): ReadonlyMap<number, 
     if (key === '' && value === '') continue;
     if (key === '') problems.set(id, 'A label needs a key, such as region');
     else if (!KEY.test(key))
-      problems.set(id, 'A key is up to 63 letters, digits and . _ / -, and begins with a letter or digit');
-    else if (seen.has(key)) problems.set(id, `There is a label ${key} already`);
+      problems.set(id, 'A key has up to 63 letters, digits and . _ / -, and begins with a letter or digit');
+    else if (seen.has(key)) problems.set(id, `There already is a label ${key}`);
     else {
       const problem = plainProblem('A value', value, MAX_VALUE);
       if (problem !== undefined) problems.set(id, problem);
@@ -41,7 +41,7 @@ export function labelProblems(lines: readonly LabelLine[]): ReadonlyMap<number, 
     seen.add(key);
   }
   if (seen.size > MAX_LABELS && lines.length > 0)
-    problems.set(lines[lines.length - 1]!.id, `A worker has at most ${MAX_LABELS} labels`);
+    problems.set(lines[lines.length - 1]!.id, `A worker can have at most ${MAX_LABELS} labels`);
   return problems;
 }
 
@@ -49,7 +49,7 @@ export function labelsOf(lines: readonly LabelLine[]): Record<string, string> {
   return Object.fromEntries(lines.filter(({ key }) => key !== '').map(({ key, value }) => [key, value]));
 }
 
-/** What is wrong with a worker's new name; undefined: nothing. */
+/** The problem with a worker's new name, or undefined. */
 export function nameProblem(name: string): string | undefined {
   if (name.trim() === '') return 'A worker needs a name';
   return plainProblem('A name', name, MAX_VALUE);

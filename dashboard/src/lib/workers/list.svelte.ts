@@ -1,7 +1,7 @@
 /**
- * The workers that the list shows, in order. What a person changes counts at once; what happens in the pool reorders
- * the rows at most twice a second, and an order by what changes all the time only every few seconds, so that rows stay
- * where they are long enough to be read.
+ * The ids of the worker list, filtered and sorted. A change by the user applies at once; changes in the pool reorder
+ * the rows at most twice a second, or every few seconds if sorted by a live column, so that rows stay in place long
+ * enough to be read.
  */
 import type { LiveWorkers } from '@rma/client';
 import type { WorkerRow } from '@rma/protocol/topic';
@@ -13,21 +13,21 @@ const REORDER_MS = 500;
 const REORDER_LIVE_MS = 3_000;
 
 export interface WorkerCounts {
-  /** Not counting revoked ones. */
+  /** Without revoked ones. */
   readonly total: number;
   readonly byState: Readonly<Record<string, number>>;
   readonly byTier: Readonly<Record<string, number>>;
 }
 
 export interface WorkerList {
-  /** Ids, in order. */
+  /** Sorted. */
   readonly ids: readonly string[];
   readonly counts: WorkerCounts;
 }
 
 const NOTHING: WorkerList = { ids: [], counts: { total: 0, byState: {}, byTier: {} } };
 
-/** Call it while a component is set up. */
+/** Call it during component initialisation. */
 export function workerList(workers: () => LiveWorkers | undefined, view: () => WorkerListView): WorkerList {
   let shown = $state.raw<WorkerList>(NOTHING);
   let shownView: WorkerListView | undefined;
@@ -44,7 +44,7 @@ export function workerList(workers: () => LiveWorkers | undefined, view: () => W
       shownView = wanted;
       shownAt = performance.now();
       const next = arrangeWorkers(live, wanted);
-      // The same order keeps the same array: nothing is drawn anew.
+      // The same order keeps the same array, so that nothing is rendered again.
       const { ids } = untrack(() => shown);
       shown = { ids: isSame(ids, next.ids) ? ids : next.ids, counts: next.counts };
     };
@@ -59,7 +59,7 @@ export function workerList(workers: () => LiveWorkers | undefined, view: () => W
         : REORDER_MS;
     if (wanted !== shownView) arrange();
     else {
-      // What was to come holds older values: this one comes instead, at the same time.
+      // Replace the scheduled update, which has older values, at the same time.
       clearTimeout(timer);
       const inMs = shownAt + wait - performance.now();
       if (inMs <= 0) arrange();
@@ -78,7 +78,7 @@ export function workerList(workers: () => LiveWorkers | undefined, view: () => W
   };
 }
 
-/** Whether the pool has no workers but those that were counted. */
+/** Whether all workers of the pool were counted before. */
 function isKnown(live: LiveWorkers, { counts }: WorkerList): boolean {
   return live.rows.size === counts.total + (counts.byState.revoked ?? 0);
 }

@@ -1,8 +1,8 @@
-/** What is wrong with a worker, in plain words. What is as its donor wants it (off line, drained) is no problem. */
+/** The problems of a worker, in words. Being offline or drained is intended, and so not a problem. Pure. */
 import type { LiveLoad } from '@rma/client';
 import type { WorkerRow } from '@rma/protocol/topic';
 
-/** Processors slow down, or stop, not far above this. */
+/** Processors throttle or shut down not far above this. */
 const HOT_CELSIUS = 90;
 const FULL_PERCENT = 95;
 
@@ -12,10 +12,12 @@ export function problemsOf(row: WorkerRow, load: LiveLoad | undefined): readonly
   const problems = row.services
     .filter(({ state }) => state === 'unhealthy')
     .map(({ name }) => `the service ${name} is unhealthy`);
-  const isComing = row.services.some(({ state }) => state === 'pending' || state === 'pulling' || state === 'starting');
-  if (problems.length === 0 && row.slots === 0 && !isComing && row.services.every(({ state }) => state !== 'healthy'))
-    problems.push('no service of its is healthy: it gets no tasks');
-  if (load && load.celsius >= HOT_CELSIUS) problems.push(`it is ${load.celsius} °C hot`);
+  const isStarting = row.services.some(
+    ({ state }) => state === 'pending' || state === 'pulling' || state === 'starting',
+  );
+  if (problems.length === 0 && row.slots === 0 && !isStarting && row.services.every(({ state }) => state !== 'healthy'))
+    problems.push('it has no healthy service, so it gets no tasks');
+  if (load && load.celsius >= HOT_CELSIUS) problems.push(`its temperature is ${load.celsius} °C`);
   if (load && load.memory >= FULL_PERCENT) problems.push(`its memory is ${load.memory} % full`);
   return problems;
 }

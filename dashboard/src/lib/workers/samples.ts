@@ -1,4 +1,4 @@
-/** A worker's samples as lines of charts: what the wire marks as unknown is null. */
+/** Converts a worker's samples to chart lines; the wire's markers for unknown values become null. Pure. */
 import type { WorkerSamples } from '@rma/protocol/topic';
 import type { Line } from '../charts/time-columns.js';
 
@@ -13,7 +13,7 @@ export function known(values: readonly number[], least: number): (number | null)
 const isKnown = ({ values }: Line) => values.some((value) => value !== null);
 const colourOf = (place: number) => COLOURS[place % COLOURS.length] ?? '--series-1';
 
-/** One line for each GPU that tells anything. */
+/** One line for each GPU with any known value. */
 export function gpuLines(
   samples: WorkerSamples,
   valuesOf: (gpu: WorkerSamples['gpus'][number]) => readonly number[],
@@ -28,7 +28,7 @@ export function gpuLines(
     .filter(isKnown);
 }
 
-/** Of the CPU, then of the GPUs, where they are known. */
+/** CPU, then GPUs; only those with a known value. */
 export function temperatureLines(samples: WorkerSamples): Line[] {
   const cpu = { name: 'CPU', values: known(samples.celsius, UNKNOWN_C + 1e-9), color: '--series-3' };
   return [cpu, ...gpuLines(samples, ({ celsius }) => celsius, UNKNOWN_C)].filter(isKnown);

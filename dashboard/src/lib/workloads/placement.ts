@@ -1,4 +1,4 @@
-/** The catalogue against the workers, as the page shows it: sums, groups and rows of the matrix. Pure. */
+/** Placement as the Workloads page shows it: counts, groups by reason, and rows of the matrix. Pure. */
 import type { CatalogView, PlacementView } from '@rma/client';
 import type { Tone } from '../ui/tone.js';
 
@@ -8,24 +8,17 @@ export type Placed = PlacementView['workloads'][number];
 export type Entry = CatalogView['workloads'][number];
 
 export const STATUSES: readonly Status[] = ['runs', 'embedded', 'starting', 'failing', 'could', 'cannot'];
-/** `words` follow a number, one or many: "1 runs", "3 run". `means` explains the status. */
-export const STATUS_WORDS: Readonly<
-  Record<Status, { label: string; words: readonly [one: string, many: string]; tone: Tone; means: string }>
-> = {
-  runs: { label: 'Runs', words: ['runs', 'run'], tone: 'ok', means: 'placed here, and healthy' },
-  embedded: {
-    label: 'Fills',
-    words: ['fills what is left', 'fill what is left'],
-    tone: 'ok',
-    means: 'runs in what is left of the machine',
-  },
-  starting: { label: 'Starting', words: ['starts', 'start'], tone: 'info', means: 'placed here, not healthy yet' },
-  failing: { label: 'Failing', words: ['fails', 'fail'], tone: 'bad', means: 'placed here, and does not get healthy' },
-  could: { label: 'Could', words: ['could', 'could'], tone: 'plain', means: 'would fit, and nothing asks for it' },
-  cannot: { label: 'Cannot', words: ['cannot', 'cannot'], tone: 'plain', means: 'lacks something for it' },
+/** `label` also follows a number, in lower case: "3 running". `means` explains the status in the legend. */
+export const STATUS_WORDS: Readonly<Record<Status, { label: string; tone: Tone; means: string }>> = {
+  runs: { label: 'Running', tone: 'ok', means: 'assigned to the machine, and healthy' },
+  embedded: { label: 'Embedded', tone: 'ok', means: 'runs inside the agent, on spare resources' },
+  starting: { label: 'Starting', tone: 'info', means: 'assigned to the machine, not healthy yet' },
+  failing: { label: 'Failing', tone: 'bad', means: 'assigned to the machine, but unhealthy' },
+  could: { label: 'Could run', tone: 'plain', means: 'fits the machine, but is not needed there' },
+  cannot: { label: 'Cannot run', tone: 'plain', means: 'does not fit the machine' },
 };
 
-/** A status of a newer coordinator is shown as "cannot", with its reason. */
+/** An unknown status (newer coordinator) is shown as "cannot", with its reason. */
 export function statusOf(status: string): Status {
   return STATUSES.find((one) => one === status) ?? 'cannot';
 }
@@ -61,7 +54,7 @@ export interface Group {
   readonly workers: readonly Pick<PlacedWorker, 'worker' | 'name'>[];
 }
 
-/** Where one workload stands on each worker: workers of the same reason together, those that run it first. */
+/** Workers by their status and reason for one workload; those that run it first. */
 export function groupsOf({ workers }: PlacementView, workload: string): readonly Group[] {
   const groups = new Map<
     string,
@@ -83,12 +76,12 @@ export function groupsOf({ workers }: PlacementView, workload: string): readonly
 
 export interface MatrixFilter {
   readonly text: string;
-  /** Only workers that stand so with some workload, or with `workload`. */
+  /** Only workers with this status for `workload`, or for any. */
   readonly status: Status | undefined;
   readonly workload: string | undefined;
 }
 
-export function workersThatFit(
+export function matchingWorkers(
   workers: readonly PlacedWorker[],
   { text, status, workload }: MatrixFilter,
 ): readonly PlacedWorker[] {
@@ -103,7 +96,7 @@ export function workersThatFit(
   );
 }
 
-/** Queued tasks of these kinds, by what the overview tells live. A kind that it does not list has none. */
+/** Queued tasks of these kinds, from the live overview; kinds that it does not list have none. */
 export function waitingOf(
   kinds: readonly string[],
   queues: readonly { readonly kind: string; readonly queued: number }[],
@@ -111,11 +104,11 @@ export function waitingOf(
   return queues.reduce((sum, { kind, queued }) => (kinds.includes(kind) ? sum + queued : sum), 0);
 }
 
-/** Events after which the page may be another one. */
+/** Event types after which placement may have changed. */
 export const PLACEMENT_TYPES = ['service.', 'worker.', 'catalog.', 'workload.'];
 
-/** "on demand, up to 8", "2 always", "1 always, up to 4" */
+/** "on demand, up to 8", "always 2", "always 1, up to 4" */
 export function wantedText({ floor, ceiling }: Pick<Placed, 'floor' | 'ceiling'>): string {
-  if (floor === 0) return ceiling === 0 ? 'not wanted' : `on demand, up to ${ceiling}`;
-  return ceiling > floor ? `${floor} always, up to ${ceiling}` : `${floor} always`;
+  if (floor === 0) return ceiling === 0 ? 'no replicas' : `on demand, up to ${ceiling}`;
+  return ceiling > floor ? `always ${floor}, up to ${ceiling}` : `always ${floor}`;
 }

@@ -1,13 +1,13 @@
-/** What a cell shows of a worker, and when it has to be drawn anew. */
+/** The state that a cell shows of a worker, and when it must be redrawn. */
 import type { LiveLoad, WorkerRow } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import {
+  cellProblemOf,
+  cellStateOf,
   describeWorker,
   loadShare,
-  lookOf,
-  looksOther,
-  troubleOf,
-} from '../../dashboard/src/lib/overview/cell-look.js';
+  needsRedraw,
+} from '../../dashboard/src/lib/overview/cell-state.js';
 import { groupsOf } from '../../dashboard/src/lib/overview/pool-layout.js';
 
 const row = (changes: Partial<WorkerRow> = {}): WorkerRow => ({
@@ -41,28 +41,28 @@ describe('the load of a cell', () => {
     expect(loadShare(row(), undefined)).toBeUndefined();
   });
 
-  it('is drawn in steps, so that a flicker is no reason to draw', () => {
-    const a = lookOf(row(), load({ cpu: 50 }));
-    expect(looksOther(a, lookOf(row(), load({ cpu: 51, running: 4 })))).toBe(false);
-    expect(looksOther(a, lookOf(row(), load({ cpu: 60 })))).toBe(true);
-    expect(looksOther(a, lookOf(row({ state: 'draining' }), load()))).toBe(true);
-    expect(looksOther(a, lookOf(row({ name: 'cellar' }), load()))).toBe(true);
-    expect(looksOther(undefined, a)).toBe(true);
+  it('is quantised, so that small changes need no redraw', () => {
+    const a = cellStateOf(row(), load({ cpu: 50 }));
+    expect(needsRedraw(a, cellStateOf(row(), load({ cpu: 51, running: 4 })))).toBe(false);
+    expect(needsRedraw(a, cellStateOf(row(), load({ cpu: 60 })))).toBe(true);
+    expect(needsRedraw(a, cellStateOf(row({ state: 'draining' }), load()))).toBe(true);
+    expect(needsRedraw(a, cellStateOf(row({ name: 'cellar' }), load()))).toBe(true);
+    expect(needsRedraw(undefined, a)).toBe(true);
   });
 });
 
-describe('the trouble of a cell', () => {
-  it('is the worst that there is', () => {
-    const sick: WorkerRow['services'] = [{ name: 'vllm', state: 'unhealthy' }];
-    expect(troubleOf(row(), load())).toBeUndefined();
-    expect(troubleOf(row({ state: 'draining' }), load())).toBe('draining');
-    expect(troubleOf(row({ state: 'draining' }), load({ celsius: 95 }))).toBe('hot');
-    expect(troubleOf(row({ services: sick }), load({ celsius: 95 }))).toBe('unhealthy');
-    expect(troubleOf(row({ state: 'away', services: sick }), undefined)).toBe('away');
-    expect(troubleOf(row({ state: 'offline' }), undefined)).toBe('offline');
+describe('the problem of a cell', () => {
+  it('is the worst one', () => {
+    const unhealthy: WorkerRow['services'] = [{ name: 'vllm', state: 'unhealthy' }];
+    expect(cellProblemOf(row(), load())).toBeUndefined();
+    expect(cellProblemOf(row({ state: 'draining' }), load())).toBe('draining');
+    expect(cellProblemOf(row({ state: 'draining' }), load({ celsius: 95 }))).toBe('hot');
+    expect(cellProblemOf(row({ services: unhealthy }), load({ celsius: 95 }))).toBe('unhealthy');
+    expect(cellProblemOf(row({ state: 'away', services: unhealthy }), undefined)).toBe('away');
+    expect(cellProblemOf(row({ state: 'offline' }), undefined)).toBe('offline');
   });
 
-  it('is told in words', () => {
+  it('is described in words', () => {
     expect(describeWorker(row(), load())).toBe('attic, tier 2, online, 50 % busy, 1 task running');
     expect(describeWorker(row({ state: 'offline' }), undefined)).toBe('attic, tier 2, offline');
     expect(describeWorker(row(), load({ celsius: 99 }))).toContain(', hot, ');

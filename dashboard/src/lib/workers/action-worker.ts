@@ -1,18 +1,18 @@
-/** A worker as actions know it, from the list or from its own page. */
+/** A worker as the actions take it, from a row of the list or from the view of its page. Pure. */
 import type { LiveLoad } from '@rma/client';
 import type { WorkerRow } from '@rma/protocol/topic';
 import type { WorkerView } from '@rma/protocol/view';
-import type { Subject } from './consequences.js';
+import type { Target } from './consequences.js';
 
-export interface ActionWorker extends Subject {
+export interface ActionWorker extends Target {
   readonly id: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly tier: 1 | 2 | 3 | null;
   readonly pinned: boolean;
-  /** Why its donor does not lend it now; undefined: it does. */
+  /** Why it is unavailable by its donor's policy; undefined: it is available. */
   readonly pausedBy?: string | undefined;
-  /** An admin drained it; undefined: not known. */
+  /** Drained by an admin; undefined: unknown. */
   readonly drained?: boolean | undefined;
 }
 

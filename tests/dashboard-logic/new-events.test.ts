@@ -1,9 +1,9 @@
-/** What is new in a value of the topic `recent`: nothing twice, and no gap that is not told. */
+/** The new events in a value of the topic `recent`: none twice, and every gap counted. */
 import type { LiveRecent } from '@rma/client';
 import { expect, it } from 'vitest';
-import { newsOf } from '../../dashboard/src/lib/pool/news.js';
+import { newEventsIn } from '../../dashboard/src/lib/pool/new-events.js';
 
-/** The newest first, as the topic shows them; `[seq, omitted]`. */
+/** Newest first, as in the topic; `[seq, omitted]`. */
 const recent = (...rows: [seq: number, omitted?: number][]): LiveRecent => ({
   events: rows.map(([seq, omitted = 0]) => ({
     event: { seq, at: seq, type: 'worker.online' as const, subject: `w-${seq}` },
@@ -11,8 +11,8 @@ const recent = (...rows: [seq: number, omitted?: number][]): LiveRecent => ({
   })),
   fresh: undefined,
 });
-const told = (value: LiveRecent, seen: number | undefined) => {
-  const { events, omitted } = newsOf(value, seen);
+const newIn = (value: LiveRecent, seen: number | undefined) => {
+  const { events, omitted } = newEventsIn(value, seen);
   return { seqs: events.map(({ seq }) => seq), omitted };
 };
 
@@ -29,6 +29,6 @@ it.each([
     { seqs: [70, 90], omitted: 45 },
   ],
   ['a gap of unknown size where none is known', recent([900], [899]), 9, { seqs: [899, 900], omitted: undefined }],
-])('tells %s', (_, value, seen, wanted) => {
-  expect(told(value, seen)).toEqual(wanted);
+])('gives %s', (_, value, seen, wanted) => {
+  expect(newIn(value, seen)).toEqual(wanted);
 });

@@ -1,7 +1,7 @@
-/** Where to look for what a fact is about. Pure. */
+/** The link of a notice. Pure. */
 import type { Notice } from '@rma/client';
 
-export function factHref({ fact, subject }: Notice): string | undefined {
+export function noticeHref({ fact, subject }: Notice): string | undefined {
   switch (fact) {
     case 'tier.unserved':
       return subject === undefined ? '/workers' : `/workers?tier=${encodeURIComponent(subject)}`;
@@ -18,13 +18,13 @@ export function factHref({ fact, subject }: Notice): string | undefined {
 }
 
 const LINK_NAMES: Readonly<Record<string, string>> = {
-  'tier.unserved': 'See its workers',
-  'kind.unserved': 'See what waits',
-  'queue.old': 'See what waits',
-  'failures.high': 'See what failed',
-  'worker.flapping': 'See the worker',
+  'tier.unserved': 'Show its workers',
+  'kind.unserved': 'Show waiting tasks',
+  'queue.old': 'Show waiting tasks',
+  'failures.high': 'Show failed tasks',
+  'worker.flapping': 'Show the worker',
 };
 
-export function factLinkName({ fact }: Notice): string {
-  return LINK_NAMES[fact] ?? 'See more';
+export function noticeLinkName({ fact }: Notice): string {
+  return LINK_NAMES[fact] ?? 'Show more';
 }

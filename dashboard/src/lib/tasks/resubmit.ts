@@ -1,11 +1,11 @@
-/** Submitting an ended task once more: by the coordinator for admins, else as a new task of one's own. */
+/** Submits an ended task again: for admins by `retryTask` (keeps the owner), for clients as a new task of their own. */
 import type { Client } from '@rma/client';
 import { wholeValue } from '$lib/values/blob-source.js';
 
 const AT_ONCE = 8;
 
 /** Resolves to the id of the new task. */
-export async function again(client: Client, isAdmin: boolean, id: string): Promise<string> {
+export async function resubmit(client: Client, isAdmin: boolean, id: string): Promise<string> {
   if (isAdmin) return client.retryTask(id);
   const { kind, input, blobs, priority, timeoutMs, maxAttempts, constraints } = await client.taskInput(id);
   const source = { names: new Set(blobs), fetch: (ref: Parameters<Client['blob']>[0]) => client.blob(ref, id) };
@@ -25,8 +25,8 @@ export interface ManyDone {
   readonly failed: readonly { readonly id: string; readonly reason: string }[];
 }
 
-/** Some at a time; `onProgress` hears how many are settled. */
-export async function manyAgain(
+/** Runs AT_ONCE at a time. @param onProgress called with the number of settled tasks */
+export async function resubmitMany(
   client: Client,
   isAdmin: boolean,
   ids: readonly string[],
@@ -38,7 +38,7 @@ export async function manyAgain(
   const work = async () => {
     for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
       try {
-        done.push(await again(client, isAdmin, id));
+        done.push(await resubmit(client, isAdmin, id));
       } catch (error) {
         failed.push({ id, reason: error instanceof Error ? error.message : String(error) });
       }

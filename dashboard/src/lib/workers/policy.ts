@@ -1,4 +1,4 @@
-/** A donor's terms in plain words, one sentence each. */
+/** A donor's policy in words, one sentence each. Pure. */
 import type { DonorPolicy } from '@rma/protocol/workload';
 import { bytes, mebibytes } from '../format/number.js';
 
@@ -18,18 +18,19 @@ export function policyWords(policy: DonorPolicy): readonly string[] {
   const words: string[] = [];
   const { windows = [], timeZone, caps } = policy;
   if (windows.length > 0)
-    words.push(`Lent ${windows.map(windowWords).join('; ')}${timeZone ? ` (${timeZone} time)` : ''}.`);
-  if (policy.onlyWhenIdle) words.push('Lent only while nobody uses the machine.');
+    words.push(`Available ${windows.map(windowWords).join('; ')}${timeZone ? ` (${timeZone} time)` : ''}.`);
+  if (policy.onlyWhenIdle) words.push('Available only while nobody uses the machine.');
   if (caps?.cores !== undefined) words.push(`At most ${caps.cores} ${caps.cores === 1 ? 'core' : 'cores'}.`);
   if (caps?.memoryMiB !== undefined) words.push(`At most ${mebibytes(caps.memoryMiB)} of memory.`);
   if (caps?.vramMiB !== undefined) words.push(`At most ${mebibytes(caps.vramMiB)} of GPU memory.`);
   if (caps?.diskMiB !== undefined) words.push(`At most ${mebibytes(caps.diskMiB)} of disk.`);
-  if (caps?.bandwidthKiBps !== undefined) words.push(`At most ${bytes(caps.bandwidthKiBps * 1_024)} a second.`);
+  if (caps?.bandwidthKiBps !== undefined)
+    words.push(`At most ${bytes(caps.bandwidthKiBps * 1_024)} per second each way for large inputs and outputs.`);
   if (caps?.gpuTemperatureC !== undefined) words.push(`No GPU work above ${caps.gpuTemperatureC} °C.`);
   if (policy.workloads) words.push(`Only these workloads: ${listed(policy.workloads)}.`);
   if (policy.kinds) words.push(`Only these kinds of tasks: ${listed(policy.kinds)}.`);
   if (policy.images) words.push(`Only these images: ${listed(policy.images)}.`);
-  return words.length > 0 ? words : ['Lent at any time, without limits.'];
+  return words.length > 0 ? words : ['Available at any time, without limits.'];
 }
 
 /** "Mon to Fri, 18:00 to 08:00 of the next day" */
