@@ -1,5 +1,5 @@
 /**
- * The build: TypeScript's incremental `tsc -b` over the four packages, the bundles of their commands, the dashboard by
+ * The build: TypeScript's incremental `tsc -b` over the packages, the bundles of their commands, the dashboard by
  * Vite, the tarball of the agent, and a check by file times whether it is needed at all, so that `npm start` on a
  * current checkout starts at once.
  */
@@ -11,10 +11,10 @@ import { BUNDLE_FOLDER, bundle, bundles } from './bundle.mjs';
 import { run, SetupError } from './progress.mjs';
 
 /** In the order in which they depend on each other. */
-export const packages = ['protocol', 'server', 'agent', 'client'];
+export const packages = ['protocol', 'workloads', 'server', 'agent', 'client'];
 
-/** Which characters the codes of Chinese, Japanese and Korean PDFs stand for: the agent reads those that do not say it. */
-const CHARACTER_MAPS = { from: 'node_modules/pdfjs-dist/cmaps', to: 'agent/dist/cmaps' };
+/** Character maps for Chinese, Japanese and Korean PDFs that do not embed their own; `document.extract` reads them. */
+const CHARACTER_MAPS = { from: 'node_modules/pdfjs-dist/cmaps', to: 'workloads/dist/cmaps' };
 const STAMP = 'node_modules/.cache/rma/build';
 /** Ends the stamp of a build on a machine where there is no bundler. */
 const UNBUNDLED = ' unbundled';
@@ -59,7 +59,7 @@ export async function build(root) {
 }
 
 /**
- * All but the dashboard: the four packages, the bundles of their commands, the agent's tarball.
+ * All but the dashboard: the packages, the bundles of their commands, the agent's tarball.
  * @param {string} root
  * @returns {Promise<boolean>} whether there was a bundler
  * @throws {SetupError} with the compiler's messages

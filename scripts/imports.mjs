@@ -9,8 +9,9 @@ import { join, posix } from 'node:path';
 /** package: what it may import of the others. */
 const PACKAGES = {
   protocol: [],
+  workloads: ['protocol'],
   server: ['protocol'],
-  agent: ['protocol'],
+  agent: ['protocol', 'workloads'],
   client: ['protocol'],
   dashboard: ['protocol', 'client'],
 };
@@ -50,12 +51,12 @@ const LAYERS = {
 const DOORS = {
   'uWebSockets.js': ['server/src/socket/uws.ts'],
   ws: ['server/src/socket/ws.ts', 'agent/src/link/**', 'client/src/socket-node.ts'],
-  'better-sqlite3': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
-  'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
-  'sqlite-vec': ['agent/src/embedded/sqlite.ts'],
-  postgres: ['agent/src/embedded/servers/postgres-client.ts'],
-  '@electric-sql/pglite': ['agent/src/embedded/servers/pglite-process.ts'],
-  '@electric-sql/pglite-socket': ['agent/src/embedded/servers/pglite-process.ts'],
+  'better-sqlite3': ['server/src/store/sqlite.ts', 'workloads/src/storage/sqlite.ts'],
+  'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'workloads/src/storage/sqlite.ts'],
+  'sqlite-vec': ['workloads/src/storage/sqlite.ts'],
+  postgres: ['workloads/src/postgres/client.ts'],
+  '@electric-sql/pglite': ['workloads/src/postgres/pglite-process.ts'],
+  '@electric-sql/pglite-socket': ['workloads/src/postgres/pglite-process.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
   dockerode: ['agent/src/docker/engine/**'],
   'tar-stream': ['agent/src/docker/tar.ts'],
@@ -79,7 +80,7 @@ const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
  */
 
 /**
- * Every import, re-export, dynamic import and require of the four packages' sources.
+ * Every import, re-export, dynamic import and require of the packages' sources.
  * @param {string} root
  * @returns {Promise<Sources>}
  */

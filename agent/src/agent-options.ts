@@ -1,10 +1,10 @@
 /** What an agent is told at its making: where the pool is, who it says it is, what it runs, and what stands in for the machine. */
 import type { Hardware, LoadSample } from '@rma/protocol/hardware';
 import type { Labels } from '@rma/protocol/task';
+import type { Runtime } from '@rma/workloads/runtime';
 import type { LlmOptions } from './llm-runtimes.js';
 import type { AgentLog } from './log.js';
 import type { DonorSources } from './policy/donor.js';
-import type { Runtime } from './runtime/runtime.js';
 
 export interface AgentOptions {
   /** `http(s)://HOST:PORT` or `ws(s)://HOST:PORT`. */

@@ -1,10 +1,10 @@
 /** What the agent tells people of its life in the pool, each thing once: joined, lost, back, services, why it ended. */
 import type { Assignment } from '@rma/protocol/worker';
-import { HANDLERS_SERVICE } from './embedded/workloads.js';
+import type { Runtime } from '@rma/workloads/runtime';
+import { HANDLERS_SERVICE } from '@rma/workloads/workloads';
 import { EXIT, type ExitStatus } from './fault.js';
 import type { SessionEffect, SessionEnd } from './link/session.js';
 import type { AgentLog } from './log.js';
-import type { Runtime } from './runtime/runtime.js';
 
 /** How and why an agent ended. */
 export interface AgentEnd {

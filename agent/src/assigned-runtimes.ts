@@ -3,8 +3,8 @@
  * changes. What is withdrawn gets no more tasks at once and is stopped when its last one ended.
  */
 import type { Assignment } from '@rma/protocol/worker';
+import type { PurgeOptions, Runtime } from '@rma/workloads/runtime';
 import type { AgentLog } from './log.js';
-import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 
 /** How long tasks of a withdrawn workload may go on. */
 const WITHDRAW_MS = 15 * 60_000;

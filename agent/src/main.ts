@@ -1,6 +1,7 @@
 /** `rma-worker`: options, one agent, signals, exit status. Everything that it tells goes to standard error. */
+
+import { createLog } from '@rma/workloads/log';
 import { AgentFault, EXIT } from './fault.js';
-import { createLog } from './log.js';
 import { readOptions, type WorkerOptions } from './options.js';
 import { isDonorCommand } from './policy/command-names.js';
 import { writeTemplate } from './policy/template.js';

@@ -1,6 +1,6 @@
 /** What this machine offers to run in the agent's own processes, whatever is assigned: the embedded workloads that it may run. */
 import type { Available } from '@rma/protocol/worker';
-import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from './embedded/workloads.js';
+import { EMBEDDED_WORKLOADS, isEmbeddedWorkload } from '@rma/workloads/workloads';
 import { AgentFault } from './fault.js';
 import { allowedKinds, refusal } from './policy/allow-list.js';
 import type { AllowLists } from './policy/worker-file.js';

@@ -5,11 +5,12 @@
 import type { Hardware } from '@rma/protocol/hardware';
 import type { Assignment } from '@rma/protocol/worker';
 import type { ContainerSpec, Engine } from '@rma/protocol/workload';
+import { createEmbeddedRuntime } from '@rma/workloads/host/embedded-runtime';
+import type { PurgeOptions, Runtime } from '@rma/workloads/runtime';
 import type { AgentOptions } from './agent-options.js';
 import { AssignedRuntimes, type AssignedWorkload } from './assigned-runtimes.js';
 import { type Containers, findContainers } from './docker/containers.js';
 import { DockerRuntime } from './docker/runtime.js';
-import { createEmbeddedRuntime } from './embedded/runtime.js';
 import { openAiContainers } from './endpoint-runtime/container-models.js';
 import type { Link } from './link/link.js';
 import { chatServerOf, createLlmRuntimes } from './llm-runtimes.js';
@@ -18,7 +19,6 @@ import { refusal, tooMuch } from './policy/allow-list.js';
 import { DeclinedWorkload } from './policy/declined-workload.js';
 import type { Donor } from './policy/donor.js';
 import { capHardware, embeddedSlots } from './policy/terms.js';
-import type { PurgeOptions, Runtime } from './runtime/runtime.js';
 import type { StateDir } from './state-dir.js';
 
 export interface WorkerRuntimesOptions {

@@ -4,7 +4,7 @@
  * container and an absence of the engine all end in the same place.
  */
 import type { ContainerSpec } from '@rma/protocol/workload';
-import type { LogLine, ServiceState } from '../runtime/runtime.js';
+import type { LogLine, ServiceState } from '@rma/workloads/runtime';
 import type { ContainerHost } from './container-host.js';
 import type { ContainerSummary } from './engine/engine-containers.js';
 import { EngineError } from './engine/engine-error.js';

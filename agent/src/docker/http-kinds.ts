@@ -1,8 +1,8 @@
 /** Tasks of containers with api `rma` (our own task server) and `http` (one request with a JSON body a task). */
 import { packPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
-import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
-import type { Execution, Failure, Job, JobListener, Outcome } from '../runtime/runtime.js';
+import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '@rma/workloads/host/failures';
+import type { Execution, Failure, Job, JobListener, Outcome } from '@rma/workloads/runtime';
 import { exchange, readBody } from './http-exchange.js';
 import type { KindServer } from './kind-server.js';
 import { plainLine } from './reasons.js';

@@ -1,5 +1,5 @@
 /** The service `containers`: runs `container.run` tasks, in images of the donor's list and within the donor's limits. */
-import { stoppedFailure } from '../embedded/failure.js';
+import { stoppedFailure } from '@rma/workloads/host/failures';
 import {
   type Execution,
   type Job,
@@ -7,7 +7,7 @@ import {
   type Runtime,
   type ServiceStatus,
   TaskError,
-} from '../runtime/runtime.js';
+} from '@rma/workloads/runtime';
 import type { ContainerHost } from './container-host.js';
 import { isAllowed } from './image-ref.js';
 import { ContainerJob } from './job.js';

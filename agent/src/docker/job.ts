@@ -3,8 +3,8 @@
  * outcome is told; what a killed agent leaves is found by its labels.
  */
 import { randomBytes } from 'node:crypto';
-import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
-import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
+import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '@rma/workloads/host/failures';
+import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '@rma/workloads/runtime';
 import type { ContainerHost } from './container-host.js';
 import { EngineError } from './engine/engine-error.js';
 import { imageRef } from './image-ref.js';

@@ -1,5 +1,5 @@
 /** How tasks reach what runs in a container; one implementation for each `api` of the wire. */
-import type { Execution, Job, JobListener } from '../runtime/runtime.js';
+import type { Execution, Job, JobListener } from '@rma/workloads/runtime';
 
 export interface KindServer {
   /** Its container is healthy, at `http://HOST:PORT`. */

@@ -1,5 +1,5 @@
 /** What a container wrote, as lines with their time. Pure. */
-import type { LogLine } from '../runtime/runtime.js';
+import type { LogLine } from '@rma/workloads/runtime';
 import type { LogPiece } from './engine/log-frames.js';
 import { plainLine } from './reasons.js';
 

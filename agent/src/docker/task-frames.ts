@@ -3,7 +3,7 @@
  * chunks as they come, then one output or one error. Pure.
  */
 import { unpackPayload } from '@rma/protocol/payload';
-import type { Failure } from '../runtime/runtime.js';
+import type { Failure } from '@rma/workloads/runtime';
 
 /** The largest frame; an output of blobs' size fits. */
 const MAX_FRAME_BYTES = 256 * 1_048_576;

@@ -2,7 +2,7 @@
  * The answer of a streamed chat completion, put together from its events. Pure: `take` gives what is new, as the task's
  * next output chunk, and `finish` the whole. Chunks are OpenAI's deltas: `{ role }`, `{ content }`, `{ tool_calls }`.
  */
-import { TaskError } from '../runtime/runtime.js';
+import { TaskError } from '@rma/workloads/runtime';
 import { errorWords } from './http.js';
 
 /** What `llm.chat` answers. */

@@ -2,7 +2,7 @@
  * The input of `llm.chat`: the body of an OpenAI chat request, checked. Strangers write it and a donor's server reads it:
  * what is not known here is refused, so that no request can make the server fetch an address or run a template.
  */
-import { asMap, describe, invalid } from '../embedded/input.js';
+import { asMap, describe, invalid } from '@rma/workloads/input';
 
 /** A checked request. */
 export interface ChatInput {

@@ -1,6 +1,7 @@
 /** The models in a container that speaks the OpenAI API, served as those of an endpoint are. */
+
+import type { Execution, Job, JobListener } from '@rma/workloads/runtime';
 import type { KindServer, KindServerFactory } from '../docker/kind-server.js';
-import type { Execution, Job, JobListener } from '../runtime/runtime.js';
 import { type EndpointLog, EndpointRuntime } from './endpoint.js';
 import { LLM_WORKLOAD } from './endpoint-spec.js';
 

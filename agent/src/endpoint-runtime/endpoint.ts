@@ -2,8 +2,8 @@
  * A server that the donor already runs (Ollama, vLLM, llama.cpp, anything with an OpenAI API) as a runtime. Its models are
  * listed again and again, which is the health check, too: away is unhealthy with the reason, back is healthy.
  */
-import { stoppedFailure } from '../embedded/failure.js';
-import type { Execution, Job, JobListener, Runtime, ServiceState, ServiceStatus } from '../runtime/runtime.js';
+import { stoppedFailure } from '@rma/workloads/host/failures';
+import type { Execution, Job, JobListener, Runtime, ServiceState, ServiceStatus } from '@rma/workloads/runtime';
 import { type EndpointSpec, LLM_WORKLOAD } from './endpoint-spec.js';
 import { executeOpenAi, type OpenAiExecution, type OpenAiTarget } from './execution.js';
 import { ModelLister, type ServedModel, type ServerProduct } from './models.js';

@@ -2,7 +2,7 @@
  * The models of a server and what each is for. Ollama and llama.cpp tell; elsewhere the name does, since the OpenAI API
  * has no field for it.
  */
-import { TaskError } from '../runtime/runtime.js';
+import { TaskError } from '@rma/workloads/runtime';
 import { askJson, type ServerAddress } from './http.js';
 
 export interface ServedModel {

@@ -3,11 +3,11 @@
  * the process is started like any other. The input is that of an endpoint, less what only servers can do.
  */
 
-import { invalid } from '../embedded/input.js';
+import { invalid } from '@rma/workloads/input';
+import { type Handler, type TaskContext, TaskError } from '@rma/workloads/runtime';
 import { type ChatOutput, timingsOf } from '../endpoint-runtime/chat-answer.js';
 import { type ChatInput, type ChatMessage, readChatInput } from '../endpoint-runtime/chat-input.js';
 import { findModel } from '../endpoint-runtime/models.js';
-import { type Handler, type TaskContext, TaskError } from '../runtime/runtime.js';
 import { type Message, type Model, openModel, type Sampling } from './llama.js';
 
 const { searchParams } = new URL(import.meta.url);

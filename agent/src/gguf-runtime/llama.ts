@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { TaskError } from '@rma/workloads/runtime';
 import type { ChatHistoryItem, LlamaChatResponse } from 'node-llama-cpp';
-import { TaskError } from '../runtime/runtime.js';
 
 type Library = typeof import('node-llama-cpp');
 

@@ -5,9 +5,9 @@
 import { LIMITS } from '@rma/protocol/limits';
 import { type Payload, packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { Up } from '@rma/protocol/up';
+import { type Failure, type JobListener, type Outcome, TaskError } from '@rma/workloads/runtime';
 import type { AgentLog } from '../log.js';
 import type { BlobFiles } from '../outbox/blob-files.js';
-import { type Failure, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
 import type { Attempt } from './attempt.js';
 import type { AttemptEffect, Attempts } from './attempts.js';
 import { BlobCache } from './blob-cache.js';

@@ -1,7 +1,7 @@
 /** What a donor's lists allow. Pure; a list that is not given allows everything. */
 import type { Service } from '@rma/protocol/worker';
 import type { ContainerSpec } from '@rma/protocol/workload';
-import type { ServiceStatus } from '../runtime/runtime.js';
+import type { ServiceStatus } from '@rma/workloads/runtime';
 import type { AllowLists, Caps } from './worker-file.js';
 
 /** Why an assigned workload is not run here; `undefined`: it may be. */

@@ -1,9 +1,9 @@
 /** `rma-worker pause | resume | status | leave | init`: for a running agent by its control socket, or without one on disk. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createLog } from '@rma/workloads/log';
 import { Command } from 'commander';
 import { AgentFault } from '../fault.js';
-import { createLog } from '../log.js';
 import { defaultStateDir, readIdentity } from '../state-dir.js';
 import type { DonorCommand } from './command-names.js';
 import { order } from './control-client.js';

@@ -1,5 +1,5 @@
 /** Stands where an assigned workload would run that the donor does not allow: nothing runs, and the services say why. */
-import type { Execution, Runtime, ServiceStatus } from '../runtime/runtime.js';
+import type { Execution, Runtime, ServiceStatus } from '@rma/workloads/runtime';
 
 export class DeclinedWorkload implements Runtime {
   readonly #status: ServiceStatus;
