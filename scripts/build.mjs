@@ -21,8 +21,8 @@ const UNBUNDLED = ' unbundled';
 /** Of what the dashboard was built from: it takes the longest, and most changes are elsewhere. */
 const DASHBOARD_STAMP = 'node_modules/.cache/rma/dashboard';
 const DASHBOARD_PAGE = 'dashboard/build/index.html';
-/** It bundles the SDK and the protocol, as the compiler left them. */
-const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'protocol/src'];
+/** It bundles the SDK, the protocol and the workloads' manifests, as the compiler left them. */
+const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'protocol/src', 'workloads/src'];
 const DASHBOARD_CONFIGS = ['svelte.config.js', 'vite.config.ts', 'tsconfig.json', 'package.json'];
 
 /**
@@ -115,7 +115,9 @@ function dashboardFingerprint(root) {
   const configs = DASHBOARD_CONFIGS.map((name) => `dashboard/${name}`);
   // What the packages export, and to whom, is in their package.json.
   configs.push('client/package.json', 'protocol/package.json', 'package-lock.json');
-  const sources = DASHBOARD_SOURCES.flatMap((folder) => filesBelow(root, folder));
+  const sources = DASHBOARD_SOURCES.flatMap((folder) => filesBelow(root, folder)).filter(
+    (path) => !path.startsWith('workloads/') || /\/(manifests?|collection-schemas)\.ts$/.test(path),
+  );
   return fingerprintOf(root, [...configs, ...sources]);
 }
 

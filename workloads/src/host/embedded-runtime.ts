@@ -1,27 +1,34 @@
 /**
- * The embedded runtime: the built-in workloads and the donor's own handlers behind the runtime port. It routes a job
- * to the service of its kind; services keep the processes.
+ * The embedded runtime: the built-in workloads and the donor's own handlers behind the runtime port. It passes a job to
+ * the service of its kind; services own the processes.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { handlers as echoHandlers } from '../echo/handlers.js';
+import { handlers as echo } from '../echo/handlers.js';
+import type { Host } from '../manifest.js';
+import { HANDLERS_SERVICE, kindsOf, manifestOf, manifestOfKind, WORKLOAD_NAMES, type Workload } from '../manifests.js';
 import { preparePostgres } from '../postgres/server.js';
 import { prepareRedis } from '../redis/server.js';
-import type { Execution, Job, JobListener, LlmEndpoint, Runtime, ServiceStatus } from '../runtime.js';
+import type { Execution, Handler, Job, JobListener, LlmEndpoint, Runtime, ServiceStatus } from '../runtime.js';
+import type { PrepareServer } from '../servers/data-server.js';
 import { ServerService } from '../servers/server-service.js';
 import { sqliteProblem } from '../storage/sqlite.js';
-import {
-  EMBEDDED_WORKLOADS,
-  type EmbeddedWorkloadName,
-  HANDLERS_SERVICE,
-  isEmbeddedWorkload,
-  workloadOfKind,
-} from '../workloads.js';
+import { failedExecution } from './failures.js';
 import { InProcessService } from './in-process-service.js';
-import { type EmbeddedService, ProcessService, type ProcessServiceOptions } from './process-service.js';
-import { UnavailableService } from './unavailable-service.js';
+import { ProcessService, type ProcessServiceOptions } from './process-service.js';
+import { type EmbeddedService, UnavailableService } from './service.js';
+
+type NameOf<H extends Host> = Extract<Workload, { readonly host: H }>['name'];
+
+/** Workloads whose host is `agent`: their handlers. */
+const IN_AGENT: Readonly<Record<NameOf<'agent'>, Readonly<Record<string, Handler>>>> = { echo };
+/** Workloads whose host is `server`: what makes their server ready, by the directory for data. */
+const SERVERS: Readonly<Record<NameOf<'server'>, (dataDir: string) => PrepareServer>> = {
+  postgres: preparePostgres,
+  redis: prepareRedis,
+};
 
 /** Memory limit of one process of own handlers, unless given. */
 const HANDLERS_MEMORY_MIB = 1_024;
@@ -36,20 +43,20 @@ export interface EmbeddedLog {
 
 /** How the embedded runtime is made. */
 export interface EmbeddedRuntimeOptions {
-  /** Names of built-in workloads to serve; see `EMBEDDED_WORKLOADS`. */
+  /** Names of built-in workloads to serve; see `MANIFESTS`. */
   readonly workloads: readonly string[];
   /** A JavaScript file that exports `{ 'kind': async (input, context) => output }`. */
   readonly handlersFile?: string;
   readonly log?: EmbeddedLog;
   /** Processes of one workload at once; half of the cores that this process may use, unless given. */
   readonly slots?: number;
-  /** Where the scratch directory of its processes is made; the system's place for temporary files, unless given. */
+  /** Parent of the scratch directory of its processes; the system's temporary directory, unless given. */
   readonly scratch?: string;
-  /** Where workloads that keep data do; without it they are not served. */
+  /** Parent of the workloads' data; those that keep data are unhealthy without it. */
   readonly dataDir?: string;
-  /** The LLM that this worker has, as of now, for the workloads that make use of one. */
+  /** The LLM that this worker has at the moment, for the workloads that make use of one. */
   readonly llm?: () => LlmEndpoint | undefined;
-  /** Memory limit in MiB of one process, by service name, where it shall differ from the built-in one. */
+  /** Memory limits in MiB of one process, by service name, in place of the manifests'. */
   readonly memoryMiB?: Readonly<Record<string, number>>;
 }
 
@@ -58,32 +65,31 @@ export interface EmbeddedRuntimeOptions {
  * @throws Error when a workload's name is unknown.
  */
 export function createEmbeddedRuntime(options: EmbeddedRuntimeOptions): Runtime {
-  const unknown = options.workloads.find((name) => !isEmbeddedWorkload(name));
-  if (unknown !== undefined) {
-    throw new Error(
-      `Unknown embedded workload '${unknown}'. There are: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}.`,
-    );
-  }
-  return new EmbeddedRuntime(options, options.workloads.filter(isEmbeddedWorkload));
+  const workloads = [...new Set(options.workloads)].map((name) => {
+    const manifest = manifestOf(name);
+    if (manifest !== undefined) return manifest;
+    throw new Error(`Unknown embedded workload '${name}'. There are: ${WORKLOAD_NAMES.join(', ')}.`);
+  });
+  return new EmbeddedRuntime(options, workloads);
 }
 
 class EmbeddedRuntime implements Runtime {
   readonly #options: EmbeddedRuntimeOptions;
-  readonly #workloads: readonly EmbeddedWorkloadName[];
+  readonly #workloads: readonly Workload[];
   #services: readonly EmbeddedService[] = [];
   #started = false;
   #home: string | undefined;
 
-  constructor(options: EmbeddedRuntimeOptions, workloads: readonly EmbeddedWorkloadName[]) {
+  constructor(options: EmbeddedRuntimeOptions, workloads: readonly Workload[]) {
     this.#options = options;
-    this.#workloads = [...new Set(workloads)];
+    this.#workloads = workloads;
   }
 
   async start(changed: () => void): Promise<void> {
     if (this.#started) throw new Error('The embedded runtime was started twice.');
     this.#started = true;
-    const services = this.#workloads.map((name) => this.#builtIn(name, changed));
-    if (this.#options.handlersFile !== undefined) services.push(this.#own(this.#options.handlersFile, changed));
+    const services = this.#workloads.map((workload) => this.#builtIn(workload, changed));
+    if (this.#options.handlersFile !== undefined) services.push(this.#ofDonor(this.#options.handlersFile, changed));
     this.#services = services;
     for (const service of services) service.start();
   }
@@ -97,8 +103,7 @@ class EmbeddedRuntime implements Runtime {
     if (service) return service.execute(job, listener);
     const kinds = this.services().flatMap((status) => status.kinds);
     const message = `This worker serves no ${job.kind}; it serves ${kinds.join(', ') || 'nothing'}.`;
-    const error = { code: 'kind.unknown', message, retryable: true };
-    return { done: Promise.resolve({ ok: false, error }), cancel: () => undefined };
+    return failedExecution({ code: 'kind.unknown', message, retryable: true });
   }
 
   async stop(): Promise<void> {
@@ -106,19 +111,41 @@ class EmbeddedRuntime implements Runtime {
     if (this.#home !== undefined) rmSync(this.#home, { recursive: true, force: true });
   }
 
-  #builtIn(name: EmbeddedWorkloadName, changed: () => void): EmbeddedService {
-    const workload = EMBEDDED_WORKLOADS[name];
-    if (name === 'postgres' || name === 'redis') return this.#server(name, changed);
-    if (workload.slots !== 'cores' || workload.module === undefined) {
-      return new InProcessService(name, echoHandlers, Number(workload.slots), changed);
+  #builtIn(workload: Workload, changed: () => void): EmbeddedService {
+    switch (workload.host) {
+      case 'agent':
+        return new InProcessService(workload.name, IN_AGENT[workload.name], Number(workload.slots), changed);
+      case 'server':
+        return this.#server(workload, changed);
+      case 'processes':
+        return this.#processes(workload, changed);
     }
-    const { module, kinds, memoryMiB, keepsData, usesLlm } = workload;
+  }
+
+  #server(workload: Extract<Workload, { readonly host: 'server' }>, changed: () => void): EmbeddedService {
+    const { dataDir, log } = this.#options;
+    const { name, slots } = workload;
+    if (dataDir === undefined) return new UnavailableService(name, NO_DATA_DIR, changed);
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return new ServerService({
+      name,
+      kinds: kindsOf(workload),
+      slots: Number(slots),
+      prepare: SERVERS[name](dataDir),
+      changed,
+      log: (message) => log?.warn({ service: name }, message),
+      output: (line) => log?.debug({ service: name }, line),
+    });
+  }
+
+  #processes(workload: Workload, changed: () => void): EmbeddedService {
+    const { name, memoryMiB, keepsData, usesLlm } = workload;
     const problem = keepsData ? this.#dataProblem() : undefined;
     if (problem !== undefined) return new UnavailableService(name, problem, changed);
-    return this.#inProcesses({
+    return this.#processService({
       name,
-      module,
-      kinds,
+      module: new URL(`../${name}/handlers.js`, import.meta.url).href,
+      kinds: kindsOf(workload),
       memoryMiB,
       changed,
       refuse: () => undefined,
@@ -127,23 +154,7 @@ class EmbeddedRuntime implements Runtime {
     });
   }
 
-  #server(name: 'postgres' | 'redis', changed: () => void): EmbeddedService {
-    const { dataDir, log } = this.#options;
-    if (dataDir === undefined) return new UnavailableService(name, NO_DATA_DIR, changed);
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const { kinds, slots } = EMBEDDED_WORKLOADS[name];
-    return new ServerService({
-      name,
-      kinds,
-      slots: Number(slots),
-      prepare: name === 'postgres' ? preparePostgres(dataDir) : prepareRedis(dataDir),
-      changed,
-      log: (message) => log?.warn({ service: name }, message),
-      output: (line) => log?.debug({ service: name }, line),
-    });
-  }
-
-  /** Why nothing can be kept here, or undefined. */
+  /** Why nothing can be kept on this machine, or undefined. */
   #dataProblem(): string | undefined {
     const { dataDir } = this.#options;
     if (dataDir === undefined) return NO_DATA_DIR;
@@ -152,17 +163,20 @@ class EmbeddedRuntime implements Runtime {
     return problem;
   }
 
-  #own(file: string, changed: () => void): EmbeddedService {
+  /** The donor's own handlers; they may not take a built-in kind's name. */
+  #ofDonor(file: string, changed: () => void): EmbeddedService {
     const path = resolve(file);
     const refuse = (kinds: readonly string[]): string | undefined => {
-      const taken = kinds.find((kind) => workloadOfKind(kind) !== undefined);
-      if (taken === undefined) return undefined;
-      return `${path}: '${taken}' is a built-in kind (workload ${workloadOfKind(taken)}). Give your handler another name, such as 'my.${taken}'.`;
+      for (const kind of kinds) {
+        const builtIn = manifestOfKind(kind);
+        if (builtIn === undefined) continue;
+        return `${path}: '${kind}' is a built-in kind (workload ${builtIn.name}). Give your handler another name, such as 'my.${kind}'.`;
+      }
+      return undefined;
     };
-    const module = pathToFileURL(path).href;
-    return this.#inProcesses({
+    return this.#processService({
       name: HANDLERS_SERVICE,
-      module,
+      module: pathToFileURL(path).href,
       kinds: [],
       memoryMiB: HANDLERS_MEMORY_MIB,
       changed,
@@ -170,7 +184,7 @@ class EmbeddedRuntime implements Runtime {
     });
   }
 
-  /** Only processes need a directory of their own. */
+  /** Made with the first process service: nothing else needs it. */
   #scratch(): string {
     const { scratch = tmpdir() } = this.#options;
     mkdirSync(scratch, { recursive: true, mode: 0o700 });
@@ -178,7 +192,7 @@ class EmbeddedRuntime implements Runtime {
     return this.#home;
   }
 
-  #inProcesses(service: Omit<ProcessServiceOptions, 'slots' | 'log' | 'output' | 'home'>): EmbeddedService {
+  #processService(service: Omit<ProcessServiceOptions, 'slots' | 'log' | 'output' | 'home'>): EmbeddedService {
     const { log, memoryMiB, slots } = this.#options;
     return new ProcessService({
       ...service,

@@ -1,4 +1,7 @@
-/** What a handler process sees of this machine's environment: enough to run, and nothing that is secret. */
+/** The environment variables of a handler process: enough to run, and nothing of this machine's that is secret. */
+
+/** Holds the directory in which its workload keeps data; the agent makes it, with mode 0700. */
+export const DATA_DIR_VARIABLE = 'RMA_DATA_DIR';
 
 const INHERITED = ['PATH', 'TZ', 'LANG'] as const;
 /** Windows cannot open sockets or find its own libraries without these. */

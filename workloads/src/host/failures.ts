@@ -1,5 +1,5 @@
-/** The failures that end an execution from outside, in the same words for every embedded workload. */
-import type { Failure, Job } from '../runtime.js';
+/** The failures that do not come from a handler, in the same words for every runtime. */
+import type { Execution, Failure, Job } from '../runtime.js';
 
 /** Node's timers overflow above this and fire at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -13,7 +13,17 @@ export function cancelledFailure(job: Job): Failure {
   return { code: 'cancelled', message: `${job.kind} was cancelled.`, retryable: false };
 }
 
-/** The agent's own stop is no fault of the task: another attempt is due. */
+/** Retryable, as the agent's stop is no fault of the task. */
 export function stoppedFailure(): Failure {
   return { code: 'cancelled', message: 'The agent stopped while the task ran.', retryable: true };
+}
+
+/** The service takes no task now; another worker's may. */
+export function unavailableFailure(message: string): Failure {
+  return { code: 'service.unavailable', message, retryable: true };
+}
+
+/** An execution that failed before it began. */
+export function failedExecution(error: Failure): Execution {
+  return { done: Promise.resolve({ ok: false, error }), cancel: () => undefined };
 }

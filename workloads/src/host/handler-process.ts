@@ -5,8 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Failure, Job, JobListener, LlmEndpoint, Outcome } from '../runtime.js';
-import { DATA_DIR_VARIABLE } from './data-dir.js';
-import { scrubEnvironment } from './environment.js';
+import { DATA_DIR_VARIABLE, scrubEnvironment } from './environment.js';
 import { type FromChild, isFromChild, type ToChild } from './messages.js';
 import { residentMiB, volunteerForOutOfMemoryKill } from './resident-memory.js';
 import { MEMORY_NOTICE } from './watchdog.js';

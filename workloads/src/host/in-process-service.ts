@@ -11,9 +11,16 @@ import type {
   ServiceState,
   ServiceStatus,
 } from '../runtime.js';
-import { cancelledFailure, LONGEST_TIMER_MS, stoppedFailure, timeoutFailure } from './failures.js';
-import type { EmbeddedService } from './process-service.js';
+import {
+  cancelledFailure,
+  failedExecution,
+  LONGEST_TIMER_MS,
+  stoppedFailure,
+  timeoutFailure,
+  unavailableFailure,
+} from './failures.js';
 import { runHandler } from './run-handler.js';
+import type { EmbeddedService } from './service.js';
 
 interface Running extends Execution {
   stopWith(failure: Failure): void;
@@ -51,8 +58,7 @@ export class InProcessService implements EmbeddedService {
 
   execute(job: Job, listener: JobListener): Execution {
     if (this.#state !== 'healthy') {
-      const error = { code: 'service.unavailable', message: `${this.#name} is ${this.#state}`, retryable: true };
-      return { done: Promise.resolve({ ok: false, error }), cancel: () => undefined };
+      return failedExecution(unavailableFailure(`${this.#name} is ${this.#state}`));
     }
     const abort = new AbortController();
     let verdict: Failure | undefined;

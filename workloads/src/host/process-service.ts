@@ -1,6 +1,6 @@
 /**
- * The contract of one embedded workload on this machine, and the one that keeps handler processes for it: one warm,
- * more on demand up to its slots, replaced when they crash, with a growing pause when they keep crashing.
+ * The handler processes of one workload: one is kept warm, more are started on demand, processes <= slots; one that ends
+ * is replaced, with a growing pause while they keep ending without a finished task.
  */
 import type {
   Execution,
@@ -12,19 +12,11 @@ import type {
   ServiceState,
   ServiceStatus,
 } from '../runtime.js';
-import { cancelledFailure, LONGEST_TIMER_MS, stoppedFailure, timeoutFailure } from './failures.js';
+import { cancelledFailure, LONGEST_TIMER_MS, stoppedFailure, timeoutFailure, unavailableFailure } from './failures.js';
 import { HandlerProcess, type ProcessEnd } from './handler-process.js';
+import type { EmbeddedService } from './service.js';
 
-/** One embedded workload, wherever its handlers run. */
-export interface EmbeddedService {
-  start(): void;
-  status(): ServiceStatus;
-  serves(kind: string): boolean;
-  execute(job: Job, listener: JobListener): Execution;
-  stop(): Promise<void>;
-}
-
-/** What a service in processes needs to know. */
+/** How a service in processes is made. */
 export interface ProcessServiceOptions {
   readonly name: string;
   /** File URL of the module of handlers. */
@@ -37,26 +29,29 @@ export interface ProcessServiceOptions {
   readonly loadTimeoutMs?: number;
   /** Scratch directory of its processes. */
   readonly home: string;
-  /** Where it keeps data, where it does. */
+  /** Of a workload that keeps data. */
   readonly dataDir?: string | undefined;
-  /** The LLM that its handlers may use, as of now. */
+  /** The LLM that its handlers may use at the moment. */
   readonly llm?: (() => LlmEndpoint | undefined) | undefined;
-  /** Why these kinds may not be served, or undefined. */
+  /** Why the loaded module's kinds may not be served, or undefined. */
   refuse(kinds: readonly string[]): string | undefined;
   changed(): void;
-  /** Something that the donor may want to read. */
+  /** Logs a problem that the donor should see. */
   log(message: string): void;
-  /** A line that a process wrote. */
+  /** Logs a line that a process wrote. */
   output(line: string): void;
 }
 
 const LOAD_TIMEOUT_MS = 30_000;
-/** A process beyond the first that had nothing to do for so long is ended. */
-const SPARE_FOR_MS = 60_000;
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-/** Memory of finished tasks (WebAssembly never gives it back) must not make the next one fail: replaced above this share. */
-const WORN_SHARE = 0.6;
+/** A process beyond the first is ended after so long without a task. */
+const IDLE_PROCESS_MS = 60_000;
+const MIN_RESTART_PAUSE_MS = 500;
+const MAX_RESTART_PAUSE_MS = 30_000;
+/**
+ * An idle process that holds more than this share of its limit is replaced: WebAssembly never gives memory back, and what
+ * finished tasks left behind would make the next one fail.
+ */
+const REPLACE_ABOVE_SHARE = 0.6;
 
 interface Waiting {
   readonly job: Job;
@@ -69,14 +64,14 @@ interface Waiting {
 export class ProcessService implements EmbeddedService {
   readonly #options: ProcessServiceOptions;
   readonly #processes = new Set<HandlerProcess>();
-  readonly #spareTimers = new Map<HandlerProcess, NodeJS.Timeout>();
+  readonly #idleTimers = new Map<HandlerProcess, NodeJS.Timeout>();
   readonly #queue: Waiting[] = [];
   readonly #executions = new Set<Execution>();
   #kinds: readonly string[];
   #state: ServiceState = 'pending';
   #reason: string | undefined;
-  /** Ends in a row without a task finished in between. */
-  #troubles = 0;
+  /** Unintended ends in a row, without a finished task in between. */
+  #failures = 0;
   #pause: NodeJS.Timeout | undefined;
 
   constructor(options: ProcessServiceOptions) {
@@ -111,7 +106,7 @@ export class ProcessService implements EmbeddedService {
       process: undefined,
       settle: (outcome) => {
         clearTimeout(timer);
-        // Its process may be busy with another job soon, which a late cancel must not reach.
+        // A late cancel must not reach the next job of the same process.
         waiting.process = undefined;
         this.#executions.delete(execution);
         resolve(outcome);
@@ -131,7 +126,7 @@ export class ProcessService implements EmbeddedService {
   async stop(): Promise<void> {
     this.#move('stopped');
     clearTimeout(this.#pause);
-    for (const timer of this.#spareTimers.values()) clearTimeout(timer);
+    for (const timer of this.#idleTimers.values()) clearTimeout(timer);
     const stopped = stoppedFailure();
     for (const waiting of [...this.#queue]) this.#dropQueued(waiting, stopped);
     for (const process of this.#processes) process.abort(stopped);
@@ -142,7 +137,7 @@ export class ProcessService implements EmbeddedService {
   #accept(waiting: Waiting): void {
     if (this.#state === 'stopped' || this.#state === 'unhealthy' || this.#state === 'pending') {
       const message = `${this.#options.name} is ${this.#state}${this.#reason === undefined ? '' : `: ${this.#reason}`}`;
-      waiting.settle({ ok: false, error: { code: 'service.unavailable', message, retryable: true } });
+      waiting.settle({ ok: false, error: unavailableFailure(message) });
       return;
     }
     this.#queue.push(waiting);
@@ -162,10 +157,10 @@ export class ProcessService implements EmbeddedService {
       if (!process.idle) continue;
       const waiting = this.#queue.shift();
       if (!waiting) return;
-      clearTimeout(this.#spareTimers.get(process));
+      clearTimeout(this.#idleTimers.get(process));
       waiting.process = process;
       process.run(waiting.job, waiting.listener, (outcome) => {
-        if (outcome.ok || outcome.error.code !== 'crashed') this.#troubles = 0;
+        if (outcome.ok || outcome.error.code !== 'crashed') this.#failures = 0;
         waiting.settle(outcome);
       });
     }
@@ -206,32 +201,32 @@ export class ProcessService implements EmbeddedService {
 
   #onIdle(process: HandlerProcess): void {
     if (this.#state === 'stopped') return;
-    if ((process.memoryMiB ?? 0) > this.#options.memoryMiB * WORN_SHARE) {
+    if ((process.memoryMiB ?? 0) > this.#options.memoryMiB * REPLACE_ABOVE_SHARE) {
       void process.end();
       return;
     }
     this.#serve();
     if (!process.idle || this.#processes.size === 1) return;
-    clearTimeout(this.#spareTimers.get(process));
-    const spare = setTimeout(() => {
+    clearTimeout(this.#idleTimers.get(process));
+    const timer = setTimeout(() => {
       if (process.idle && this.#processes.size > 1) void process.end();
-    }, SPARE_FOR_MS);
-    this.#spareTimers.set(process, spare);
+    }, IDLE_PROCESS_MS);
+    this.#idleTimers.set(process, timer);
   }
 
   #onEnded(process: HandlerProcess, end: ProcessEnd): void {
     this.#processes.delete(process);
-    clearTimeout(this.#spareTimers.get(process));
-    this.#spareTimers.delete(process);
+    clearTimeout(this.#idleTimers.get(process));
+    this.#idleTimers.delete(process);
     if (this.#state === 'stopped') return;
     if (end.cause === 'killed') {
       this.#ensureOne();
       return;
     }
-    this.#troubles += 1;
+    this.#failures += 1;
     this.#options.log(`${this.#options.name}: ${end.reason}`);
-    // The first crash is repaired at once and unseen; a module that does not load is reported at once.
-    if (end.cause === 'crashed' && this.#troubles === 1) this.#ensureOne();
+    // A first crash restarts at once, without a change of state; a module that does not load is reported at once.
+    if (end.cause === 'crashed' && this.#failures === 1) this.#ensureOne();
     else this.#restartLater(end.reason);
   }
 
@@ -243,15 +238,11 @@ export class ProcessService implements EmbeddedService {
   #restartLater(reason: string): void {
     if (![...this.#processes].some((process) => process.loaded)) {
       this.#move('unhealthy', reason);
-      const failure: Failure = {
-        code: 'service.unavailable',
-        message: `${this.#options.name}: ${reason}`,
-        retryable: true,
-      };
+      const failure = unavailableFailure(`${this.#options.name}: ${reason}`);
       for (const waiting of [...this.#queue]) this.#dropQueued(waiting, failure);
     }
     if (this.#pause !== undefined) return;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#troubles - 1, 10));
+    const pauseMs = Math.min(MAX_RESTART_PAUSE_MS, MIN_RESTART_PAUSE_MS * 2 ** Math.min(this.#failures - 1, 10));
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
       this.#ensureOne();

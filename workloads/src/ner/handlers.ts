@@ -4,11 +4,12 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asMap, asText } from '../input.js';
-import type { Handler, TaskContext } from '../runtime.js';
+import type { HandlersOf, TaskContext } from '../runtime.js';
 import { findDateRanges } from './date-ranges.js';
 import { findDates } from './dates.js';
 import { type Candidate, choose, type Entity } from './entity.js';
 import { type Language, loadLanguage } from './language.js';
+import { MAX_CHARACTERS, type ner as manifest } from './manifest.js';
 import { mask, paragraphs } from './mask.js';
 import { findMoney } from './money.js';
 import { findOrganisations } from './organisations.js';
@@ -20,9 +21,7 @@ export interface NerOutput {
   readonly entities: readonly Entity[];
 }
 
-/** About 25 s of a core. */
-const MAX_CHARACTERS = 500_000;
-/** After so much text the process hears a cancel and tells its progress. */
+/** After so much text the process handles a cancel and reports progress. */
 const PIECE_CHARACTERS = 4_000;
 
 let language: Promise<Language> | undefined;
@@ -65,7 +64,7 @@ function findIn(text: string, language: Language): Candidate[] {
   ];
 }
 
-export const handlers: Readonly<Record<string, Handler>> = { 'ner.extract': extract };
+export const handlers: HandlersOf<typeof manifest> = { 'ner.extract': extract };
 
 /** Loads the lexicon, so that the first task is as fast as the next. */
 export async function warm(): Promise<void> {

@@ -6,8 +6,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'tesseract.js';
 import { asBytes, asMap, asOptionalText, invalid } from '../input.js';
-import { type Handler, type TaskContext, TaskError } from '../runtime.js';
+import { type HandlersOf, type TaskContext, TaskError } from '../runtime.js';
 import { readImageHeader } from './image-header.js';
+import { LANGUAGE, MAX_MEGAPIXELS, MAX_SIDE_PIXELS, type ocr as manifest } from './manifest.js';
 
 export interface OcrBox {
   readonly x: number;
@@ -28,12 +29,6 @@ export interface OcrOutput {
   readonly confidence: number;
   readonly lines: readonly OcrLine[];
 }
-
-const LANGUAGE = 'eng';
-/** A page of A4 at 600 dpi has 35 megapixels; the process then holds up to 700 MB. */
-const MAX_MEGAPIXELS = 40;
-/** The engine's own limit for one side. */
-const MAX_SIDE = 32_767;
 
 let engine: Promise<Worker> | undefined;
 let onProgress: ((fraction: number) => void) | undefined;
@@ -76,8 +71,8 @@ function check(input: unknown): Uint8Array {
   if (header === undefined) throw unsupported(bytes);
   if (header === 'damaged') throw damaged('its header is cut off or contradicts itself');
   const { width, height } = header;
-  if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_MEGAPIXELS * 1e6) {
-    const limit = `at most ${MAX_MEGAPIXELS} megapixels and ${MAX_SIDE} pixels a side`;
+  if (width > MAX_SIDE_PIXELS || height > MAX_SIDE_PIXELS || width * height > MAX_MEGAPIXELS * 1e6) {
+    const limit = `at most ${MAX_MEGAPIXELS} megapixels and ${MAX_SIDE_PIXELS} pixels a side`;
     throw invalid(
       'input.file',
       `expected ${limit}, got an image of ${width} × ${height}; 300 dpi is enough for a page`,
@@ -142,7 +137,7 @@ function share(confidence: number): number {
   return Math.round(confidence * 10) / 1_000;
 }
 
-export const handlers: Readonly<Record<string, Handler>> = { 'ocr.read': read };
+export const handlers: HandlersOf<typeof manifest> = { 'ocr.read': read };
 
 /** Loads the model, so that the first task starts to read at once. */
 export async function warm(): Promise<void> {

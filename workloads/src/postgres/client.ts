@@ -1,7 +1,8 @@
-/** The agent's own connections to its PostgreSQL, and `postgres.query`. The one door to the library `postgres`. */
+/** Connections to the worker's PostgreSQL, and `postgres.query`. The one door to the library `postgres`. */
 import postgres, { type JSONValue, type ParameterOrJSON, type Sql } from 'postgres';
 import { asMap, asText, describe, invalid } from '../input.js';
-import { type Handler, TaskError } from '../runtime.js';
+import { type Handler, type HandlersOf, TaskError } from '../runtime.js';
+import { MAX_PARAMETERS, MAX_ROWS, MAX_SQL_CHARACTERS, type postgres as manifest } from './manifest.js';
 
 export type PostgresClient = Sql;
 
@@ -9,7 +10,7 @@ export type PostgresClient = Sql;
 export interface PostgresAccess {
   readonly host: string;
   readonly port: number;
-  /** A socket file, in place of host and port. */
+  /** A socket file, used instead of host and port. */
   readonly path?: string;
   readonly user: string;
   readonly password: string;
@@ -24,13 +25,10 @@ export interface PostgresOutput {
   readonly count: number;
   /** `SELECT`, `INSERT`, ... */
   readonly command: string;
-  /** There were more rows than are sent. */
+  /** There were more rows than `MAX_ROWS`. */
   readonly truncated?: true;
 }
 
-const MAX_SQL_CHARACTERS = 100_000;
-const MAX_PARAMETERS = 1_000;
-const MAX_ROWS = 10_000;
 const ROWS_AT_A_TIME = 500;
 const CANCEL_WITHIN_MS = 1_000;
 
@@ -48,8 +46,12 @@ export function connectPostgres({ connections, path, ...access }: PostgresAccess
   });
 }
 
+export function postgresHandlers(client: PostgresClient): HandlersOf<typeof manifest> {
+  return { 'postgres.query': postgresQuery(client) };
+}
+
 /** `{ sql, params }`: one statement, its values as $1, $2, ... */
-export function postgresQuery(client: PostgresClient): Handler {
+function postgresQuery(client: PostgresClient): Handler {
   return async (input, context): Promise<PostgresOutput> => {
     const map = asMap(input, '{ sql, params }');
     const text = asText(map.sql, 'input.sql', MAX_SQL_CHARACTERS);
@@ -114,7 +116,7 @@ function plainValue(value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
 
-/** The server's own words and code; a statement that is wrong stays wrong, a lost connection does not. */
+/** The server's own message and code. Retryable: conflicts (40), resources (53), shutdown (57P), connection (08). */
 function asTaskError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TaskError) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataServer } from '../servers/data-server.js';
 import { freePort } from '../servers/free-port.js';
-import { connectPostgres, postgresQuery } from './client.js';
+import { connectPostgres, postgresHandlers } from './client.js';
 
 /** Longer paths are no sockets on Linux (108) and macOS (104). */
 const LONGEST_SOCKET_PATH = 100;
@@ -53,7 +53,7 @@ export async function preparePglite(dataDir: string, why?: string): Promise<Data
     async ping() {
       await client`SELECT 1`;
     },
-    handlers: { 'postgres.query': postgresQuery(client) },
+    handlers: postgresHandlers(client),
     close: () => client.end({ timeout: 1 }),
   };
 }

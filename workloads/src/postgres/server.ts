@@ -13,7 +13,7 @@ import { findPostgres, type PostgresPrograms } from '../servers/programs.js';
 import { makeServerDirectory, type RunAs } from '../servers/run-as.js';
 import { secretIn, writeSecretFile } from '../servers/secret-file.js';
 import { endStaleProcess } from '../servers/stale-process.js';
-import { connectPostgres, type PostgresAccess, postgresQuery } from './client.js';
+import { connectPostgres, type PostgresAccess, postgresHandlers } from './client.js';
 import { pgliteExists, preparePglite } from './pglite-server.js';
 
 const run = promisify(execFile);
@@ -103,7 +103,7 @@ async function prepare(cluster: Cluster): Promise<DataServer> {
       ready = true;
       await client`SELECT 1`;
     },
-    handlers: { 'postgres.query': postgresQuery(client) },
+    handlers: postgresHandlers(client),
     close: () => client.end({ timeout: 1 }),
   };
 }

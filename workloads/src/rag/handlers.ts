@@ -7,10 +7,18 @@ import { tidy } from '../document/document-text.js';
 import { extractDocument } from '../document/handlers.js';
 import { EMBEDDING_MODEL, embedTexts, warmEmbedding } from '../embed/embedding.js';
 import { asBytes, asList, asMap, asOptionalInteger, asOptionalText, asText, describe, invalid } from '../input.js';
-import { type Handler, type TaskContext, TaskError } from '../runtime.js';
+import { type HandlersOf, type TaskContext, TaskError } from '../runtime.js';
 import { asCollection, asKey, asMetadata } from '../storage/collection-input.js';
 import { answerFrom } from './answer.js';
 import { hashOf, indexDocument, type SourceDocument } from './indexed-document.js';
+import {
+  DEFAULT_TOP,
+  MAX_DOCUMENTS,
+  MAX_QUESTION_CHARACTERS,
+  MAX_TOP,
+  MAX_TOTAL_CHARACTERS,
+  type rag as manifest,
+} from './manifest.js';
 import { searchPassages } from './search.js';
 import { type CollectionSummary, RagStore, readPassages } from './store.js';
 import { warmWordNet } from './wordnet.js';
@@ -52,13 +60,7 @@ export interface QueryOutput {
   readonly reason?: string;
 }
 
-const MAX_DOCUMENTS = 1_000;
-/** All documents of a task together: about eight minutes of a core. */
-const MAX_TOTAL_CHARACTERS = 500_000;
-const MAX_QUESTION_CHARACTERS = 4_000;
-const MAX_TOP = 50;
-const DEFAULT_TOP = 5;
-/** An LLM's context is small, and what stands further down seldom answers. */
+/** An LLM's context is small, and passages further down seldom answer. */
 const PROMPT_PASSAGES = 8;
 
 const store = new RagStore();
@@ -214,7 +216,7 @@ function list(): { readonly collections: readonly CollectionSummary[] } {
   return { collections: store.collections() };
 }
 
-export const handlers: Readonly<Record<string, Handler>> = {
+export const handlers: HandlersOf<typeof manifest> = {
   'rag.ingest': ingest,
   'rag.query': query,
   'rag.delete': remove,

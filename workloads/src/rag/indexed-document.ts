@@ -3,7 +3,8 @@
  * heading, which tell what "it" is; each of its sentences is embedded alone too, as a question is mostly about one.
  */
 import { createHash } from 'node:crypto';
-import { EMBEDDING_MODEL, type EmbeddingRun, embedTexts, MAX_EMBEDDED_CHARACTERS } from '../embed/embedding.js';
+import { EMBEDDING_MODEL, type EmbeddingRun, embedTexts } from '../embed/embedding.js';
+import { MAX_EMBEDDED_CHARACTERS } from '../embed/manifest.js';
 import { type Passage, passagesOf, sentencesOf } from './passages.js';
 
 /** A document as it was sent, its file read. */

@@ -6,18 +6,16 @@ import { createHash } from 'node:crypto';
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
 import { asList, asMap, describe, invalid } from '../input.js';
-import { type Handler, TaskError } from '../runtime.js';
+import { type HandlersOf, type TaskContext, TaskError } from '../runtime.js';
 import type { DataServer, PrepareServer } from '../servers/data-server.js';
 import { freePort } from '../servers/free-port.js';
 import { findRedis } from '../servers/programs.js';
 import { makeServerDirectory } from '../servers/run-as.js';
 import { secretIn, writeSecretFile } from '../servers/secret-file.js';
 import { endStaleProcess } from '../servers/stale-process.js';
+import { MAX_ARGUMENTS, MAX_DATA_MIB, MAX_REPLY_BYTES, type redis as manifest } from './manifest.js';
 import { type RedisAccess, RedisError, type Reply, sendCommand } from './resp.js';
 
-const MAX_MEMORY_MIB = 256;
-const MAX_ARGUMENTS = 10_000;
-const MAX_REPLY_BYTES = 16 * 2 ** 20;
 /** Before version 6 Redis cannot forbid single commands to a user. */
 const OLDEST = 6;
 /** They turn a connection into a stream that never ends. */
@@ -59,7 +57,7 @@ export function prepareRedis(dataDir: string): PrepareServer {
       async ping() {
         await sendCommand(access, ['PING'], { signal: AbortSignal.timeout(4_000), maxBytes: 1_024 });
       },
-      handlers: { 'redis.command': redisCommand(access) },
+      handlers: redisHandlers(access),
       close: async () => undefined,
     };
     return server;
@@ -78,14 +76,14 @@ pidfile "${pidFile}"
 appendonly yes
 appendfsync always
 save ""
-maxmemory ${MAX_MEMORY_MIB}mb
+maxmemory ${MAX_DATA_MIB}mb
 maxmemory-policy noeviction
 user default on #${hash} ~* &* +@all -@admin -@dangerous +keys +info +flushdb +sort +sort_ro
 `;
 }
 
-function redisCommand(access: RedisAccess): Handler {
-  return async (input, context): Promise<{ readonly reply: unknown }> => {
+function redisHandlers(access: RedisAccess): HandlersOf<typeof manifest> {
+  const command = async (input: unknown, context: TaskContext): Promise<{ readonly reply: unknown }> => {
     const map = asMap(input, '{ args }');
     const args = asList(map.args, 'input.args', MAX_ARGUMENTS).map((arg, index) => {
       if (typeof arg === 'string' || arg instanceof Uint8Array) return arg;
@@ -108,6 +106,7 @@ function redisCommand(access: RedisAccess): Handler {
       );
     }
   };
+  return { 'redis.command': command };
 }
 
 /** An error inside a list, as EXEC may answer, as a map. */

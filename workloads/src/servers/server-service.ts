@@ -3,8 +3,9 @@
  * ends or hangs, stopped with the agent. Its kinds run inside the agent, which only passes queries on.
  */
 
+import { failedExecution, unavailableFailure } from '../host/failures.js';
 import { InProcessService } from '../host/in-process-service.js';
-import type { EmbeddedService } from '../host/process-service.js';
+import type { EmbeddedService } from '../host/service.js';
 import type { Execution, Job, JobListener, ServiceState, ServiceStatus } from '../runtime.js';
 import type { DataServer, PrepareServer } from './data-server.js';
 import { ServerProcess } from './server-process.js';
@@ -65,8 +66,7 @@ export class ServerService implements EmbeddedService {
   execute(job: Job, listener: JobListener): Execution {
     if (this.#tasks !== undefined && this.#state === 'healthy') return this.#tasks.execute(job, listener);
     const message = `${this.#options.name} is ${this.#state}${this.#reason === undefined ? '' : `: ${this.#reason}`}`;
-    const error = { code: 'service.unavailable', message, retryable: true };
-    return { done: Promise.resolve({ ok: false, error }), cancel: () => undefined };
+    return failedExecution(unavailableFailure(message));
   }
 
   /** The process below, for tests that kill it. */

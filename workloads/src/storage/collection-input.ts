@@ -1,8 +1,8 @@
 /** Names of collections, documents and items, and metadata, as `rag.*` and `vector.*` take them. */
 import { describe, invalid } from '../input.js';
+import { MAX_KEY_CHARACTERS } from './collection-schemas.js';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-const LONGEST_KEY = 512;
 const MAX_METADATA_CHARACTERS = 8_192;
 
 /** A collection's name. */
@@ -14,8 +14,8 @@ export function asCollection(value: unknown): string {
 
 /** The id that the sender gives to a document or item: what is sent again under the same id replaces it. */
 export function asKey(value: unknown, path: string): string {
-  if (typeof value === 'string' && value !== '' && value.length <= LONGEST_KEY) return value;
-  throw invalid(path, `expected an id of 1 to ${LONGEST_KEY} characters, got ${describe(value)}`);
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_KEY_CHARACTERS) return value;
+  throw invalid(path, `expected an id of 1 to ${MAX_KEY_CHARACTERS} characters, got ${describe(value)}`);
 }
 
 /** Metadata as JSON, or null where there is none. */

@@ -5,7 +5,7 @@
  */
 import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATA_DIR_VARIABLE } from '../host/data-dir.js';
+import { DATA_DIR_VARIABLE } from '../host/environment.js';
 import { TaskError } from '../runtime.js';
 import { type Database, openDatabase, sqliteCode, sqliteProblem } from './sqlite.js';
 

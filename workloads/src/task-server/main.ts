@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { createEmbeddedRuntime } from '../host/embedded-runtime.js';
 import { createLog } from '../log.js';
-import { EMBEDDED_WORKLOADS, workloadOfKind } from '../workloads.js';
+import { manifestOf, manifestOfKind, WORKLOAD_NAMES } from '../manifests.js';
 import { TaskServer } from './task-server.js';
 
 const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -36,10 +36,9 @@ function integer(minimum: number, maximum: number): (text: string) => number {
 
 function workloads(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
-  const unknown = names.find((name) => !Object.hasOwn(EMBEDDED_WORKLOADS, name));
+  const unknown = names.find((name) => manifestOf(name) === undefined);
   if (unknown !== undefined) {
-    const known = Object.keys(EMBEDDED_WORKLOADS).join(', ');
-    throw new InvalidArgumentError(`There is no workload '${unknown}'. There are: ${known}.`);
+    throw new InvalidArgumentError(`There is no workload '${unknown}'. There are: ${WORKLOAD_NAMES.join(', ')}.`);
   }
   return names;
 }
@@ -73,10 +72,7 @@ const server = new TaskServer({
     ...(flags.scratch === undefined ? {} : { scratch: flags.scratch }),
   }),
   maxBodyBytes: flags.maxBodyMib * MIB,
-  defaultTimeoutMs: (kind) => {
-    const workload = workloadOfKind(kind);
-    return workload === undefined ? DEFAULT_TIMEOUT_MS : EMBEDDED_WORKLOADS[workload].defaultTimeoutMs;
-  },
+  defaultTimeoutMs: (kind) => manifestOfKind(kind)?.defaultTimeoutMs ?? DEFAULT_TIMEOUT_MS,
   log,
 });
 

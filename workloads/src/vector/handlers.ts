@@ -3,18 +3,21 @@
  * A collection pins its dimension and embedding model with its first item. An upsert is all or nothing, and idempotent.
  */
 
-import {
-  EMBEDDING_DIMENSIONS,
-  EMBEDDING_MODEL,
-  embedTexts,
-  MAX_EMBEDDED_CHARACTERS,
-  warmEmbedding,
-} from '../embed/embedding.js';
+import { EMBEDDING_DIMENSIONS, EMBEDDING_MODEL, embedTexts, warmEmbedding } from '../embed/embedding.js';
+import { MAX_EMBEDDED_CHARACTERS } from '../embed/manifest.js';
 import { asList, asMap, asOptionalInteger, asOptionalText, asText, describe, invalid } from '../input.js';
-import type { Handler, TaskContext } from '../runtime.js';
+import type { HandlersOf, TaskContext } from '../runtime.js';
 import { asCollection, asKey, asMetadata } from '../storage/collection-input.js';
 import type { VectorSpace } from '../storage/collections.js';
 import { conditionOf } from './filter.js';
+import {
+  DEFAULT_TOP,
+  MAX_DIMENSIONS,
+  MAX_ITEMS,
+  MAX_TEXT_CHARACTERS,
+  MAX_TOP,
+  type vector as manifest,
+} from './manifest.js';
 import { type VectorCollectionSummary, type VectorItem, VectorStore } from './store.js';
 
 /** What `vector.upsert` answers. */
@@ -33,14 +36,6 @@ export interface VectorMatch {
   readonly text?: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
-
-const MAX_ITEMS = 5_000;
-/** sqlite-vec's own limit is 8,192. */
-const MAX_DIMENSIONS = 4_096;
-/** About four minutes of a core. */
-const MAX_TEXT_CHARACTERS = 2_000_000;
-const MAX_TOP = 1_000;
-const DEFAULT_TOP = 10;
 
 const store = new VectorStore();
 
@@ -181,7 +176,7 @@ function list(): { readonly collections: readonly VectorCollectionSummary[] } {
   return { collections: store.collections() };
 }
 
-export const handlers: Readonly<Record<string, Handler>> = {
+export const handlers: HandlersOf<typeof manifest> = {
   'vector.upsert': upsert,
   'vector.search': search,
   'vector.delete': remove,
