@@ -1,15 +1,18 @@
-/** Redis's protocol, version 2: commands out, replies in. One connection for one command. */
+/**
+ * RESP2, Redis's protocol: one command on a connection of its own, so that closing it cancels a blocking command and ends
+ * a reply above the limit before it is buffered. docs/dependencies.md says why this is no library.
+ */
 import { connect } from 'node:net';
 
-/** A reply; an error inside a list stays a value. */
+/** A reply; an error inside a list is a value. */
 export type Reply = string | number | null | Uint8Array | RedisError | readonly Reply[];
 
-/** Redis said no. */
+/** Redis answered with an error. */
 export class RedisError extends Error {
   override readonly name = 'RedisError';
 }
 
-/** Where a server takes connections. */
+/** Where the server listens. */
 export interface RedisAccess {
   readonly host: string;
   readonly port: number;
@@ -17,6 +20,7 @@ export interface RedisAccess {
 }
 
 const CRLF = '\r\n';
+const LINE_FEED = 10;
 
 /**
  * Sends AUTH and one command on a connection of their own; resolves with the command's reply.
@@ -29,9 +33,8 @@ export function sendCommand(
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
-    let received = Buffer.alloc(0);
     let pieces: Buffer[] = [];
-    let authenticated = false;
+    let bytes = 0;
     const finish = (act: () => void): void => {
       signal.removeEventListener('abort', abort);
       socket.destroy();
@@ -47,27 +50,22 @@ export function sendCommand(
     signal.addEventListener('abort', abort, { once: true });
     socket.on('connect', () => socket.write(Buffer.concat([encode(['AUTH', password]), encode(args)])));
     socket.on('data', (data: Buffer) => {
-      pieces.push(data);
-      // Parsing from the start each time would be quadratic in a large reply.
-      if (pieces.length > 1 && data.length < received.length / 4 && !data.subarray(-2).equals(Buffer.from(CRLF)))
-        return;
-      received = Buffer.concat([received, ...pieces]);
-      pieces = [];
-      if (received.length > maxBytes) {
+      bytes += data.length;
+      if (bytes > maxBytes) {
         fail(new RedisError(`the reply is larger than ${maxBytes} bytes; ask for less`));
         return;
       }
+      pieces.push(data);
+      // A whole reply ends with a line feed. Parsing after each piece would be quadratic in a large one.
+      if (data.at(-1) !== LINE_FEED) return;
+      const received = Buffer.concat(pieces);
+      pieces = [received];
       try {
-        for (let read = readReply(received, 0); read !== undefined; read = readReply(received, 0)) {
-          const { value, end } = read;
-          received = received.subarray(end);
-          if (authenticated) {
-            finish(() => (value instanceof RedisError ? reject(value) : resolve(value)));
-            return;
-          }
-          if (value instanceof RedisError) throw value;
-          authenticated = true;
-        }
+        const auth = readReply(received, 0);
+        const reply = auth && readReply(received, auth.end);
+        if (auth?.value instanceof RedisError) fail(auth.value);
+        else if (reply?.value instanceof RedisError) fail(reply.value);
+        else if (reply !== undefined) finish(() => resolve(reply.value));
       } catch (error) {
         fail(error);
       }
@@ -86,8 +84,8 @@ function encode(args: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The reply that begins at `at`; undefined while it is not whole. */
-export function readReply(data: Buffer, at: number): { readonly value: Reply; readonly end: number } | undefined {
+/** The reply that begins at `at`; undefined while it is incomplete. */
+function readReply(data: Buffer, at: number): { readonly value: Reply; readonly end: number } | undefined {
   const lineEnd = data.indexOf(CRLF, at);
   if (lineEnd < 0) return undefined;
   const type = String.fromCharCode(data[at] ?? 0);
