@@ -21,7 +21,7 @@ export interface InputForm {
   readonly mode: 'file' | 'text' | 'json';
   /** For `file`: what the file field accepts, as HTML's `accept` has it. */
   readonly accept?: string;
-  /** For `file`: a name that stands for a file that is not chosen yet. */
+  /** For `file`: the name shown while no file is chosen yet. */
   readonly fileName?: string;
 }
 
@@ -44,7 +44,7 @@ export type CatalogDefaults = Omit<CatalogSource['workloads'][string], 'embedded
 
 /**
  * Where handlers run. `processes`: in child processes, for what loads models or parses files; `agent`: inside the agent,
- * for light handlers that heed their signal; `server`: inside the agent, which passes queries on to a server program.
+ * for light handlers that stop on their signal; `server`: inside the agent, which passes queries on to a server program.
  */
 export type Host = 'processes' | 'agent' | 'server';
 
@@ -58,7 +58,7 @@ export interface WorkloadManifest<Name extends string = string, Kind extends str
   readonly memoryMiB: number;
   /** Wall time of a task that names none. */
   readonly defaultTimeoutMs: number;
-  /** It keeps data in the agent's state directory. */
+  /** It keeps data in the agent's state directory, so only trusted workers serve it. */
   readonly keepsData?: true;
   /** It makes use of an LLM where the worker has one. */
   readonly usesLlm?: true;
@@ -112,7 +112,7 @@ export const BOOLEAN: JsonSchema = { type: 'boolean' };
 export const ANY_MAP: JsonSchema = { type: 'object' };
 /** Bytes as the JSON encoding writes them; `bin` in MessagePack. */
 export const BYTES: JsonSchema = outputOf({ $bytes: { type: 'string', contentEncoding: 'base64' } });
-/** A file's name and media type; they help to tell forms of text apart. */
+/** A file's name and media type; they distinguish forms of text. */
 export const NAME_AND_TYPE = { name: textOf(1_024), type: textOf(1_024) } as const;
 
 /** The container form of an embedded workload: the same handlers behind the task server. */

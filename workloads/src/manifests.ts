@@ -1,6 +1,6 @@
 /**
- * All workloads by their manifests: the one list of them. Whoever needs a kind's name, limits or examples (agent,
- * coordinator, dashboard, docs tests) derives them from here. Pure, and loads no handler.
+ * The one list of workloads. Agent, coordinator, dashboard and the tests of the docs derive from it every kind's name,
+ * limits and examples. Pure, and loads no handler.
  */
 import { containerKinds } from './container-run/manifest.js';
 import { document } from './document/manifest.js';
@@ -17,7 +17,7 @@ import { vector } from './vector/manifest.js';
 
 const ALL = [echo, document, ner, embed, ocr, rag, vector, postgres, redis] as const;
 
-/** The manifest of one of them; `host` tells them apart. */
+/** The manifest of one of them, discriminated by `host`. */
 export type Workload = (typeof ALL)[number];
 
 /** The embedded workloads, the lightest first: services are started in this order. */

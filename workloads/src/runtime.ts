@@ -72,7 +72,7 @@ export interface Runtime {
   start(changed: () => void): Promise<void>;
   services(): readonly ServiceStatus[];
   execute(job: Job, listener: JobListener): Execution;
-  /** The last lines that its service wrote, those after `since` where given; absent where nobody keeps them. */
+  /** The last lines that its service wrote, those after `since` where given; absent where they are not kept. */
   logs?(lines: number, since: string | undefined): Promise<readonly LogLine[]>;
   /** Ends every execution and process; resolves when none is left. */
   stop(): Promise<void>;

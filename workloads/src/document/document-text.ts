@@ -17,7 +17,7 @@ export function titleOf(title: unknown): { title?: string } {
   return typeof title === 'string' && title.trim() !== '' ? { title: title.replace(/\s+/g, ' ').trim() } : {};
 }
 
-/** Nobody can read this file. */
+/** The file cannot be read; sending it again will not help. */
 export function damaged(what: string, error: unknown): TaskError {
   const why = error instanceof Error ? error.message : String(error);
   return new TaskError(

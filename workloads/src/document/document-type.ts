@@ -13,7 +13,7 @@ const HTML_START =
   /^\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body|title|meta|div|p|h1|table|article|section)\b/i;
 const COMMENT = /<!--[\s\S]*?-->/g;
 const START_LENGTH = 4_096;
-/** A PDF may stand behind some bytes of a mail server's; readers look this far. */
+/** A PDF's header may follow other bytes, such as a mail server's; readers search this far. */
 const PDF_WITHIN = 1_024;
 /** Control characters that no text file holds: all but tab, line feed, form feed, carriage return, escape. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -1,6 +1,6 @@
 /**
  * `document.extract`: the text of a PDF, DOCX, HTML, XLSX or text file, with its pages or sheets. Works offline.
- * The type comes from the content; a name or media type only helps to tell HTML from plain text.
+ * The type comes from the content; a name or media type only distinguishes HTML from plain text.
  */
 import type { CellValue } from 'read-excel-file/node';
 import { asBytes, asMap, asOptionalText } from '../input.js';
@@ -38,15 +38,15 @@ function extract(input: unknown, context: TaskContext): Promise<DocumentOutput> 
 }
 
 /**
- * Reads one file; what it is told by its content first, then by its name or media type.
+ * Reads one file. Its type comes from its content, between forms of text from `hints`.
  * @throws TaskError for a file that is damaged, encrypted, too large or of a type that is not read
  */
 export async function extractDocument(
   file: Uint8Array,
-  told: { readonly name?: string | undefined; readonly type?: string | undefined },
+  hints: { readonly name?: string | undefined; readonly type?: string | undefined },
   context: TaskContext,
 ): Promise<DocumentOutput> {
-  const type = documentTypeOf(file, told.name, told.type);
+  const type = documentTypeOf(file, hints.name, hints.type);
   assertReadable(type, file);
   return { type, ...(await EXTRACTORS[type](file, context)) };
 }
@@ -94,7 +94,7 @@ const extractXlsx: Extract = async (file) => {
   return { text: text.join('\n\n'), sheets };
 };
 
-/** The library's type says `typeof Date`; what it delivers is a `Date` at midnight UTC, unless the cell holds a time. */
+/** The library's type is `typeof Date`, its value a `Date`: at midnight UTC, unless the cell holds a time. */
 function plainCell(cell: CellValue | null): string | number | boolean | null {
   if (typeof cell === 'string' || typeof cell === 'number' || typeof cell === 'boolean') return cell;
   const value: unknown = cell;

@@ -1,7 +1,6 @@
 /**
- * How large the XML of a DOCX or XLSX is once unpacked, by the directory of its ZIP archive: what a reader of it needs in
- * memory goes by that and not by the file's own size, and it is known before anything is unpacked. A directory that
- * lies is the watchdog's to catch.
+ * The unpacked size of a DOCX's or XLSX's XML, from the directory of its ZIP archive: a reader's memory grows with it, not
+ * with the file's size, and it is known before anything is unpacked. Where a directory is forged, the memory limit holds.
  */
 
 const END_OF_DIRECTORY = 'PK\x05\x06';

@@ -9,7 +9,7 @@ export interface DocumentPage {
   readonly text: string;
 }
 
-/** What a PDF says. */
+/** The text of a PDF. */
 export interface PdfText {
   readonly text: string;
   readonly pages: readonly DocumentPage[];
@@ -17,8 +17,8 @@ export interface PdfText {
 }
 
 /**
- * Beside the compiled code: what the codes of Chinese, Japanese and Korean fonts mean, for files that do not bring it.
- * The reader wants slashes, on Windows, too.
+ * Character maps for Chinese, Japanese and Korean fonts that do not embed their own; the build puts them beside the
+ * compiled code. pdf.js needs slashes on Windows, too.
  */
 const CHARACTER_MAPS = fileURLToPath(new URL('../cmaps/', import.meta.url)).replaceAll('\\', '/');
 

@@ -1,6 +1,7 @@
 /**
- * The entry of a handler process: loads one module of handlers, tells its kinds, and runs one task at a time.
- * Arguments: the module's URL, the agent's process id, the memory limit in MiB, the scratch directory. Ends with the agent.
+ * The entry of a handler process: loads one module of handlers, reports its kinds, and runs one task at a time.
+ * Arguments: the module's URL, the agent's process id, the memory limit in MiB, the scratch directory. Exits when the
+ * agent does.
  */
 import { Worker } from 'node:worker_threads';
 import type { Outcome, TaskContext } from '../runtime.js';
@@ -9,7 +10,7 @@ import type { FromChild, ToChild } from './messages.js';
 import { runHandler } from './run-handler.js';
 import { removeScratch, type WatchdogData } from './watchdog.js';
 
-/** Progress is for people: more often than this is only traffic. */
+/** Progress is for people: reports are throttled to one in this time. */
 const PROGRESS_EVERY_MS = 100;
 
 const [moduleUrl, parentPid, memoryMiB, home] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /**
  * Loads a module of handlers inside a handler process: its `handlers` export or its default export, a map from
- * kind to function. What is wrong with it is answered as a sentence that names the file and, where known, the line.
+ * kind to function. A problem is returned as a sentence that names the file and, where known, the line.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -58,7 +58,7 @@ function readHandlers(exported: unknown, file: string): LoadedModule {
 
 /** For example `mine.mjs:3: SyntaxError: Unexpected token '=>'`. */
 function explain(error: unknown, url: string, file: string): string {
-  // Of our own modules: it says what is wrong and what to do, and it is not this file.
+  // Thrown by a built-in module, with its own remedy; the file's name would not help.
   if (error instanceof TaskError) return error.message;
   if (!(error instanceof Error)) return `${file} threw while loading: ${String(error)}`;
   const stack = error.stack ?? '';
@@ -75,9 +75,9 @@ function placeIn(text: string, name: string): string | undefined {
   return at < 0 ? undefined : /^\d+(:\d+)?/.exec(text.slice(at + name.length + 1))?.[0];
 }
 
-/** A syntax error of an ES module does not carry its line; Node's own check of the file tells it. */
+/** Node's SyntaxError of an ES module has no line; `node --check` prints it. */
 function placeOfSyntaxError(file: string): string | undefined {
   const check = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8', timeout: 10_000 });
-  const told = check.stderr ?? '';
-  return placeIn(told, file) ?? placeIn(told, relative(process.cwd(), file));
+  const output = check.stderr ?? '';
+  return placeIn(output, file) ?? placeIn(output, relative(process.cwd(), file));
 }

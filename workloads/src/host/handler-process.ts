@@ -1,16 +1,16 @@
 /**
- * One child process that runs the handlers of one workload, one task at a time. It owns the process from fork to
- * exit: loading, the run in it, its memory, and its end together with everything that its handlers started.
+ * One child process that runs the handlers of one workload, one task at a time. It owns the process from fork to exit:
+ * loading, the current run, the memory limit, and the kill of its whole process group.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Failure, Job, JobListener, LlmEndpoint, Outcome } from '../runtime.js';
 import { DATA_DIR_VARIABLE, scrubEnvironment } from './environment.js';
 import { type FromChild, isFromChild, type ToChild } from './messages.js';
-import { residentMiB, volunteerForOutOfMemoryKill } from './resident-memory.js';
+import { preferForOutOfMemoryKill, residentMiB } from './resident-memory.js';
 import { MEMORY_NOTICE } from './watchdog.js';
 
-/** How long a handler may take to heed its signal before its process is killed. */
+/** How long a handler may take to stop on its signal before its process is killed. */
 const KILL_GRACE_MS = 1_000;
 const MEMORY_CHECK_EVERY_MS = 100;
 /** How long after a process's exit its standard error is still read. */
@@ -29,13 +29,13 @@ export interface HandlerProcessOptions {
   readonly home: string;
   /** Where its workload keeps data. */
   readonly dataDir?: string | undefined;
-  /** The LLM that its handlers may use, as of now. */
+  /** The LLM that its handlers may use at the moment. */
   readonly llm?: (() => LlmEndpoint | undefined) | undefined;
   /** A line that the process wrote, for the log. */
   output(line: string): void;
 }
 
-/** What a process reports to the service that it belongs to. */
+/** Callbacks of the service that owns the process. */
 export interface HandlerProcessEvents {
   /** Its module is loaded; answers why it may not serve, or undefined. */
   loaded(kinds: readonly string[]): string | undefined;
@@ -57,8 +57,8 @@ interface Run {
   readonly kind: string;
   readonly listener: JobListener;
   readonly settle: (outcome: Outcome) => void;
-  /** Set once the run was told to stop: what it will have failed with. */
-  verdict?: Failure;
+  /** Set once the run is being stopped: what it fails with, whatever the handler still answers. */
+  stopFailure?: Failure;
 }
 
 type State =
@@ -67,7 +67,7 @@ type State =
   | { readonly name: 'busy'; readonly run: Run }
   | { readonly name: 'ended' };
 
-/** A process of handlers; see the file's head. */
+/** See the file's head. States: loading -> idle <-> busy, any -> ended. */
 export class HandlerProcess {
   readonly #options: HandlerProcessOptions;
   readonly #events: HandlerProcessEvents;
@@ -102,7 +102,7 @@ export class HandlerProcess {
         detached: process.platform !== 'win32',
       },
     );
-    if (this.#child.pid !== undefined) volunteerForOutOfMemoryKill(this.#child.pid);
+    if (this.#child.pid !== undefined) preferForOutOfMemoryKill(this.#child.pid);
     this.#child.stdout?.on('data', (data: Buffer) => this.#write(String(data)));
     this.#child.stderr?.on('data', (data: Buffer) => {
       this.#stderr = (this.#stderr + String(data)).slice(-STDERR_KEPT);
@@ -145,7 +145,7 @@ export class HandlerProcess {
     return this.#state.name === 'idle' || this.#state.name === 'busy';
   }
 
-  /** Resident memory in MiB, where the system tells it. */
+  /** Resident memory in MiB; undefined where the system does not report it. */
   get memoryMiB(): number | undefined {
     return this.#child.pid === undefined ? undefined : residentMiB(this.#child.pid);
   }
@@ -162,12 +162,12 @@ export class HandlerProcess {
     this.#send(llm === undefined ? request : { ...request, llm });
   }
 
-  /** Asks the current run to stop and, if it does not within a second, kills the process. The run fails with `verdict`. */
-  abort(verdict: Failure): void {
-    if (this.#state.name !== 'busy' || this.#state.run.verdict) return;
+  /** Asks the current run to stop and, if it does not within a second, kills the process. The run fails with `failure`. */
+  abort(failure: Failure): void {
+    if (this.#state.name !== 'busy' || this.#state.run.stopFailure) return;
     const { run } = this.#state;
-    run.verdict = verdict;
-    this.#send({ type: 'abort', run: run.number, reason: verdict.message });
+    run.stopFailure = failure;
+    this.#send({ type: 'abort', run: run.number, reason: failure.message });
     this.#graceTimer = setTimeout(() => this.#kill(), KILL_GRACE_MS);
   }
 
@@ -217,9 +217,9 @@ export class HandlerProcess {
       clearTimeout(this.#graceTimer);
       clearInterval(this.#memoryTimer);
       this.#state = { name: 'idle' };
-      run.settle(run.verdict ? { ok: false, error: run.verdict } : message.outcome);
+      run.settle(run.stopFailure ? { ok: false, error: run.stopFailure } : message.outcome);
       if (this.idle) this.#events.idle();
-    } else if (run.verdict === undefined) {
+    } else if (run.stopFailure === undefined) {
       if (message.type === 'chunk') run.listener.chunk(message.value);
       else if (message.note === undefined) run.listener.progress(message.fraction);
       else run.listener.progress(message.fraction, message.note);
@@ -237,9 +237,9 @@ export class HandlerProcess {
     }, MEMORY_CHECK_EVERY_MS);
   }
 
-  /** Gives the current run its verdict, or, while loading, the reason why nothing was loaded. */
+  /** Sets what the current run fails with or, while loading, why the module is broken. */
   #fail(failure: Failure): void {
-    if (this.#state.name === 'busy') this.#state.run.verdict ??= failure;
+    if (this.#state.name === 'busy') this.#state.run.stopFailure ??= failure;
     else if (this.#state.name === 'loading') this.#brokenReason ??= failure.message;
   }
 
@@ -280,9 +280,9 @@ export class HandlerProcess {
     let deliberate = this.#killed;
     if (before.name === 'busy') {
       const { run } = before;
-      deliberate ||= run.verdict !== undefined;
+      deliberate ||= run.stopFailure !== undefined;
       const message = `${run.kind} crashed: ${reason}. Only this task was lost; another attempt may succeed.`;
-      run.settle({ ok: false, error: run.verdict ?? { code: 'crashed', message, retryable: true } });
+      run.settle({ ok: false, error: run.stopFailure ?? { code: 'crashed', message, retryable: true } });
     }
     if (before.name === 'loading' && !(this.#killed && this.#brokenReason === undefined)) {
       this.#events.ended({ cause: 'broken', reason: this.#brokenReason ?? reason });
@@ -293,8 +293,8 @@ export class HandlerProcess {
     const how =
       signal !== null ? `killed by ${signal}` : code !== null ? `exit status ${code}` : 'could not be started';
     const lines = this.#stderr.split('\n').map((line) => line.trim());
-    const told = lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.filter((line) => line !== '').at(-1);
-    return told === undefined ? `its process ended (${how})` : `its process ended (${how}): ${told.slice(0, 300)}`;
+    const error = lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.filter((line) => line !== '').at(-1);
+    return error === undefined ? `its process ended (${how})` : `its process ended (${how}): ${error.slice(0, 300)}`;
   }
 
   #write(text: string): void {

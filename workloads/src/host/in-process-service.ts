@@ -1,5 +1,5 @@
 /**
- * A workload whose handlers run inside the agent itself: only for our own, light ones that heed their signal.
+ * A workload whose handlers run inside the agent: for light built-in ones that stop on their signal.
  */
 import type {
   Execution,
@@ -61,9 +61,9 @@ export class InProcessService implements EmbeddedService {
       return failedExecution(unavailableFailure(`${this.#name} is ${this.#state}`));
     }
     const abort = new AbortController();
-    let verdict: Failure | undefined;
+    let stopFailure: Failure | undefined;
     const stopWith = (failure: Failure): void => {
-      verdict ??= failure;
+      stopFailure ??= failure;
       abort.abort();
     };
     const timer = setTimeout(() => stopWith(timeoutFailure(job)), Math.min(job.timeoutMs, LONGEST_TIMER_MS));
@@ -74,7 +74,7 @@ export class InProcessService implements EmbeddedService {
     }).then((outcome): Outcome => {
       clearTimeout(timer);
       this.#running.delete(execution);
-      return verdict ? { ok: false, error: verdict } : outcome;
+      return stopFailure ? { ok: false, error: stopFailure } : outcome;
     });
     const execution: Running = { done, stopWith, cancel: () => stopWith(cancelledFailure(job)) };
     this.#running.add(execution);

@@ -1,6 +1,6 @@
 /**
- * What the agent and a handler process say to each other over the IPC channel. Messages from the child are
- * checked, because somebody's own handlers run there and may write to the same channel.
+ * The messages between the agent and a handler process, over the IPC channel. Those from the child are validated, as a
+ * donor's own handlers run there and may write to the same channel.
  */
 import type { LlmEndpoint, Outcome } from '../runtime.js';
 

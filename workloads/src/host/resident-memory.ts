@@ -1,7 +1,7 @@
-/** How much memory a process holds, where the system tells it of another process (Linux). */
+/** Resident memory of other processes, and their order in an out-of-memory kill; Linux only. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** `status` tells kibibytes; `statm` tells pages, whose size differs between kernels. */
+/** `status` has kibibytes; `statm` has pages, whose size differs between kernels. */
 const STATUS_FIELD = /^VmRSS:\s+(\d+) kB$/m;
 
 /** Resident memory of a process in MiB, or undefined where it cannot be read (not Linux, or the process has gone). */
@@ -17,10 +17,10 @@ export function residentMiB(pid: number): number | undefined {
 }
 
 /**
- * Asks Linux to end this process first when the machine's memory runs out, so that a swelling handler never costs
- * the donor another program. Answers whether the system took it; elsewhere there is no such setting.
+ * Makes Linux kill this process first when the machine's memory runs out, so that a growing handler never costs the donor
+ * another program. @returns whether that is set; other systems have no such setting
  */
-export function volunteerForOutOfMemoryKill(pid: number): boolean {
+export function preferForOutOfMemoryKill(pid: number): boolean {
   if (process.platform !== 'linux') return false;
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, '900');

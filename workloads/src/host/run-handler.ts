@@ -2,7 +2,7 @@
 import type { Failure, Handler, Outcome, TaskContext } from '../runtime.js';
 import { TaskError } from '../runtime.js';
 
-/** Longer messages are cut: they travel to the coordinator and into its database. */
+/** Longer messages are cut: the coordinator stores them. */
 const MAX_MESSAGE_LENGTH = 2_000;
 
 /** The outcome of one call of a handler. An output of `undefined` becomes `null`, which every encoding knows. */
@@ -27,8 +27,8 @@ export async function runHandler(
 }
 
 /**
- * The failure that an error stands for. A `TaskError` is told by its name and fields as well as by its class,
- * because own handlers may carry another copy of it.
+ * The failure of an error. A `TaskError` is recognised by its name and fields as well as by its class, because a donor's
+ * handlers may bring another copy of the class.
  */
 export function failureOf(error: unknown, kind: string, signal: AbortSignal): Failure {
   if (error instanceof TaskError || isLikeTaskError(error)) {

@@ -1,6 +1,6 @@
 /**
- * A thread beside the handlers that ends their process when the agent has gone or the memory limit is passed,
- * even while a handler blocks the main thread in an endless loop.
+ * A thread in the handler process that kills it when the agent is gone or the memory limit is exceeded, also while a
+ * handler blocks the main thread in an endless loop.
  */
 import { rmSync, writeSync } from 'node:fs';
 import { isMainThread, workerData } from 'node:worker_threads';
@@ -9,16 +9,16 @@ import { isMainThread, workerData } from 'node:worker_threads';
 export interface WatchdogData {
   readonly parentPid: number;
   readonly memoryMiB: number;
-  /** The agent's scratch directory, which goes with the agent. */
+  /** The agent's scratch directory; removed here when the agent is gone. */
   readonly home: string | undefined;
 }
 
-/** What the watchdog writes to standard error before it kills for memory; the agent looks for it. */
+/** Written to standard error before a kill for memory; the agent recognises the cause by it. */
 export const MEMORY_NOTICE = 'rma-watchdog: memory limit passed';
 
 const CHECK_EVERY_MS = 500;
 
-/** A process that lost its parent gets another one, except on Windows, where the number only goes dead. */
+/** An orphan is re-parented, so its ppid changes; on Windows the ppid stays and names no process. */
 function parentHasGone(parentPid: number): boolean {
   if (process.ppid !== parentPid) return true;
   try {
@@ -29,7 +29,7 @@ function parentHasGone(parentPid: number): boolean {
   }
 }
 
-/** Removes what an agent that was killed could not; its other handler processes may do the same at this moment. */
+/** Removes what a killed agent could not; other handler processes may be doing the same. */
 export function removeScratch(home: string | undefined): void {
   if (home !== undefined) rmSync(home, { recursive: true, force: true, maxRetries: 2 });
 }

@@ -17,7 +17,7 @@ import {
 
 const TITLES =
   'Mr|Mrs|Ms|Miss|Mx|Messrs|Dr|Prof|Professor|Sir|Dame|Lord|Lady|Baroness|Baron|Rev|Revd|Reverend|Fr|Cllr|Councillor|Judge|Justice|Capt|Captain|Major|Colonel|Col|Lt|Sgt|Sergeant|Inspector|PC|DC|Hon|Bishop|Nurse|Sister';
-/** Titles that are kept with a lone surname, as it says more: "Mr Whitfield". */
+/** Titles that are kept with a lone surname, as it identifies more: "Mr Whitfield". */
 const LEADING_TITLE = new RegExp(`^(?:(?:${TITLES})\\.?\\s+)+`);
 const INITIALS = '(?:\\p{Lu}(?:\\. ?| (?=\\p{Lu}))){0,4}';
 const PARTICLE = '(?:van der |van den |van |von |de la |de |del |della |di |da |dos |el |al-|bin |ibn |ap |ab )?';

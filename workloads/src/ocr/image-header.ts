@@ -1,6 +1,6 @@
 /**
- * What an image's first bytes tell: its format and its size in pixels, before anything is decoded. A file of a few
- * kilobytes may claim a size that no memory holds.
+ * Format and size in pixels of an image, before anything is decoded: a file of a few kilobytes may declare a size beyond
+ * any memory. Also finds files that are cut off, on which the OCR engine would fail late or not at all.
  */
 
 /** The formats that the OCR engine reads. */

@@ -131,8 +131,8 @@ async function initialise({ programs, home, directory, runAs }: Cluster, admin: 
   try {
     await run(join(programs.directory, 'initdb'), args, options);
   } catch (error) {
-    const told = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : '';
-    throw new Error(`initdb could not make a cluster in ${home}: ${told || error}`);
+    const reason = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : '';
+    throw new Error(`initdb could not make a cluster in ${home}: ${reason || error}`);
   } finally {
     rmSync(passwordFile, { force: true });
   }

@@ -23,7 +23,7 @@ export function coverageOf(database: Database, collection: number, words: readon
     const best = new Map(exact.map((passage) => [passage, rarity]));
     for (const [related, share] of relatedTo(word)) {
       const holders = having.all(quoted(related));
-      // What stands in every passage tells none from another.
+      // A word of every passage does not distinguish any.
       if (holders.length === 0 || holders.length >= passages) continue;
       const worth = share * Math.min(rarity, rarityOf(holders.length));
       for (const passage of holders) if ((best.get(passage) ?? 0) < worth) best.set(passage, worth);

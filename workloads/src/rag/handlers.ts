@@ -23,11 +23,11 @@ import { searchPassages } from './search.js';
 import { type CollectionSummary, RagStore, readPassages } from './store.js';
 import { warmWordNet } from './wordnet.js';
 
-/** What `rag.ingest` answers: each document's id under what became of it. */
+/** What `rag.ingest` answers; each document's id is in one of the two lists. */
 export interface IngestOutput {
   readonly collection: string;
   readonly ingested: readonly string[];
-  /** They were there already, with the same content. */
+  /** Stored already, with the same content. */
   readonly unchanged: readonly string[];
   /** Passages that were made. */
   readonly passages: number;
@@ -43,7 +43,7 @@ export interface FoundPassage {
   readonly offsets: { readonly start: number; readonly end: number };
   /** 0 to 1, to compare passages of one answer. */
   readonly score: number;
-  /** Its place by meaning and by words, from 1; absent where that search did not find it. */
+  /** Its rank in each search, by meaning and by words, from 1; absent where that search did not find it. */
   readonly ranks: { readonly vector?: number; readonly text?: number };
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
@@ -56,7 +56,7 @@ export interface QueryOutput {
   readonly answeredBy: 'passages' | 'llm';
   /** The LLM's, where it answered. */
   readonly model?: string;
-  /** Why an LLM that was wanted did not answer. */
+  /** Why there is no answer of an LLM although one was asked for. */
   readonly reason?: string;
 }
 
@@ -88,7 +88,7 @@ async function ingest(input: unknown, context: TaskContext): Promise<IngestOutpu
   return { collection, ingested, unchanged, passages, model: EMBEDDING_MODEL };
 }
 
-/** All are read before the first is stored, so that a mistake in the last is told at once. */
+/** All are read before the first is stored, so that a mistake in the last stores nothing. */
 async function readDocuments(sent: readonly unknown[], context: TaskContext): Promise<SourceDocument[]> {
   const documents: SourceDocument[] = [];
   const keys = new Set<string>();
@@ -123,25 +123,25 @@ async function readDocument(item: unknown, path: string, context: TaskContext): 
     return { key, title: title ?? '', text, metadata };
   }
   if (map.text !== undefined) throw invalid(path, 'expected either text or bytes, got both');
-  const told = {
+  const hints = {
     name: asOptionalText(map.name, `${path}.name`),
     type: asOptionalText(map.type, `${path}.type`),
   };
-  const read = await extractAt(asBytes(map.bytes, `${path}.bytes`), told, path, context);
+  const read = await extractAt(asBytes(map.bytes, `${path}.bytes`), hints, path, context);
   const text = tidy(read.text);
   if (text === '') throw invalid(`${path}.bytes`, 'there is no text in this file; a scan goes through ocr.read first');
   return { key, title: title ?? read.title ?? '', text, metadata };
 }
 
-/** The reader's failures name `input.file`; here the file stands elsewhere. */
+/** The reader's failures name `input.file`; here the file is at `path`. */
 async function extractAt(
   file: Uint8Array,
-  told: { readonly name: string | undefined; readonly type: string | undefined },
+  hints: { readonly name: string | undefined; readonly type: string | undefined },
   path: string,
   context: TaskContext,
 ): Promise<{ readonly text: string; readonly title?: string }> {
   try {
-    return await extractDocument(file, told, { ...context, progress: () => undefined });
+    return await extractDocument(file, hints, { ...context, progress: () => undefined });
   } catch (error) {
     if (!(error instanceof TaskError)) throw error;
     throw new TaskError(error.code, error.message.replace('input.file', `${path}.bytes`), error.retryable);

@@ -1,6 +1,6 @@
 /**
- * A document made ready for the index: its passages with what is embedded of each. A passage stands under its title and
- * heading, which tell what "it" is; each of its sentences is embedded alone too, as a question is mostly about one.
+ * A document made ready for the index: its passages with their vectors. A passage is embedded together with its title and
+ * heading, which resolve its pronouns; each of its sentences is embedded alone too, as a question is mostly about one.
  */
 import { createHash } from 'node:crypto';
 import { EMBEDDING_MODEL, type EmbeddingRun, embedTexts } from '../embed/embedding.js';
@@ -30,7 +30,7 @@ export interface IndexedDocument extends SourceDocument {
 /** A change of how documents are cut or embedded changes this, so that they are indexed anew when sent again. */
 const INDEXING = `1 ${EMBEDDING_MODEL}`;
 
-/** Tells whether a document is in the index as it is. */
+/** Equal hashes: the index holds the document as it is. */
 export function hashOf({ title, text, metadata }: SourceDocument): string {
   return createHash('sha256')
     .update(JSON.stringify([INDEXING, title, text, metadata]))
@@ -60,7 +60,7 @@ export async function indexDocument(document: SourceDocument, run: EmbeddingRun)
   return { ...document, hash: hashOf(document), passages: indexed };
 }
 
-/** Headings say little alone; a passage of nothing but a heading is embedded as a whole. */
+/** Without headings, which mean little alone; a passage that is only a heading is embedded as a whole. */
 function embeddedSentences(text: string): string[] {
   return sentencesOf(text)
     .filter(({ heading }) => !heading)

@@ -1,6 +1,6 @@
 /**
- * The words by which a document may say what a question says in another: those of the same meaning, of a wider, a
- * narrower or a similar one, by WordNet. "Cancel" leads to "call off", "lorry" to "truck", "rooster" to "cock".
+ * Words of the same, a wider, a narrower or a similar meaning, by WordNet: a document may use them where the question uses
+ * another. "Cancel" leads to "call off", "lorry" to "truck", "rooster" to "cock".
  */
 import { baseFormsOf } from './base-forms.js';
 import { isCommon } from './question.js';

@@ -8,9 +8,9 @@ import { coverageOf } from './coverage.js';
 import { type Candidate, type Fused, fuse } from './fusion.js';
 import { quoted, wordsOf } from './question.js';
 
-/** How far down each search looks; what is in no search's first hundred is no answer. */
+/** Candidates that each search yields; what is in no search's first hundred is no answer. */
 const DEPTH = 100;
-/** A passage has several sentences, and the nearest may crowd in few passages. */
+/** Candidates among sentences: more, as the nearest may be of few passages. */
 const SENTENCE_DEPTH = 300;
 
 /** Best first. */

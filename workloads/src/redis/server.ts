@@ -1,6 +1,7 @@
 /**
  * The machine's own Redis as a data service: on a port of 127.0.0.1 that is chosen at each start, with a password, an
- * append-only file that is synced before a write is answered, and without the commands that reach beyond the data.
+ * append-only file that is synced before a write is answered, and without commands that reach beyond the data (`@admin`,
+ * `@dangerous`).
  */
 import { createHash } from 'node:crypto';
 import { chownSync } from 'node:fs';
@@ -18,8 +19,8 @@ import { type RedisAccess, RedisError, type Reply, sendCommand } from './resp.js
 
 /** Before version 6 Redis cannot forbid single commands to a user. */
 const OLDEST = 6;
-/** They turn a connection into a stream that never ends. */
-const STREAMING = new Set([
+/** Commands that change the connection, or turn it into a stream of replies that never ends. */
+const CONNECTION_COMMANDS = new Set([
   'subscribe',
   'psubscribe',
   'ssubscribe',
@@ -64,7 +65,7 @@ export function prepareRedis(dataDir: string): PrepareServer {
   };
 }
 
-/** A write is answered once it is on disk (`appendfsync always`): a task that was acknowledged is never lost. */
+/** `appendfsync always`: a write is on disk before it is answered, so no acknowledged task is lost. */
 function configurationOf({ host, port, password }: RedisAccess, home: string, pidFile: string): string {
   const hash = createHash('sha256').update(password).digest('hex');
   return `bind ${host}
@@ -91,7 +92,7 @@ function redisHandlers(access: RedisAccess): HandlersOf<typeof manifest> {
       throw invalid(`input.args[${index}]`, `expected text, a number or bytes, got ${describe(arg)}`);
     });
     const [name] = args;
-    if (typeof name === 'string' && STREAMING.has(name.toLowerCase())) {
+    if (typeof name === 'string' && CONNECTION_COMMANDS.has(name.toLowerCase())) {
       throw invalid('input.args[0]', `expected a command with one reply; ${name.toUpperCase()} is not for tasks`);
     }
     try {
@@ -109,7 +110,7 @@ function redisHandlers(access: RedisAccess): HandlersOf<typeof manifest> {
   return { 'redis.command': command };
 }
 
-/** An error inside a list, as EXEC may answer, as a map. */
+/** An error inside a list, as in EXEC's reply, becomes a map. */
 function plain(reply: Reply): unknown {
   if (reply instanceof RedisError) return { error: reply.message };
   return Array.isArray(reply) ? reply.map(plain) : reply;

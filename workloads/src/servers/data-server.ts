@@ -1,4 +1,4 @@
-/** What a data service supervises: a server program on this machine that is started, asked for its health, and used. */
+/** The contract of a data server: how it is started, health-checked and queried. */
 import type { Handler } from '../runtime.js';
 
 /** How one run of a server is started. */

@@ -1,4 +1,4 @@
-/** A port of this machine that nobody listens on now; where somebody takes it first, the server's next start gets another. */
+/** A port of 127.0.0.1 that is free now; if another process takes it first, the server's next start picks another. */
 import { createServer } from 'node:net';
 
 export function freePort(): Promise<number> {

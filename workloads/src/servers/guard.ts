@@ -1,6 +1,6 @@
 /**
- * Stands between the agent and a server that it runs, so that the server never outlives the agent: Node cannot tie a
- * foreign process to its own life, but this process sees its channel to the agent close, whatever ended the agent.
+ * The parent process of a server, so that the server exits with the agent: whatever ends the agent closes the IPC channel,
+ * and this process then stops the server. Node cannot do so for a program that does not speak IPC.
  * Argument: a `GuardedServer` as JSON. Ends as the server does.
  */
 import { spawn } from 'node:child_process';
@@ -17,7 +17,7 @@ export interface GuardedServer {
   readonly stopSignal: NodeJS.Signals;
 }
 
-/** After this a server that was told to stop is killed. */
+/** A server that was asked to stop is killed after this. */
 const STOP_WITHIN_MS = 6_000;
 
 const [json] = process.argv.slice(2);

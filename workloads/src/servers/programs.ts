@@ -21,7 +21,7 @@ export function findPostgres(env: NodeJS.ProcessEnv = process.env): PostgresProg
   const found = new Map<string, PostgresPrograms>();
   for (const directory of directories) {
     if (!isProgram(join(directory, 'postgres')) || !isProgram(join(directory, 'initdb'))) continue;
-    const version = /\b(\d+)\.\d+/.exec(told(join(directory, 'postgres')));
+    const version = /\b(\d+)\.\d+/.exec(versionOutput(join(directory, 'postgres')));
     const major = version?.[1];
     if (version !== null && major !== undefined && !found.has(major)) {
       found.set(major, { directory, major, version: version[0] });
@@ -35,7 +35,7 @@ export function findRedis(env: NodeJS.ProcessEnv = process.env): { file: string;
   for (const directory of pathOf(env)) {
     const file = join(directory, 'redis-server');
     if (!isProgram(file)) continue;
-    const version = /v=(\d+\.\d+\.\d+)/.exec(told(file))?.[1];
+    const version = /v=(\d+\.\d+\.\d+)/.exec(versionOutput(file))?.[1];
     if (version !== undefined) return { file, version };
   }
   return undefined;
@@ -64,6 +64,6 @@ function isProgram(file: string): boolean {
   }
 }
 
-function told(file: string): string {
+function versionOutput(file: string): string {
   return spawnSync(file, ['--version'], { encoding: 'utf8', timeout: 10_000 }).stdout ?? '';
 }

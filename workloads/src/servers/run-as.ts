@@ -1,16 +1,16 @@
-/** As whom a server runs: as the agent, but never as root. */
+/** The user that a server runs as: the agent's, but never root. */
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
 
-/** For `spawn`; empty where the agent's own user is right. */
+/** For `spawn`; empty for the agent's own user. */
 export interface RunAs {
   readonly uid?: number;
   readonly gid?: number;
 }
 
 /**
- * Makes a directory for a server, mode 0700, and answers whose it is: the agent's, or, where the agent is root, that of
- * the first of these users that the system has.
+ * Makes a directory for a server, mode 0700. Its owner is the agent's user or, where that is root, the first of `users`
+ * that the system has.
  * @throws Error where that user cannot reach it
  */
 export function makeServerDirectory(directory: string, users: readonly string[]): RunAs {

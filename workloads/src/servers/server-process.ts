@@ -8,14 +8,14 @@ import type { Launch } from './data-server.js';
 const STOP_WITHIN_MS = 9_000;
 /** How long after its exit its output is still read. */
 const DRAIN_MS = 300;
-const STDERR_KEPT = 4_096;
+const OUTPUT_KEPT = 4_096;
 
 /** A started server. */
 export class ServerProcess {
   readonly #child: ChildProcess;
   /** Resolves with why it ended, when it has. */
   readonly ended: Promise<string>;
-  #told = '';
+  #recentOutput = '';
 
   constructor(launch: Launch, output: (line: string) => void) {
     const [module, args, cwd] =
@@ -31,7 +31,7 @@ export class ServerProcess {
     });
     const read = (data: Buffer): void => {
       const text = String(data);
-      this.#told = (this.#told + text).slice(-STDERR_KEPT);
+      this.#recentOutput = (this.#recentOutput + text).slice(-OUTPUT_KEPT);
       for (const line of text.split('\n')) if (line.trim() !== '') output(line.slice(0, 500));
     };
     this.#child.stdout?.on('data', read);
@@ -68,8 +68,8 @@ export class ServerProcess {
 
   #explain(code: number | null, signal: NodeJS.Signals | null): string {
     const how = signal === null ? `exit status ${code}` : `killed by ${signal}`;
-    const lines = this.#told.split('\n').filter((line) => line.trim() !== '');
-    const told = lines.findLast((line) => /FATAL|PANIC|error|fatal/i.test(line)) ?? lines.at(-1);
-    return told === undefined ? how : `${how}: ${told.trim().slice(0, 300)}`;
+    const lines = this.#recentOutput.split('\n').filter((line) => line.trim() !== '');
+    const reason = lines.findLast((line) => /FATAL|PANIC|error|fatal/i.test(line)) ?? lines.at(-1);
+    return reason === undefined ? how : `${how}: ${reason.trim().slice(0, 300)}`;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A data server as a service of this worker: started, asked for its health, started again with a growing pause when it
- * ends or hangs, stopped with the agent. Its kinds run inside the agent, which only passes queries on.
+ * A data server as a service of this worker: started, health-checked, restarted with a growing pause when it ends or
+ * hangs, stopped with the agent. Its handlers run inside the agent and only pass queries on.
  */
 
 import { failedExecution, unavailableFailure } from '../host/failures.js';
@@ -16,9 +16,9 @@ export interface ServerServiceOptions {
   readonly slots: number;
   readonly prepare: PrepareServer;
   changed(): void;
-  /** Something that the donor may want to read. */
+  /** Logs a problem that the donor should see. */
   log(message: string): void;
-  /** A line that the server wrote. */
+  /** Logs a line that the server wrote. */
   output(line: string): void;
 }
 
@@ -26,11 +26,11 @@ const START_WITHIN_MS = 60_000;
 const PING_WITHIN_MS = 5_000;
 const FIRST_PINGS_EVERY_MS = 200;
 const PING_EVERY_MS = 5_000;
-/** A server under load may miss one. */
+/** A server under load may miss a ping or two. */
 const MISSED_PINGS = 3;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** A run that lasted so long counts as a success. */
+/** A run that lasted so long resets the pause. */
 const STEADY_MS = 60_000;
 
 /** See the file's head. */
@@ -81,16 +81,16 @@ export class ServerService implements EmbeddedService {
   }
 
   async #keepRunning(): Promise<void> {
-    let troubles = 0;
+    let failures = 0;
     while (!this.#stopping.signal.aborted) {
       this.#move('starting');
       const startedAt = performance.now();
       const reason = await this.#runOnce().catch((error: unknown) => textOf(error));
       if (this.#stopping.signal.aborted) return;
-      troubles = performance.now() - startedAt > STEADY_MS ? 1 : troubles + 1;
+      failures = performance.now() - startedAt > STEADY_MS ? 1 : failures + 1;
       this.#options.log(`${this.#options.name}: ${reason}`);
       this.#move('unhealthy', reason);
-      await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(troubles - 1, 10)));
+      await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10)));
     }
   }
 

@@ -1,15 +1,14 @@
-/** Ends what an earlier run left: a server whose guard was killed together with the agent. Linux and other POSIX systems. */
+/** Ends a server that an earlier run left, as its guard was killed together with the agent. POSIX systems. */
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const GONE_WITHIN_MS = 8_000;
-const LOOK_EVERY_MS = 50;
+const POLL_MS = 50;
 
 /**
- * Stops the process whose number is on the first line of a file, if it is the one that was written down: its command
- * line has to hold `mark`, as numbers are used again.
+ * Stops the process whose id is on the first line of a file, if its command line contains `mark`: ids are reused.
  * @throws Error where it does not go
  */
 export async function endStaleProcess(pidFile: string, mark: string, signal: NodeJS.Signals): Promise<void> {
@@ -25,7 +24,7 @@ export async function endStaleProcess(pidFile: string, mark: string, signal: Nod
       process.kill(pid, 'SIGKILL');
       killed = true;
     }
-    await delay(LOOK_EVERY_MS);
+    await delay(POLL_MS);
   }
 }
 
@@ -39,7 +38,7 @@ function readPid(file: string): number | undefined {
   }
 }
 
-/** Empty for a process that there is not, or that only waits to be reaped. */
+/** Empty for a process that does not exist or is a zombie. */
 function commandLineOf(pid: number): string {
   const { stdout } = spawnSync('ps', ['-ww', '-o', 'stat=,args=', '-p', String(pid)], { encoding: 'utf8' });
   const line = (stdout ?? '').trim();

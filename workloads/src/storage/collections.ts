@@ -1,6 +1,6 @@
 /**
- * The table `collections` of a workload's file: a name, and what all of the collection's vectors have in common. Used
- * by `rag.*` and `vector.*`, whose tables of contents differ.
+ * The table `collections` of a workload's file: a name, and what all of the collection's vectors have in common. `rag.*`
+ * and `vector.*` share it; their other tables differ.
  */
 import { TaskError } from '../runtime.js';
 import type { Database } from './sqlite.js';

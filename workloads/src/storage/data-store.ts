@@ -1,7 +1,7 @@
 /**
- * Where a workload of this machine keeps its data: one SQLite file below the directory that the agent hands to the
- * handler process (`RMA_DATA_DIR`). Opens it once, brings its tables up to date, and turns SQLite's troubles into
- * failures that say what to do. Several processes may have it open: SQLite lets one write at a time.
+ * A workload's data on this machine: one SQLite file in the handler process's `RMA_DATA_DIR`. Opens it once, migrates its
+ * tables, and turns SQLite's errors into failures with a remedy. Several processes may have it open: SQLite lets one write
+ * at a time.
  */
 import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { DATA_DIR_VARIABLE } from '../host/environment.js';
 import { TaskError } from '../runtime.js';
 import { type Database, openDatabase, sqliteCode, sqliteProblem } from './sqlite.js';
 
-/** Writing stops while the disk has less room: the donor's other programs need some, and so does SQLite's log. */
+/** Writes are refused while the disk has less free: SQLite's log and the donor's other programs need it. */
 const RESERVE_MIB = 256;
 
 /** What differs between two workloads' files. */

@@ -1,6 +1,6 @@
 /**
- * The agent's one door to SQLite: better-sqlite3 with the sqlite-vec extension, for the workloads that keep data. Both
- * are optional: where one does not load, `sqliteProblem` says why, and those workloads are not served here.
+ * The one door to SQLite for workloads that keep data: better-sqlite3 with the sqlite-vec extension. Both are optional:
+ * where one does not load, those workloads are unhealthy with `sqliteProblem` as the reason.
  */
 import { createRequire } from 'node:module';
 import type BetterSqlite3 from 'better-sqlite3';

@@ -1,6 +1,6 @@
 /**
- * What a task server answers with: a stream of frames, each a 4-byte big-endian length and a MessagePack map. The last
- * one is `output` or `error`; a stream that ends without either was cut off.
+ * The response body of a task server: frames, each a 4-byte big-endian length and a MessagePack map. The last one is
+ * `output` or `error`; a body that ends without either was cut off.
  */
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { Failure } from '../runtime.js';
@@ -11,7 +11,7 @@ export type Frame =
   | { readonly type: 'output'; readonly output: unknown }
   | { readonly type: 'error'; readonly error: Failure };
 
-/** Of the answer. */
+/** The response's content type. */
 export const FRAMES_TYPE = 'application/vnd.rma.task-frames';
 /** The largest frame that `FrameReader` takes. */
 export const MAX_FRAME_BYTES = 256 * 1_048_576;
@@ -27,12 +27,12 @@ export function encodeFrame(frame: Frame): Uint8Array {
   return bytes;
 }
 
-/** Puts frames together again from the parts in which they arrive. */
+/** Reassembles frames from the parts in which they arrive. */
 export class FrameReader {
   #parts: Uint8Array[] = [];
   #held = 0;
 
-  /** The frames that are complete with this part. @throws Error for one above `MAX_FRAME_BYTES`, or that is none */
+  /** The frames that this part completes. @throws Error for one above `MAX_FRAME_BYTES` or of an unknown type */
   push(part: Uint8Array): Frame[] {
     this.#parts.push(part);
     this.#held += part.length;
@@ -46,7 +46,7 @@ export class FrameReader {
     return frames;
   }
 
-  /** Of the first frame, once all of it is there. */
+  /** Length of the first frame, once the whole frame has arrived. */
   #length(): number | undefined {
     if (this.#held < LENGTH_BYTES) return undefined;
     if ((this.#parts[0]?.length ?? 0) < LENGTH_BYTES) this.#parts = [this.#join()];

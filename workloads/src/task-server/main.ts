@@ -10,7 +10,7 @@ const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json
   readonly version: string;
 };
 const MIB = 1_048_576;
-/** Of a kind of which no time is known. */
+/** For a kind without a manifest. */
 const DEFAULT_TIMEOUT_MS = 600_000;
 
 interface Flags {
@@ -49,15 +49,19 @@ function readFlags(): Flags {
     .description('Runs embedded workloads behind HTTP, without a pool: POST /tasks/KIND, GET /health.')
     .version(VERSION, '-V, --version')
     .requiredOption('--workload <NAMES>', 'workloads to serve, separated by commas', workloads)
-    .option('--host <HOST>', 'address to listen on; nobody is asked who he is', env.RMA_TASK_SERVER_HOST ?? '127.0.0.1')
+    .option(
+      '--host <HOST>',
+      'address to listen on; there is no authentication',
+      env.RMA_TASK_SERVER_HOST ?? '127.0.0.1',
+    )
     .option('--port <PORT>', 'port to listen on; 0 picks a free one', integer(0, 65_535), 8_000)
     .option('--slots <N>', 'tasks of one workload at once (default: half of the cores)', integer(1, 1_024))
     .option('--scratch <DIR>', "where handlers keep temporary files (default: the system's place)")
     .option('--max-body-mib <MIB>', 'the largest input', integer(1, 1_024), 64)
     .option('--grace <SECONDS>', 'how long running tasks may go on after SIGTERM', integer(0, 3_600), 5)
-    .option('--log-level <LEVEL>', 'how much to tell', 'info')
+    .option('--log-level <LEVEL>', 'least severe level to log', 'info')
     .allowExcessArguments(false)
-    .showHelpAfterError('(--help tells all options)')
+    .showHelpAfterError('(--help lists all options)')
     .parse()
     .opts<Flags>();
 }

@@ -1,18 +1,18 @@
 /**
  * The embedded workloads behind HTTP, for containers of the catalogue: `POST /tasks/KIND` runs a task and streams its
- * frames (frames.ts), hanging up cancels it, `GET /health` says whether every service works. There is no authentication:
- * it listens inside a container's network, for the agent that started it.
+ * frames (frames.ts), a closed connection cancels it, `GET /health` answers 200 while every service is healthy. There is no
+ * authentication: it listens inside a container's network, for the agent that started it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Execution, Outcome, Runtime, ServiceStatus } from '../runtime.js';
 import { encodeFrame, FRAMES_TYPE, type Frame } from './frames.js';
-import { Refusal, readInput } from './request-body.js';
+import { HttpError, readInput } from './request-body.js';
 
-/** What waits for a caller that does not read; above it the task is cancelled. */
+/** Bytes buffered for a caller that does not read; above it the connection is closed, which cancels the task. */
 const MAX_BUFFERED_BYTES = 64 * 1_048_576;
 const MAX_TIMEOUT_MS = 24 * 3_600_000;
-/** With this header a caller sets the task's wall time. */
+/** Request header: the task's wall time in ms. */
 export const TIMEOUT_HEADER = 'rma-timeout-ms';
 
 export interface TaskServerLog {
@@ -24,7 +24,7 @@ export interface TaskServerOptions {
   /** Not started yet; the server starts and stops it. */
   readonly runtime: Runtime;
   readonly maxBodyBytes: number;
-  /** Wall time of a task whose caller gives none. */
+  /** Wall time, in ms, of a task without that header. */
   defaultTimeoutMs(kind: string): number;
   readonly log: TaskServerLog;
 }
@@ -49,7 +49,7 @@ export class TaskServer {
 
   /** Starts the services, and listens. @returns the port; 0 asks for a free one */
   async start(host: string, port: number): Promise<number> {
-    await this.#options.runtime.start(() => this.#tellServices());
+    await this.#options.runtime.start(() => this.#logUnhealthy());
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, resolve);
@@ -72,13 +72,13 @@ export class TaskServer {
       this.#options.log.info({ tasks: running.length }, `stopping: running tasks get ${graceMs / 1_000} s to finish`);
     }
     let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
+    const graceOver = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([Promise.all(running), patience]);
+    await Promise.race([Promise.all(running), graceOver]);
     clearTimeout(timer);
     await this.#options.runtime.stop();
-    // What was answered leaves; idle and half-read connections do not hold the process up.
+    // Responses are flushed; idle and half-read connections are closed, as they would keep the process alive.
     this.#server.closeIdleConnections();
     const cut = setTimeout(() => this.#server.closeAllConnections(), 1_000);
     await closed;
@@ -89,13 +89,13 @@ export class TaskServer {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const kind = /^\/tasks\/([A-Za-z0-9._-]{1,128})$/.exec(path)?.[1];
     try {
-      if (path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) this.#tellHealth(response);
-      else if (kind === undefined) throw new Refusal(404, `there is nothing at ${path.slice(0, 200)}`);
-      else if (request.method !== 'POST') throw new Refusal(405, 'a task is run by POST');
+      if (path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) this.#sendHealth(response);
+      else if (kind === undefined) throw new HttpError(404, `there is nothing at ${path.slice(0, 200)}`);
+      else if (request.method !== 'POST') throw new HttpError(405, 'a task is run by POST');
       else await this.#runTask(kind, request, response);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      refuse(request, response, error);
+      if (!(error instanceof HttpError)) throw error;
+      sendError(request, response, error);
     }
   }
 
@@ -111,20 +111,20 @@ export class TaskServer {
     }
   }
 
-  /** The service that takes a task of this kind now. @throws Refusal where there is none, or none has room */
+  /** The service that takes a task of this kind now. @throws HttpError where there is none, or none has room */
   #admit(kind: string): ServiceStatus {
     const services = this.#options.runtime.services();
     const service = services.find(({ kinds }) => kinds.includes(kind));
     if (service === undefined) {
       const kinds = services.flatMap((one) => one.kinds).join(', ');
-      throw new Refusal(404, `this server does not serve ${kind}; it serves ${kinds}`);
+      throw new HttpError(404, `this server does not serve ${kind}; it serves ${kinds}`);
     }
-    if (this.#stopping !== undefined) throw new Refusal(503, 'this server is stopping');
+    if (this.#stopping !== undefined) throw new HttpError(503, 'this server is stopping');
     if (service.state !== 'healthy') {
-      throw new Refusal(503, `${service.name} is ${service.state}${service.reason ? `: ${service.reason}` : ''}`);
+      throw new HttpError(503, `${service.name} is ${service.state}${service.reason ? `: ${service.reason}` : ''}`);
     }
     if ((this.#running.get(service.name) ?? 0) >= service.slots) {
-      throw new Refusal(429, `${service.name} runs ${service.slots} tasks already, which is its limit (--slots)`);
+      throw new HttpError(429, `${service.name} runs ${service.slots} tasks already, which is its limit (--slots)`);
     }
     return service;
   }
@@ -134,13 +134,13 @@ export class TaskServer {
     if (given === undefined) return this.#options.defaultTimeoutMs(kind);
     const timeoutMs = Number(given);
     if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
-      throw new Refusal(400, `${TIMEOUT_HEADER} is a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}`);
+      throw new HttpError(400, `${TIMEOUT_HEADER} is a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}`);
     }
     return timeoutMs;
   }
 
   async #execute(kind: string, input: unknown, timeoutMs: number, response: ServerResponse): Promise<void> {
-    // It may have hung up while its body was read.
+    // The caller may have closed the connection while its body was read.
     if (response.destroyed) return;
     response.writeHead(200, { 'content-type': FRAMES_TYPE, 'cache-control': 'no-store' });
     response.flushHeaders();
@@ -157,16 +157,16 @@ export class TaskServer {
       },
     );
     this.#executions.add(execution);
-    const hungUp = (): void => execution.cancel();
-    response.once('close', hungUp);
+    const cancel = (): void => execution.cancel();
+    response.once('close', cancel);
     const outcome = await execution.done;
-    response.off('close', hungUp);
+    response.off('close', cancel);
     this.#executions.delete(execution);
     send(lastFrame(kind, outcome));
     if (!response.destroyed) response.end();
   }
 
-  #tellHealth(response: ServerResponse): void {
+  #sendHealth(response: ServerResponse): void {
     const services = this.#options.runtime.services().map(({ name, state, kinds, slots, reason }) => {
       return { name, state, kinds, slots, running: this.#running.get(name) ?? 0, ...(reason ? { reason } : {}) };
     });
@@ -174,7 +174,7 @@ export class TaskServer {
     json(response, healthy ? 200 : 503, { status: healthy ? 'ok' : 'unavailable', services });
   }
 
-  #tellServices(): void {
+  #logUnhealthy(): void {
     for (const { name, state, reason } of this.#options.runtime.services()) {
       if (state === 'unhealthy') this.#options.log.warn({ service: name }, `${name} does not work: ${reason ?? ''}`);
     }
@@ -193,8 +193,8 @@ function lastFrame(kind: string, outcome: Outcome): Frame {
   }
 }
 
-/** The rest of a body that is not wanted is not read: the connection ends with the answer. */
-function refuse(request: IncomingMessage, response: ServerResponse, { status, message }: Refusal): void {
+/** The connection ends with the response where the body was not read to its end. */
+function sendError(request: IncomingMessage, response: ServerResponse, { status, message }: HttpError): void {
   if (response.destroyed) return;
   if (!request.complete) response.setHeader('connection', 'close');
   if (status === 429 || status === 503) response.setHeader('retry-after', '1');

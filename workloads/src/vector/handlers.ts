@@ -158,7 +158,7 @@ async function queryVector(
     return { vector, space: { dimensions: EMBEDDING_DIMENSIONS, model: EMBEDDING_MODEL } };
   }
   const vector = asVector(map.vector, 'input.vector');
-  // Who sends a vector need not name its model again; where it is named it has to be the collection's.
+  // A vector without a model is taken to be of the collection's; a named model has to be it.
   const model = asOptionalText(map.model, 'input.model') ?? store.spaceOf(collection)?.model ?? null;
   return { vector, space: { dimensions: vector.length, model } };
 }
