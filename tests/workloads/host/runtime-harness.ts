@@ -1,10 +1,10 @@
 /** What the tests of the embedded runtime share: one runtime at a time, and the proof that it left nothing behind. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createEmbeddedRuntime, type EmbeddedRuntimeOptions } from '@rma/workloads/host/embedded-runtime';
 import { KINDS } from '@rma/workloads/manifests';
 import type { Execution, Failure, Outcome, Runtime, ServiceStatus } from '@rma/workloads/runtime';
-import { expect, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { schemaProblems } from '../schema.js';
 
 /** The path of a file in `fixtures`. */
@@ -120,10 +120,28 @@ export class Harness {
   }
 }
 
+/** A runtime with these workloads, healthy from a file's first test to its last. */
+export function useWorkloads(...workloads: readonly string[]): Harness {
+  const harness = new Harness({ workloads });
+  beforeAll(async () => {
+    await harness.start();
+    for (const name of workloads) await harness.until(name, 'healthy');
+  });
+  afterAll(async () => {
+    await harness.stop();
+    await assertNoHandlerProcessLeft();
+  });
+  return harness;
+}
+
+/** The bytes of a file. */
+export function bytesOfFile(path: string): Uint8Array {
+  return new Uint8Array(readFileSync(path));
+}
+
 /** Asserts that a process listing of this one's children holds no handler process; Linux tells. */
 export async function assertNoHandlerProcessLeft(): Promise<void> {
   if (!existsSync('/proc/self/task')) return;
-  const { readdirSync, readFileSync } = await import('node:fs');
   const left = readdirSync('/proc').filter((entry) => {
     if (!/^\d+$/.test(entry)) return false;
     try {
