@@ -1,6 +1,6 @@
 /**
  * Packs the agent as a tarball that `npx https://HOST/agent.tgz` runs: the coordinator serves the agent that matches it,
- * with nothing published anywhere. The protocol is bundled, the rest comes from the registry in exact versions, and
+ * with nothing published anywhere. Our own packages are bundled, the rest comes from the registry in exact versions, and
  * nothing in it has to be compiled. The same sources give the same bytes.
  */
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,13 +12,16 @@ export const AGENT_TARBALL = 'server/dist/agent.tgz';
 /** The unit that runs it as a service, which the coordinator serves, too. */
 const AGENT_UNIT = { from: 'deploy/rma-worker.service', to: 'server/dist/rma-worker.service' };
 
+const SCOPE = '@rma/';
+
 /** Compiled at installation, which a donor's machine need not be able to: what needs them is not offered there. */
 const NEVER_INSTALLED = ['better-sqlite3-node20'];
 
 /**
  * @typedef {Record<string, string>} Versions
  * @typedef {{name: string, version: string, description: string, license: string, engines?: Versions,
- *   dependencies?: Versions, optionalDependencies?: Versions, exports?: unknown}} Manifest
+ *   dependencies?: Versions, optionalDependencies?: Versions, devDependencies?: Versions, bin?: Versions,
+ *   exports?: unknown}} Manifest
  * @typedef {{path: string, content: Buffer, executable?: boolean}} Entry `path` inside the tarball
  */
 
@@ -29,14 +32,17 @@ export function writeAgentPackage(root) {
 }
 
 /**
- * The package.json of the tarball.
+ * The package.json of the tarball. It depends on what the bundled packages depend on, so that npm installs that beside
+ * it and not below it.
  * @param {Manifest} agent
- * @param {Manifest} protocol
+ * @param {readonly Manifest[]} bundled our packages that the agent needs
  */
-export function agentManifest(agent, protocol) {
-  const { dependencies = {}, optionalDependencies = {} } = agent;
-  const own = Object.fromEntries(Object.entries(dependencies).filter(([name]) => !name.startsWith('@rma/')));
-  const optional = Object.entries(optionalDependencies).filter(([name]) => !NEVER_INSTALLED.includes(name));
+export function agentManifest(agent, bundled) {
+  const all = [agent, ...bundled];
+  const dependencies = Object.assign({}, ...all.map((one) => one.dependencies));
+  const optional = Object.entries(Object.assign({}, ...all.map((one) => one.optionalDependencies))).filter(
+    ([name]) => !NEVER_INSTALLED.includes(name),
+  );
   return {
     // npx runs the one command of a package, which its name agrees with.
     name: 'rma-worker',
@@ -46,21 +52,18 @@ export function agentManifest(agent, protocol) {
     type: 'module',
     engines: { node: '>=20.19' },
     bin: { 'rma-worker': 'bin/rma-worker.js' },
-    dependencies: { ...protocol.dependencies, ...own, [protocol.name]: protocol.version },
+    dependencies,
     ...(optional.length > 0 ? { optionalDependencies: Object.fromEntries(optional) } : {}),
-    bundleDependencies: [protocol.name],
+    bundleDependencies: bundled.map(({ name }) => name).sort(),
   };
 }
 
 /** @param {string} root @returns {Entry[]} */
 function entries(root) {
-  const agent = /** @type {Manifest} */ (JSON.parse(readFileSync(join(root, 'agent/package.json'), 'utf8')));
-  const protocol = /** @type {Manifest} */ (JSON.parse(readFileSync(join(root, 'protocol/package.json'), 'utf8')));
-  const bundled = `package/node_modules/${protocol.name}`;
-  // Its own dependencies are the package's, so that they are installed beside it, not below it.
-  const { dependencies: _, ...plainProtocol } = protocol;
+  const agent = manifestOf(root, 'agent');
+  const bundled = bundledBy(root, agent);
   return [
-    { path: 'package/package.json', content: pretty(agentManifest(agent, protocol)) },
+    { path: 'package/package.json', content: pretty(agentManifest(agent, bundled)) },
     { path: 'package/LICENSE', content: readFileSync(join(root, 'LICENSE')) },
     {
       path: 'package/bin/rma-worker.js',
@@ -68,9 +71,47 @@ function entries(root) {
       executable: true,
     },
     ...shipped(root, 'agent/dist', 'package/dist'),
-    { path: `${bundled}/package.json`, content: pretty(plainProtocol) },
-    ...shipped(root, 'protocol/dist', `${bundled}/dist`),
+    ...bundled.flatMap(
+      ({ dependencies: _, optionalDependencies: __, devDependencies: ___, bin: ____, ...manifest }) => {
+        const to = `package/node_modules/${manifest.name}`;
+        return [
+          { path: `${to}/package.json`, content: pretty(manifest) },
+          ...shipped(root, `${folderOf(manifest.name)}/dist`, `${to}/dist`),
+        ];
+      },
+    ),
   ];
+}
+
+/**
+ * Our packages that a package needs, and those that these need.
+ * @param {string} root
+ * @param {Manifest} manifest
+ * @returns {Manifest[]} by name
+ */
+export function bundledBy(root, manifest) {
+  /** @type {Map<string, Manifest>} */
+  const found = new Map();
+  const collect = (/** @type {Manifest} */ { dependencies = {} }) => {
+    for (const name of Object.keys(dependencies)) {
+      if (!name.startsWith(SCOPE) || found.has(name)) continue;
+      const own = manifestOf(root, folderOf(name));
+      found.set(name, own);
+      collect(own);
+    }
+  };
+  collect(manifest);
+  return [...found.values()].sort((a, b) => a.name.localeCompare(b.name, 'en'));
+}
+
+/** @param {string} root @param {string} folder @returns {Manifest} */
+function manifestOf(root, folder) {
+  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+}
+
+/** @param {string} name such as @rma/protocol */
+function folderOf(name) {
+  return name.slice(SCOPE.length);
 }
 
 /** @param {unknown} value */

@@ -14,7 +14,8 @@ export const BUNDLE_FOLDER = 'dist/bundle';
 const ENTRIES = {
   client: { rma: 'cli/main.js' },
   server: { 'rma-coordinator': 'main.js' },
-  agent: { 'rma-worker': 'cli/main.js', 'rma-task-server': 'task-server/main.js' },
+  agent: { 'rma-worker': 'cli/main.js' },
+  workloads: { 'rma-task-server': 'task-server/main.js' },
 };
 
 /** Stay modules of their own: native, or they look for files beside themselves. */

@@ -6,13 +6,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, posix } from 'node:path';
 
-/** package: what it may import of the others. */
+/** package: what it may import of the others; `package/module` admits that module alone. */
 const PACKAGES = {
   protocol: [],
-  server: ['protocol'],
-  agent: ['protocol'],
+  workloads: ['protocol'],
+  server: ['protocol', 'workloads/manifest', 'workloads/manifests'],
+  agent: ['protocol', 'workloads'],
   client: ['protocol'],
-  dashboard: ['protocol', 'client'],
+  dashboard: ['protocol', 'client', 'workloads/manifest', 'workloads/manifests'],
 };
 
 /** Files that declare a port (types only): every layer above the core may import them. */
@@ -46,16 +47,24 @@ const LAYERS = {
   ],
 };
 
+/** What coordinator and dashboard read of the workloads: these import each other and the protocol, and so load no handler. */
+const MANIFESTS = [
+  'workloads/src/manifest.ts',
+  'workloads/src/manifests.ts',
+  'workloads/src/*/manifest.ts',
+  'workloads/src/storage/collection-schemas.ts',
+];
+
 /** library: its doors, the only files that may import it. */
 const DOORS = {
   'uWebSockets.js': ['server/src/socket/uws.ts'],
   ws: ['server/src/socket/ws.ts', 'agent/src/link/**', 'client/src/socket-node.ts'],
-  'better-sqlite3': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
-  'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
-  'sqlite-vec': ['agent/src/embedded/sqlite.ts'],
-  postgres: ['agent/src/embedded/servers/postgres-client.ts'],
-  '@electric-sql/pglite': ['agent/src/embedded/servers/pglite-process.ts'],
-  '@electric-sql/pglite-socket': ['agent/src/embedded/servers/pglite-process.ts'],
+  'better-sqlite3': ['server/src/store/sqlite.ts', 'workloads/src/storage/sqlite.ts'],
+  'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'workloads/src/storage/sqlite.ts'],
+  'sqlite-vec': ['workloads/src/storage/sqlite.ts'],
+  postgres: ['workloads/src/postgres/client.ts'],
+  '@electric-sql/pglite': ['workloads/src/postgres/pglite-process.ts'],
+  '@electric-sql/pglite-socket': ['workloads/src/postgres/pglite-process.ts'],
   systeminformation: ['agent/src/probe/system.ts'],
   dockerode: ['agent/src/docker/engine/**'],
   'tar-stream': ['agent/src/docker/tar.ts'],
@@ -69,7 +78,7 @@ const DOORS = {
 };
 
 /** Runs in browsers too, or has to be pure: no Node builtin ... */
-const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**'];
+const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**', ...MANIFESTS];
 /** ... but in these. */
 const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
 
@@ -137,6 +146,7 @@ function relativeProblem(file, specifier) {
   const own = `${packageOf(file)}/src/`;
   if (!target.startsWith(own))
     return `a relative import stays within ${own} (import @rma/${packageOf(target)}/... by its name)`;
+  if (matches(file, MANIFESTS) && !matches(target, MANIFESTS)) return 'a manifest imports nothing but manifests';
   const layer = Object.entries(LAYERS).find(([folder]) => file.startsWith(folder));
   if (layer === undefined) return undefined;
   const [folder, others] = layer;
@@ -161,10 +171,11 @@ function packageProblem(file, specifier, declared) {
   if (library.startsWith('@rma/')) {
     const other = library.slice('@rma/'.length);
     const may = /** @type {Record<string, string[]>} */ (PACKAGES)[own] ?? [];
-    return may.includes(other)
+    return may.includes(other) || may.includes(specifier.slice('@rma/'.length))
       ? undefined
       : `${own} may import ${may.map((name) => `@rma/${name}`).join(', ') || 'no other package'}`;
   }
+  if (matches(file, MANIFESTS)) return 'a manifest imports nothing but manifests';
   if (!declared[own]?.includes(library)) return `${library} is not a dependency in ${own}/package.json`;
   const doors = /** @type {Record<string, string[]>} */ (DOORS)[library];
   if (doors !== undefined && !matches(file, doors)) return `only ${doors.join(', ')} may import ${library}`;

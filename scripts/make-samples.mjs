@@ -28,7 +28,7 @@ const sharp = load('sharp');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const samples = join(root, 'docs/samples');
-const fixtures = join(root, 'tests/agent/embedded/fixtures');
+const fixtures = join(root, 'tests/workloads/host/fixtures');
 const FONTS = '/usr/share/fonts/truetype/liberation';
 
 const LETTERHEAD = ['Harbour & Finch Solicitors LLP', '27 Queen Square, Bristol BS1 4QP', 'Telephone 0117 496 0142'];

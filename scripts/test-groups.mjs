@@ -13,8 +13,8 @@ const HEAVY = [
   'tests/dashboard/',
   'tests/docker/',
   'tests/images/',
-  'tests/agent/rag/',
-  'tests/agent/servers/',
+  'tests/workloads/rag/',
+  'tests/workloads/servers/',
 ];
 
 /** Each of these files has processes of its own, for which it waits more than it works. @type {Record<string, number>} */
@@ -27,7 +27,7 @@ const AT_ONCE = { 'tests/e2e/': 2 };
 export const ON_REQUEST = [
   'tests/docker/',
   'tests/images/',
-  'tests/agent/rag/quality',
+  'tests/workloads/rag/quality',
   ...['access', 'add', 'events', 'shell', 'tasks', 'try', 'worker', 'workloads'].map(
     (page) => `tests/dashboard/${page}`,
   ),

@@ -1,9 +1,9 @@
 /** The options of an agent: its coordinator, its identity, what it runs, and replacements for the machine's own sources. */
 import type { Hardware, LoadSample } from '@rma/protocol/hardware';
 import type { Labels } from '@rma/protocol/task';
+import type { Runtime } from '@rma/workloads/runtime';
 import type { AgentLog } from './log.js';
 import type { PolicySources } from './policy/policy-monitor.js';
-import type { Runtime } from './runtime/runtime.js';
 import type { LlmOptions } from './runtimes/llm-runtimes.js';
 
 export interface AgentOptions {

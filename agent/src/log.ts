@@ -1,33 +1,11 @@
-/** The agent's log: pino on standard error, as JSON for programs or as short lines for people. */
+/** What the agent logs of its tasks; the log itself is made by `createLog` of @rma/workloads. */
 import { type Logger, pino } from 'pino';
 
 export type AgentLog = Logger;
-export type LogFormat = 'auto' | 'pretty' | 'json';
-
-export interface LogOptions {
-  readonly level: string;
-  /** `auto`: for people where standard error is a terminal. */
-  readonly format: LogFormat;
-}
-
-/** A log on standard error. Synchronous: a line is written when the call returns, so none is lost when the process ends. */
-export function createLog({ level, format }: LogOptions): AgentLog {
-  const base = { level, base: { name: 'rma-worker' } };
-  const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
-  if (!pretty) return pino(base, pino.destination({ fd: 2, sync: true }));
-  return pino(base, { write: (line: string) => process.stderr.write(`${readable(line)}\n`) });
-}
 
 /** A log that writes nothing. */
 export function silentLog(): AgentLog {
   return pino({ level: 'silent' });
-}
-
-function readable(line: string): string {
-  const { level, time, msg } = JSON.parse(line) as { level: number; time: number; msg?: string };
-  const clock = new Date(time).toTimeString().slice(0, 8);
-  const mark = level >= 50 ? 'error: ' : level >= 40 ? 'warning: ' : '';
-  return `${clock} ${mark}${msg ?? ''}`;
 }
 
 /** Tasks per second that get a line of their own; the others are counted. */

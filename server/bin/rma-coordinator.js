@@ -7,7 +7,8 @@ const time = (path) => statSync(at(path), { throwIfNoEntry: false })?.mtimeMs ??
 
 const bundle = '../dist/bundle/rma-coordinator.js';
 const compiled = '../dist/main.js';
-const compiledAt = Math.max(time('../tsconfig.tsbuildinfo'), time('../../protocol/tsconfig.tsbuildinfo'));
+const packages = ['server', 'workloads', 'protocol'];
+const compiledAt = Math.max(...packages.map((name) => time(`../../${name}/tsconfig.tsbuildinfo`)));
 const main = time(bundle) > compiledAt ? bundle : compiled;
 if (time(main) < 0) {
   process.stderr.write(

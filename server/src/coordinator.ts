@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIMITS } from '@rma/protocol/limits';
+import { BUILT_IN_KINDS } from '@rma/workloads/manifests';
 import type { BlobStore } from './blobs/blob-store.js';
 import { CatalogWatch } from './catalog/catalog-watch.js';
 import type { CoordinatorOptions } from './coordinator-options.js';
@@ -21,9 +22,6 @@ import { openSqliteStore, type SqliteStore } from './store/sqlite-store.js';
 import type { Store } from './store/store.js';
 
 export type { CoordinatorOptions } from './coordinator-options.js';
-
-/** Kinds that every agent brings along: tasks of these queue even before the first worker came. */
-export const BUILT_IN_KINDS = ['ocr.read', 'ner.extract', 'document.extract', 'text.embed', 'echo'] as const;
 
 const MAX_BUFFERED_BYTES = 32 * 1_048_576;
 const PRUNE_MS = 10_000;

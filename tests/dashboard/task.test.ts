@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from '@rma/client';
 import { describe, expect, it } from 'vitest';
-import { makeAsianPdf } from '../agent/embedded/document-files.js';
+import { makeAsianPdf } from '../workloads/document/document-files.js';
 import { needs } from '../support/needs.js';
 import { newTaskId } from '../support/peer.js';
 import { axeViolations } from './support/axe.js';

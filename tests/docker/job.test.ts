@@ -3,7 +3,7 @@ import { removeJobs } from '@rma/agent/docker/clean-up';
 import type { ContainerRunOutput } from '@rma/agent/docker/job';
 import { JobRuntime, type JobRuntimeLimits } from '@rma/agent/docker/job-runtime';
 import { ofJobs } from '@rma/agent/docker/labels';
-import type { Execution, Failure, Outcome } from '@rma/agent/runtime/runtime';
+import type { Execution, Failure, Outcome } from '@rma/workloads/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { needs } from '../support/needs.js';
 import { wallLimit } from '../support/time.js';

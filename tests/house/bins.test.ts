@@ -11,7 +11,7 @@ const BINS = [
   { name: 'rma', folder: 'client', compiled: 'cli/main.js' },
   { name: 'rma-coordinator', folder: 'server', compiled: 'main.js' },
   { name: 'rma-worker', folder: 'agent', compiled: 'main.js' },
-  { name: 'rma-task-server', folder: 'agent', compiled: 'task-server/main.js' },
+  { name: 'rma-task-server', folder: 'workloads', compiled: 'task-server/main.js' },
 ];
 
 let root: string;

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { agentManifest, tarball } from '../../scripts/agent-package.mjs';
+import { agentManifest, bundledBy, tarball } from '../../scripts/agent-package.mjs';
 import { slim } from '../../scripts/slim-modules.mjs';
 import { ROOT } from '../support/program.js';
 
@@ -73,17 +73,17 @@ describe('packing the agent', () => {
     expect(() => tarball([{ path: `package/${'x'.repeat(101)}`, content: Buffer.alloc(0) }])).toThrow(/too long/);
   });
 
-  it('depends on what agent and protocol depend on, and compiles nothing', () => {
+  it('depends on what the agent and its bundled packages depend on, and compiles nothing', () => {
     const read = (name: string) => JSON.parse(readFileSync(join(ROOT, name, 'package.json'), 'utf8'));
     const agent = read('agent');
-    const optionalDependencies = {
-      'better-sqlite3': '13.2.0',
-      'better-sqlite3-node20': 'npm:better-sqlite3@12.11.1',
-    };
-    const manifest = agentManifest({ ...agent, optionalDependencies }, read('protocol'));
-    expect(manifest.dependencies).toMatchObject(read('protocol').dependencies);
-    expect(manifest.dependencies).toMatchObject({ ws: agent.dependencies.ws, '@rma/protocol': agent.version });
-    expect(manifest.bundleDependencies).toEqual(['@rma/protocol']);
+    const bundled = bundledBy(ROOT, agent);
+    const manifest = agentManifest(agent, bundled);
+    expect(bundled.map(({ name }) => name)).toEqual(expect.arrayContaining(['@rma/protocol', '@rma/workloads']));
+    expect(manifest.bundleDependencies).toEqual(bundled.map(({ name }) => name));
+    expect(manifest.dependencies).toMatchObject({ ...agent.dependencies, '@rma/protocol': agent.version });
+    for (const name of ['protocol', 'workloads']) {
+      expect(manifest.dependencies).toMatchObject(read(name).dependencies);
+    }
     expect(manifest.optionalDependencies).toEqual({ 'better-sqlite3': '13.2.0' });
   });
 });

@@ -9,7 +9,7 @@ function check(file: string, specifier: string): string[] {
   const declared = ['typebox', 'ws', 'jose', 'better-sqlite3'];
   const sources: Sources = {
     imports: [{ file, line: 3, specifier }],
-    declared: { protocol: declared, server: declared, agent: declared, client: declared },
+    declared: { protocol: declared, workloads: declared, server: declared, agent: declared, client: declared },
   };
   return violations(sources);
 }
@@ -28,6 +28,10 @@ it.each([
   ['agent/src/main.ts', '@rma/client'],
   ['agent/src/main.ts', '../../protocol/src/task.js'],
   ['agent/src/main.ts', 'typescript'],
+  ['server/src/coordinator.ts', '@rma/workloads/runtime'],
+  ['workloads/src/host/service.ts', '@rma/agent/log'],
+  ['workloads/src/ner/manifest.ts', './handlers.js'],
+  ['workloads/src/ner/manifest.ts', 'typebox'],
   ['server/src/core/step.ts', '../runtime/loop.js'],
   ['server/src/core/step.ts', '../store/store.js'],
   ['server/src/core/step.ts', 'typebox'],
@@ -50,6 +54,9 @@ it.each([
   ['client/src/session.ts', '#socket'],
   ['agent/src/link/dial.ts', 'ws'],
   ['agent/src/main.ts', '@rma/protocol/task'],
+  ['agent/src/main.ts', '@rma/workloads/host/embedded-runtime'],
+  ['server/src/coordinator.ts', '@rma/workloads/manifests'],
+  ['workloads/src/rag/manifest.ts', '../manifest.js'],
   ['server/src/core/step.ts', '@rma/protocol/task'],
   ['server/src/runtime/loop.ts', '../core/step.js'],
   ['server/src/runtime/loop.ts', '../store/store.js'],

@@ -55,8 +55,9 @@ describe('GET /agent.tgz', () => {
     expect(names).toContain('package/bin/rma-worker.js');
     expect(names).toContain('package/dist/main.js');
     expect(names).toContain('package/node_modules/@rma/protocol/dist/check.js');
-    expect(names).toContain('package/dist/cmaps/90ms-RKSJ-H.bcmap');
-    const wanted = /^package\/(.*\.js|.*package\.json|LICENSE|dist\/cmaps\/([^/]+\.bcmap|LICENSE))$/;
+    expect(names).toContain('package/node_modules/@rma/workloads/dist/host/child.js');
+    expect(names).toContain('package/node_modules/@rma/workloads/dist/cmaps/90ms-RKSJ-H.bcmap');
+    const wanted = /^package\/(.*\.js|.*package\.json|LICENSE|.*\/dist\/cmaps\/([^/]+\.bcmap|LICENSE))$/;
     expect(names.filter((name) => !wanted.test(name))).toEqual([]);
     execFileSync('tar', ['xzf', file, '-C', directory]);
     const manifest = JSON.parse(readFileSync(join(directory, 'package/package.json'), 'utf8')) as {

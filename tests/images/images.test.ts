@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Frame, FrameReader } from '@rma/agent/task-server/frames';
+import { type Frame, FrameReader } from '@rma/workloads/task-server/frames';
 import { type Client, connect } from '@rma/client';
 import { packPayload } from '@rma/protocol/payload';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';

@@ -9,8 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findPostgres } from '@rma/agent/embedded/servers/programs';
-import { sqliteProblem } from '@rma/agent/embedded/sqlite';
+import { findPostgres } from '@rma/workloads/servers/programs';
+import { sqliteProblem } from '@rma/workloads/storage/sqlite';
 
 /** Options for `it`, `test` and `describe`. */
 export interface Need {

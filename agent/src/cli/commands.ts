@@ -1,12 +1,12 @@
 /** `rma-worker pause | resume | status | leave | init`: through the control socket of a running agent, else on disk. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createLog } from '@rma/workloads/log';
 import { Command } from 'commander';
 import type { LeaveReply } from '../control/control-address.js';
 import { sendControl } from '../control/control-client.js';
 import { type AgentStatus, statusText } from '../control/status.js';
 import { AgentFault } from '../fault.js';
-import { createLog } from '../log.js';
 import { parseDuration, parseUntil, timeText } from '../policy/human-time.js';
 import { readPause, writePause } from '../policy/pause-file.js';
 import { localTimeZone } from '../policy/schedule.js';

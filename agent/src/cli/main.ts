@@ -1,6 +1,7 @@
 /** `rma-worker`: runs a subcommand, or one agent until it ends or a signal comes. Its log is on standard error. */
+
+import { createLog } from '@rma/workloads/log';
 import { AgentFault, EXIT } from '../fault.js';
-import { createLog } from '../log.js';
 import { writeTemplate } from '../policy/template.js';
 import { isSubcommand } from './command-names.js';
 import { readOptions, type WorkerOptions } from './options.js';

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { Check } from '@rma/protocol/check';
 import { errorMessage } from '@rma/protocol/error';
 import { Labels, Name } from '@rma/protocol/task';
+import type { LogFormat } from '@rma/workloads/log';
+import { WORKLOAD_NAMES } from '@rma/workloads/manifests';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AgentOptions } from '../agent-options.js';
-import { EMBEDDED_WORKLOADS } from '../embedded/workloads.js';
 import { endpointSpecs } from '../endpoint-runtime/endpoint-spec.js';
 import { AgentFault } from '../fault.js';
 import { ggufSpecs } from '../gguf-runtime/gguf-spec.js';
-import type { LogFormat } from '../log.js';
 import { complaintLines, parseWorkerFile, type WorkerSettings } from '../policy/worker-file.js';
 import type { LlmOptions } from '../runtimes/llm-runtimes.js';
 import { defaultStateDir } from '../state/state-dir.js';
@@ -115,11 +115,7 @@ function workerCommand(env: NodeJS.ProcessEnv): Command {
       '--handlers <FILE>',
       "a JavaScript file with your own handlers: export default { 'my.kind': async (input, context) => output }",
     )
-    .option(
-      '--only <WORKLOADS>',
-      `run only these workloads, separated by commas: ${Object.keys(EMBEDDED_WORKLOADS).join(', ')}`,
-      list,
-    )
+    .option('--only <WORKLOADS>', `run only these workloads, separated by commas: ${WORKLOAD_NAMES.join(', ')}`, list)
     .option('--config <FILE>', 'the policy and settings of this machine (default: worker.yaml in the state directory)')
     .option(
       '--endpoint <llm=URL>',

@@ -6,8 +6,8 @@
 import { errorMessage } from '@rma/protocol/error';
 import { imageRef } from '@rma/protocol/image-pattern';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import type { LogLine, ServiceState } from '@rma/workloads/runtime';
 import { plainLine } from '../plain-line.js';
-import type { LogLine, ServiceState } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import type { ContainerSummary } from './engine/engine-containers.js';
 import { EngineError } from './engine/engine-error.js';

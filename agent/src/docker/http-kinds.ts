@@ -3,9 +3,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { errorMessage } from '@rma/protocol/error';
 import { packPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
-import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
+import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '@rma/workloads/host/failures';
+import type { Execution, Failure, Job, JobListener, Outcome } from '@rma/workloads/runtime';
 import { plainLine } from '../plain-line.js';
-import type { Execution, Failure, Job, JobListener, Outcome } from '../runtime/runtime.js';
 import type { KindServer } from './kind-server.js';
 import { TaskFrames } from './task-frames.js';
 

@@ -1,9 +1,9 @@
 /** The input of `container.run`, checked against its schema; an error says what to write instead. Pure. */
 import { plainText } from '@rma/protocol/plain-text';
 import { ImageDigest, ImageName } from '@rma/protocol/workload';
+import { TaskError } from '@rma/workloads/runtime';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { TaskError } from '../runtime/runtime.js';
 import type { FileContent } from './tar.js';
 
 const RelativePath = Type.String({

@@ -1,7 +1,7 @@
 /** The service `containers`: runs `container.run` tasks in images that the donor allows, within the donor's limits. */
 import { errorMessage } from '@rma/protocol/error';
 import { imageMatches } from '@rma/protocol/image-pattern';
-import { stoppedFailure } from '../embedded/failure.js';
+import { stoppedFailure } from '@rma/workloads/host/failures';
 import {
   type Execution,
   type Job,
@@ -9,7 +9,7 @@ import {
   type Runtime,
   type ServiceStatus,
   TaskError,
-} from '../runtime/runtime.js';
+} from '@rma/workloads/runtime';
 import type { ContainerHost } from './container-host.js';
 import { ContainerJob } from './job.js';
 import { readInput } from './job-input.js';

@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { errorMessage } from '@rma/protocol/error';
 import { imageRef } from '@rma/protocol/image-pattern';
-import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
+import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '@rma/workloads/host/failures';
+import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '@rma/workloads/runtime';
 import { plainLine } from '../plain-line.js';
-import { type Failure, type Job, type JobListener, type Outcome, TaskError } from '../runtime/runtime.js';
 import type { ContainerHost } from './container-host.js';
 import { EngineError } from './engine/engine-error.js';
 import { globMatcher } from './glob.js';

@@ -1,5 +1,5 @@
 /** The port through which tasks reach a container: one implementation per `api` of the wire. */
-import type { Execution, Job, JobListener } from '../runtime/runtime.js';
+import type { Execution, Job, JobListener } from '@rma/workloads/runtime';
 
 export interface KindServer {
   /** Its container is healthy, at `http://HOST:PORT`. */

@@ -1,6 +1,6 @@
 /** The docker runtime: one assigned workload in its container. */
 import type { ContainerSpec } from '@rma/protocol/workload';
-import type { Execution, Job, JobListener, LogLine, Runtime, ServiceStatus } from '../runtime/runtime.js';
+import type { Execution, Job, JobListener, LogLine, Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import type { ContainerHost } from './container-host.js';
 import { ContainerService } from './container-service.js';
 import type { Address } from './health.js';

@@ -3,7 +3,7 @@
  * progress and chunk, then one output or one error. Pure.
  */
 import { unpackPayload } from '@rma/protocol/payload';
-import type { Failure } from '../runtime/runtime.js';
+import type { Failure } from '@rma/workloads/runtime';
 
 /** Above the largest output. */
 const MAX_FRAME_BYTES = 256 * 1_048_576;

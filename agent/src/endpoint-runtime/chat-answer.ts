@@ -2,7 +2,7 @@
  * Assembles a streamed chat completion from its events. Pure: `take` answers the task's next output chunks, `finish` its
  * output. Chunks are OpenAI's deltas: `{ role }`, `{ content }`, `{ tool_calls }`.
  */
-import { TaskError } from '../runtime/runtime.js';
+import { TaskError } from '@rma/workloads/runtime';
 import { errorDetailOf, record } from './http.js';
 
 /** The output of `llm.chat`. */

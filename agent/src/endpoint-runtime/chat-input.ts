@@ -2,7 +2,7 @@
  * Validates the input of `llm.chat`, the body of an OpenAI chat request. It is untrusted and goes to a donor's server, so
  * unknown fields are refused: no request can make the server fetch an address or run a template.
  */
-import { asMap, describe, invalid } from '../embedded/input.js';
+import { asMap, describe, invalid } from '@rma/workloads/input';
 
 /** A validated request. */
 export interface ChatInput {

@@ -1,6 +1,6 @@
 /** Serves containers with api `openai` through the endpoint runtime. */
+import type { Execution, Job, JobListener } from '@rma/workloads/runtime';
 import type { KindServer, KindServerFactory } from '../docker/kind-server.js';
-import type { Execution, Job, JobListener } from '../runtime/runtime.js';
 import { type EndpointLog, EndpointRuntime } from './endpoint.js';
 import { LLM_WORKLOAD } from './endpoint-spec.js';
 

@@ -3,8 +3,8 @@
  * periodic listing of its models is the health check: a failure makes the service unhealthy, a success healthy again.
  */
 import { errorMessage } from '@rma/protocol/error';
-import { stoppedFailure } from '../embedded/failure.js';
-import type { Execution, Job, JobListener, Runtime, ServiceState, ServiceStatus } from '../runtime/runtime.js';
+import { stoppedFailure } from '@rma/workloads/host/failures';
+import type { Execution, Job, JobListener, Runtime, ServiceState, ServiceStatus } from '@rma/workloads/runtime';
 import { type EndpointSpec, LLM_WORKLOAD } from './endpoint-spec.js';
 import { executeOpenAi, type OpenAiExecution, type OpenAiTarget } from './execution.js';
 import { ModelLister, type ServedModel, type ServerProduct } from './models.js';

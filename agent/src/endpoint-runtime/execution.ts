@@ -2,10 +2,11 @@
  * One task on an OpenAI-compatible server, be it an endpoint of the donor's or a container: `llm.chat` streams, `text.embed`
  * sends requests of bounded size. Cancelling closes the connection, which ends a generation.
  */
-import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '../embedded/failure.js';
-import { runHandler } from '../embedded/handler-outcome.js';
-import { readTexts } from '../embedded/handlers/embed.js';
-import { asMap } from '../embedded/input.js';
+
+import { readTexts } from '@rma/workloads/embed/handlers';
+import { cancelledFailure, LONGEST_TIMER_MS, timeoutFailure } from '@rma/workloads/host/failures';
+import { runHandler } from '@rma/workloads/host/run-handler';
+import { asMap } from '@rma/workloads/input';
 import {
   type Execution,
   type Failure,
@@ -15,7 +16,7 @@ import {
   type Outcome,
   type TaskContext,
   TaskError,
-} from '../runtime/runtime.js';
+} from '@rma/workloads/runtime';
 import { ChatAnswer, type ChatOutput } from './chat-answer.js';
 import { readChatInput, readModel } from './chat-input.js';
 import { ask, askJson, interrupted, type ServerAddress } from './http.js';

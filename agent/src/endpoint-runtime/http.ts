@@ -4,7 +4,7 @@
  */
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { TaskError } from '../runtime/runtime.js';
+import { TaskError } from '@rma/workloads/runtime';
 
 /** A server that speaks the OpenAI API. */
 export interface ServerAddress {

@@ -2,7 +2,7 @@
  * The models of a server and the use of each. Ollama and llama.cpp report capabilities; for other servers the use is inferred
  * from the name, since the OpenAI API has no field for it.
  */
-import { TaskError } from '../runtime/runtime.js';
+import { TaskError } from '@rma/workloads/runtime';
 import { askJson, record, type ServerAddress } from './http.js';
 
 export interface ServedModel {

@@ -2,11 +2,11 @@
  * The module of a handler process that serves `llm.chat` with one GGUF model. The model is in the query of the module's URL,
  * so that the process is started like any other. The input is an endpoint's, without what only servers support.
  */
-import { invalid } from '../embedded/input.js';
+import { invalid } from '@rma/workloads/input';
+import { type Handler, type TaskContext, TaskError } from '@rma/workloads/runtime';
 import { type ChatOutput, timingsOf } from '../endpoint-runtime/chat-answer.js';
 import { type ChatInput, type ChatMessage, readChatInput } from '../endpoint-runtime/chat-input.js';
 import { findModel } from '../endpoint-runtime/models.js';
-import { type Handler, type TaskContext, TaskError } from '../runtime/runtime.js';
 import { type Message, type Model, openModel, type Sampling } from './llama.js';
 
 const { searchParams } = new URL(import.meta.url);

@@ -7,8 +7,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { errorMessage, hasErrorCode } from '@rma/protocol/error';
+import { TaskError } from '@rma/workloads/runtime';
 import type { ChatHistoryItem } from 'node-llama-cpp';
-import { TaskError } from '../runtime/runtime.js';
 
 type Library = typeof import('node-llama-cpp');
 

@@ -4,9 +4,9 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProcessService } from '../embedded/service.js';
+import { ProcessService } from '@rma/workloads/host/process-service';
+import type { Execution, Job, JobListener, Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { LLM_WORKLOAD } from '../endpoint-runtime/endpoint-spec.js';
-import type { Execution, Job, JobListener, Runtime, ServiceStatus } from '../runtime/runtime.js';
 import type { GgufSpec } from './gguf-spec.js';
 
 export interface GgufRuntimeOptions {

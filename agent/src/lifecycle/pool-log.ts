@@ -4,11 +4,11 @@
  */
 import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
-import { HANDLERS_SERVICE } from '../embedded/workloads.js';
+import { HANDLERS_SERVICE } from '@rma/workloads/manifests';
+import type { Runtime } from '@rma/workloads/runtime';
 import { EXIT, type ExitStatus } from '../fault.js';
 import type { SessionEffect, SessionEnd } from '../link/session.js';
 import type { AgentLog } from '../log.js';
-import type { Runtime } from '../runtime/runtime.js';
 
 /** How and why an agent ended. */
 export interface AgentEnd {

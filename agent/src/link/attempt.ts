@@ -2,7 +2,7 @@
 import { LIMITS } from '@rma/protocol/limits';
 import type { Payload } from '@rma/protocol/payload';
 import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
-import type { Execution, Failure } from '../runtime/runtime.js';
+import type { Execution, Failure } from '@rma/workloads/runtime';
 import type { Served } from './services.js';
 
 export type AttemptState =

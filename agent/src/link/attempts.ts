@@ -8,7 +8,7 @@ import { LIMITS } from '@rma/protocol/limits';
 import { type Payload, unpackPayload } from '@rma/protocol/payload';
 import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
 import type { Verdict } from '@rma/protocol/worker';
-import type { Execution, Failure } from '../runtime/runtime.js';
+import type { Execution, Failure } from '@rma/workloads/runtime';
 import { type Attempt, dropChunks, type Ended, elapsed, hasBlobs, move, newAttempt, resultOf } from './attempt.js';
 import { AttemptBook } from './attempt-book.js';
 import { type Outgoing, OutgoingQueue } from './outgoing.js';

@@ -2,10 +2,10 @@
 import type { DownOf } from '@rma/protocol/down';
 import type { LoadSample } from '@rma/protocol/hardware';
 import type { Assignment, WorkerHello } from '@rma/protocol/worker';
+import type { ServiceStatus } from '@rma/workloads/runtime';
 import type { AgentLog } from '../log.js';
 import type { BlobFiles } from '../outbox/blob-files.js';
 import type { Outbox } from '../outbox/outbox.js';
-import type { ServiceStatus } from '../runtime/runtime.js';
 import type { Attempt } from './attempt.js';
 import type { SessionEffect, SessionEnd } from './session.js';
 

@@ -2,7 +2,7 @@
 import type { DownOf } from '@rma/protocol/down';
 import type { UpOf } from '@rma/protocol/up';
 import type { LogLine } from '@rma/protocol/worker';
-import type { Runtime } from '../runtime/runtime.js';
+import type { Runtime } from '@rma/workloads/runtime';
 
 const MAX_CHARACTERS = 65_536;
 

@@ -13,7 +13,7 @@ import {
   unpackPayload,
   valueFromJson,
 } from '@rma/protocol/payload';
-import { TaskError } from '../runtime/runtime.js';
+import { TaskError } from '@rma/workloads/runtime';
 
 /** Bytes inside a value that are longer than this travel as blobs of their own, once the value is too large. */
 const OWN_BLOB_BYTES = 16_384;

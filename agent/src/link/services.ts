@@ -5,7 +5,7 @@
 
 import { LIMITS } from '@rma/protocol/limits';
 import type { Service } from '@rma/protocol/worker';
-import type { Runtime, ServiceStatus } from '../runtime/runtime.js';
+import type { Runtime, ServiceStatus } from '@rma/workloads/runtime';
 
 /** A service as it takes tasks. */
 export interface Served {

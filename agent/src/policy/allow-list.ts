@@ -1,7 +1,7 @@
 /** What a donor's allow-lists admit. Pure; a list that is absent admits everything, an empty one nothing. */
 import { imageMatches } from '@rma/protocol/image-pattern';
 import type { Service } from '@rma/protocol/worker';
-import type { ServiceStatus } from '../runtime/runtime.js';
+import type { ServiceStatus } from '@rma/workloads/runtime';
 import type { AllowLists } from './worker-file.js';
 
 /** Why an assigned workload may not run here; `undefined`: it may. */

@@ -4,8 +4,8 @@
  */
 import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
+import type { PurgeOptions, Runtime } from '@rma/workloads/runtime';
 import type { AgentLog } from '../log.js';
-import type { PurgeOptions, Runtime } from '../runtime/runtime.js';
 
 /** How long tasks of a withdrawn workload may continue. */
 const WITHDRAW_MS = 15 * 60_000;

@@ -1,11 +1,11 @@
 /** The donor's own language models as fixed runtimes: inference servers that run already, and GGUF files. */
 import { join } from 'node:path';
+import type { Runtime } from '@rma/workloads/runtime';
 import { EndpointRuntime } from '../endpoint-runtime/endpoint.js';
 import type { EndpointSpec } from '../endpoint-runtime/endpoint-spec.js';
 import type { GgufSpec } from '../gguf-runtime/gguf-spec.js';
 import { createGgufRuntime } from '../gguf-runtime/runtime.js';
 import type { AgentLog } from '../log.js';
-import type { Runtime } from '../runtime/runtime.js';
 
 export interface LlmOptions {
   readonly endpoints: readonly EndpointSpec[];

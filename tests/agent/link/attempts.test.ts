@@ -1,6 +1,6 @@
 import { Attempts } from '@rma/agent/link/attempts';
 import { Services } from '@rma/agent/link/services';
-import type { Execution } from '@rma/agent/runtime/runtime';
+import type { Execution } from '@rma/workloads/runtime';
 import { packPayload } from '@rma/protocol/payload';
 import type { Dispatch } from '@rma/protocol/task';
 import { describe, expect, it } from 'vitest';

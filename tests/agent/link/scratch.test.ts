@@ -7,7 +7,7 @@ import { NO_ASSIGNMENT } from './support/coordinator.js';
 import { useFixture } from './support/fixture.js';
 
 const fixture = useFixture();
-const handlersFile = fileURLToPath(new URL('../embedded/fixtures/handlers.mjs', import.meta.url));
+const handlersFile = fileURLToPath(new URL('../../workloads/host/fixtures/handlers.mjs', import.meta.url));
 const scratch = () => join(fixture.directory, 'state', 'scratch');
 const scratches = () => (existsSync(scratch()) ? readdirSync(scratch()) : []);
 

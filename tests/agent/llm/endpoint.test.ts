@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EndpointLog, EndpointRuntime } from '@rma/agent/endpoint-runtime/endpoint';
-import type { Job, ServiceStatus } from '@rma/agent/runtime/runtime';
+import type { Job, ServiceStatus } from '@rma/workloads/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../support/eventually.js';
 import { needs } from '../../support/needs.js';

@@ -7,7 +7,7 @@ import { EndpointRuntime } from '@rma/agent/endpoint-runtime/endpoint';
 import { executeOpenAi } from '@rma/agent/endpoint-runtime/execution';
 import { ModelLister } from '@rma/agent/endpoint-runtime/models';
 import { eventsOf } from '@rma/agent/endpoint-runtime/sse';
-import type { Outcome } from '@rma/agent/runtime/runtime';
+import type { Outcome } from '@rma/workloads/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../support/eventually.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ggufSpecs } from '@rma/agent/gguf-runtime/gguf-spec';
 import { createGgufRuntime } from '@rma/agent/gguf-runtime/runtime';
-import type { Runtime, ServiceStatus } from '@rma/agent/runtime/runtime';
+import type { Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { needs } from '../../support/needs.js';
 import { writeTinyGguf } from '../../support/tiny-gguf.js';

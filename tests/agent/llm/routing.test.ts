@@ -1,6 +1,6 @@
 /** Which of several services of one worker takes a task, where they have different models. */
 import { Services } from '@rma/agent/link/services';
-import type { Runtime, ServiceStatus } from '@rma/agent/runtime/runtime';
+import type { Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { expect, it } from 'vitest';
 
 function runtime(status: Partial<ServiceStatus>): Runtime {

@@ -3,8 +3,8 @@
  * with their time. Pure.
  */
 import type { Readable } from 'node:stream';
+import type { LogLine } from '@rma/workloads/runtime';
 import { plainLine } from '../../plain-line.js';
-import type { LogLine } from '../../runtime/runtime.js';
 
 const MAX_LINE = 2_000;
 

@@ -1,5 +1,8 @@
-/** The kinds that come with the pool: what each does, an example to begin with, and how its input is given. Pure. */
-export type InputMode = 'file' | 'text' | 'json';
+/** The kinds that "Try it" offers, by group: those of the manifests, and those that only this pool has. Pure. */
+import type { InputForm, KindManifest } from '@rma/workloads/manifest';
+import { KINDS } from '@rma/workloads/manifests';
+
+export type InputMode = InputForm['mode'];
 
 export interface KnownKind {
   readonly kind: string;
@@ -11,133 +14,22 @@ export interface KnownKind {
   readonly example: unknown;
   /** Files that it takes, as an `accept` of a file field has them. */
   readonly accept?: string;
-  /** Such as people have. */
+  /** Stands for a file that is not chosen yet. */
   readonly fileName?: string;
 }
 
-const COLLECTION = 'handbook';
+/** The groups in the order in which they are shown; others follow. */
+const GROUPS = ['Documents', 'Text', 'Retrieval', 'Vectors', 'Programs', 'First steps'];
 
-export const KNOWN_KINDS: readonly KnownKind[] = [
-  {
-    kind: 'ocr.read',
-    group: 'Documents',
-    about: 'Reads the text of a scan or photograph, with its lines and where they stand.',
-    mode: 'file',
-    example: {},
-    fileName: 'scan.png',
-    accept: 'image/png,image/jpeg,image/bmp,image/webp,image/gif',
-  },
-  {
-    kind: 'document.extract',
-    group: 'Documents',
-    about: 'Takes the text out of a PDF, DOCX, HTML, XLSX or text file, with its pages or sheets.',
-    mode: 'file',
-    example: {},
-    fileName: 'report.pdf',
-    accept: '.pdf,.docx,.html,.htm,.xlsx,.txt,.md,.csv',
-  },
-  {
-    kind: 'ner.extract',
-    group: 'Text',
-    about: 'Finds people, organisations, places, dates and amounts of money in a text.',
-    mode: 'text',
-    example: 'Margaret Whitfield of Harbour Trust met the council in Bristol on 4 March 2025 about a grant of £12,500.',
-  },
-  {
-    kind: 'text.embed',
-    group: 'Text',
-    about: 'Turns a text into a vector, so that texts of like meaning are near each other.',
-    mode: 'text',
-    example: 'Volunteers lend their machines at night.',
-  },
-  {
-    kind: 'llm.chat',
-    group: 'Text',
-    about: 'Asks a language model that some worker offers; the answer streams.',
-    mode: 'json',
-    example: { messages: [{ role: 'user', content: 'Say hello to the pool in one sentence.' }] },
-  },
-  {
-    kind: 'rag.ingest',
-    group: 'Retrieval',
-    about: 'Puts documents into a collection, to be asked about later. The same document twice does no harm.',
-    mode: 'json',
-    example: {
-      collection: COLLECTION,
-      documents: [
-        { id: 'opening-hours', title: 'Opening hours', text: 'The library is open from nine to five on weekdays.' },
-      ],
-    },
-  },
-  {
-    kind: 'rag.query',
-    group: 'Retrieval',
-    about: 'Finds the passages of a collection that answer a question, and cites them.',
-    mode: 'json',
-    example: { collection: COLLECTION, question: 'When does the library open?' },
-  },
-  {
-    kind: 'rag.delete',
-    group: 'Retrieval',
-    about: 'Takes documents out of a collection.',
-    mode: 'json',
-    example: { collection: COLLECTION, documents: ['opening-hours'] },
-  },
-  {
-    kind: 'rag.collections',
-    group: 'Retrieval',
-    about: 'Lists the collections of documents that there are.',
-    mode: 'json',
-    example: {},
-  },
-  {
-    kind: 'vector.upsert',
-    group: 'Vectors',
-    about: 'Stores items by their vectors, or by texts that are embedded on the way.',
-    mode: 'json',
-    example: { collection: 'notes', items: [{ id: 'a', text: 'The boiler is serviced in May.' }] },
-  },
-  {
-    kind: 'vector.search',
-    group: 'Vectors',
-    about: 'Finds the items of a collection that are nearest to a vector or text.',
-    mode: 'json',
-    example: { collection: 'notes', text: 'When is the heating looked after?', topK: 3 },
-  },
-  {
-    kind: 'vector.delete',
-    group: 'Vectors',
-    about: 'Takes items out of a collection.',
-    mode: 'json',
-    example: { collection: 'notes', ids: ['a'] },
-  },
-  {
-    kind: 'vector.collections',
-    group: 'Vectors',
-    about: 'Lists the collections of vectors that there are.',
-    mode: 'json',
-    example: {},
-  },
-  {
-    kind: 'container.run',
-    group: 'Programs',
-    about: 'Runs a command in a container image that a donor admits, with files in and out.',
-    mode: 'json',
-    example: {
-      image: 'debian:trixie-slim',
-      command: ['sh', '-c', 'wc -w < in.txt > out.txt; cat out.txt'],
-      files: [{ path: 'in.txt', content: 'three little words' }],
-      outputs: ['*.txt'],
-    },
-  },
-  {
-    kind: 'echo',
-    group: 'First steps',
-    about: 'Gives back what it gets, in pieces and over a time of your choice: for trying the pool itself.',
-    mode: 'json',
-    example: { hello: 'pool', chunks: 5, delayMs: 2_000 },
-  },
-];
+export const KNOWN_KINDS: readonly KnownKind[] = [...KINDS]
+  .flatMap(([kind, { about, examples, form }]) =>
+    form ? [{ ...form, kind, about, example: exampleOf(examples[0], form) }] : [],
+  )
+  .sort((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
+
+function exampleOf({ input }: KindManifest['examples'][0], { mode }: InputForm): unknown {
+  return mode === 'text' && typeof input === 'object' && input !== null && 'text' in input ? input.text : input;
+}
 
 const BY_KIND = new Map(KNOWN_KINDS.map((known) => [known.kind, known]));
 
