@@ -21,7 +21,7 @@ describe('the page of a task', needs('chromium'), () => {
     await page.getByRole('log').getByText('{"n":1}').waitFor();
     await page.getByText('Attempt 1').waitFor();
     await page.getByText('succeeded').first().waitFor();
-    await page.getByRole('heading', { name: 'Output' }).waitFor();
+    await page.getByRole('heading', { name: 'Output', exact: true }).waitFor();
     expect(await page.getByRole('log').innerText()).toBe([1, 2, 3, 4, 5, 6, 7, 8].map((n) => `{"n":${n}}\n`).join(''));
     expect(await page.getByRole('link', { name: 'bench' }).count()).toBeGreaterThan(0);
   });
@@ -38,7 +38,7 @@ describe('the page of a task', needs('chromium'), () => {
       .first()
       .waitFor();
     await pool.startAgain();
-    await page.getByRole('heading', { name: 'Output' }).waitFor({ timeout: 40_000 });
+    await page.getByRole('heading', { name: 'Output', exact: true }).waitFor({ timeout: 40_000 });
     const lines = (await page.getByRole('log').innerText()).trim().split('\n');
     expect(lines).toEqual(Array.from({ length: count }, (_, i) => `{"n":${i + 1}}`));
     browser.forgive(/WebSocket|ERR_CONNECTION_REFUSED|Failed to fetch|Failed to load resource/);
