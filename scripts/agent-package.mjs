@@ -1,6 +1,6 @@
 /**
  * Packs the agent as a tarball that `npx https://HOST/agent.tgz` runs: the coordinator serves the agent that matches it,
- * with nothing published anywhere. The protocol is bundled, the rest comes from the registry in exact versions, and
+ * with nothing published anywhere. Our own packages are bundled, the rest comes from the registry in exact versions, and
  * nothing in it has to be compiled. The same sources give the same bytes.
  */
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,9 @@ import { gzipSync } from 'node:zlib';
 export const AGENT_TARBALL = 'server/dist/agent.tgz';
 /** The unit that runs it as a service, which the coordinator serves, too. */
 const AGENT_UNIT = { from: 'deploy/rma-worker.service', to: 'server/dist/rma-worker.service' };
+
+/** Our own packages that the agent imports: bundled, because no registry has them. */
+const BUNDLED = ['protocol', 'peer'];
 
 /** Compiled at installation, which a donor's machine need not be able to: what needs them is not offered there. */
 const NEVER_INSTALLED = ['better-sqlite3-node20'];
@@ -31,11 +34,13 @@ export function writeAgentPackage(root) {
 /**
  * The package.json of the tarball.
  * @param {Manifest} agent
- * @param {Manifest} protocol
+ * @param {readonly Manifest[]} bundled our own packages that it brings along
  */
-export function agentManifest(agent, protocol) {
+export function agentManifest(agent, bundled) {
   const { dependencies = {}, optionalDependencies = {} } = agent;
-  const own = Object.fromEntries(Object.entries(dependencies).filter(([name]) => !name.startsWith('@rma/')));
+  const outside = [...bundled.map((manifest) => manifest.dependencies ?? {}), dependencies]
+    .flatMap(Object.entries)
+    .filter(([name]) => !name.startsWith('@rma/'));
   const optional = Object.entries(optionalDependencies).filter(([name]) => !NEVER_INSTALLED.includes(name));
   return {
     // npx runs the one command of a package, which its name agrees with.
@@ -46,21 +51,23 @@ export function agentManifest(agent, protocol) {
     type: 'module',
     engines: { node: '>=20.19' },
     bin: { 'rma-worker': 'bin/rma-worker.js' },
-    dependencies: { ...protocol.dependencies, ...own, [protocol.name]: protocol.version },
+    dependencies: Object.fromEntries([...outside, ...bundled.map(({ name, version }) => [name, version])]),
     ...(optional.length > 0 ? { optionalDependencies: Object.fromEntries(optional) } : {}),
-    bundleDependencies: [protocol.name],
+    bundleDependencies: bundled.map(({ name }) => name),
   };
 }
 
 /** @param {string} root @returns {Entry[]} */
 function entries(root) {
-  const agent = /** @type {Manifest} */ (JSON.parse(readFileSync(join(root, 'agent/package.json'), 'utf8')));
-  const protocol = /** @type {Manifest} */ (JSON.parse(readFileSync(join(root, 'protocol/package.json'), 'utf8')));
-  const bundled = `package/node_modules/${protocol.name}`;
-  // Its own dependencies are the package's, so that they are installed beside it, not below it.
-  const { dependencies: _, ...plainProtocol } = protocol;
+  const manifestOf = (/** @type {string} */ folder) =>
+    /** @type {Manifest} */ (JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')));
+  const bundled = BUNDLED.map((folder) => ({ folder, manifest: manifestOf(folder) }));
+  const agent = agentManifest(
+    manifestOf('agent'),
+    bundled.map(({ manifest }) => manifest),
+  );
   return [
-    { path: 'package/package.json', content: pretty(agentManifest(agent, protocol)) },
+    { path: 'package/package.json', content: pretty(agent) },
     { path: 'package/LICENSE', content: readFileSync(join(root, 'LICENSE')) },
     {
       path: 'package/bin/rma-worker.js',
@@ -68,8 +75,12 @@ function entries(root) {
       executable: true,
     },
     ...shipped(root, 'agent/dist', 'package/dist'),
-    { path: `${bundled}/package.json`, content: pretty(plainProtocol) },
-    ...shipped(root, 'protocol/dist', `${bundled}/dist`),
+    ...bundled.flatMap(({ folder, manifest }) => {
+      const to = `package/node_modules/${manifest.name}`;
+      // Its own dependencies are the package's, so that they are installed beside it, not below it.
+      const { dependencies: _, ...plain } = manifest;
+      return [{ path: `${to}/package.json`, content: pretty(plain) }, ...shipped(root, `${folder}/dist`, `${to}/dist`)];
+    }),
   ];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The build: TypeScript's incremental `tsc -b` over the four packages, the bundles of their commands, the dashboard by
+ * The build: TypeScript's incremental `tsc -b` over the five packages, the bundles of their commands, the dashboard by
  * Vite, the tarball of the agent, and a check by file times whether it is needed at all, so that `npm start` on a
  * current checkout starts at once.
  */
@@ -11,7 +11,7 @@ import { BUNDLE_FOLDER, bundle, bundles } from './bundle.mjs';
 import { run, SetupError } from './progress.mjs';
 
 /** In the order in which they depend on each other. */
-export const packages = ['protocol', 'server', 'agent', 'client'];
+export const packages = ['protocol', 'peer', 'server', 'agent', 'client'];
 
 /** Which characters the codes of Chinese, Japanese and Korean PDFs stand for: the agent reads those that do not say it. */
 const CHARACTER_MAPS = { from: 'node_modules/pdfjs-dist/cmaps', to: 'agent/dist/cmaps' };
@@ -22,7 +22,7 @@ const UNBUNDLED = ' unbundled';
 const DASHBOARD_STAMP = 'node_modules/.cache/rma/dashboard';
 const DASHBOARD_PAGE = 'dashboard/build/index.html';
 /** It bundles the SDK and the protocol, as the compiler left them. */
-const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'protocol/src'];
+const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'peer/src', 'protocol/src'];
 const DASHBOARD_CONFIGS = ['svelte.config.js', 'vite.config.ts', 'tsconfig.json', 'package.json'];
 
 /**
@@ -59,7 +59,7 @@ export async function build(root) {
 }
 
 /**
- * All but the dashboard: the four packages, the bundles of their commands, the agent's tarball.
+ * All but the dashboard: the five packages, the bundles of their commands, the agent's tarball.
  * @param {string} root
  * @returns {Promise<boolean>} whether there was a bundler
  * @throws {SetupError} with the compiler's messages
@@ -114,7 +114,7 @@ export async function buildDashboard(root) {
 function dashboardFingerprint(root) {
   const configs = DASHBOARD_CONFIGS.map((name) => `dashboard/${name}`);
   // What the packages export, and to whom, is in their package.json.
-  configs.push('client/package.json', 'protocol/package.json', 'package-lock.json');
+  configs.push('client/package.json', 'peer/package.json', 'protocol/package.json', 'package-lock.json');
   const sources = DASHBOARD_SOURCES.flatMap((folder) => filesBelow(root, folder));
   return fingerprintOf(root, [...configs, ...sources]);
 }

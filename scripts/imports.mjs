@@ -9,9 +9,10 @@ import { join, posix } from 'node:path';
 /** package: what it may import of the others. */
 const PACKAGES = {
   protocol: [],
+  peer: ['protocol'],
   server: ['protocol'],
-  agent: ['protocol'],
-  client: ['protocol'],
+  agent: ['protocol', 'peer'],
+  client: ['protocol', 'peer'],
   dashboard: ['protocol', 'client'],
 };
 
@@ -49,7 +50,7 @@ const LAYERS = {
 /** library: its doors, the only files that may import it. */
 const DOORS = {
   'uWebSockets.js': ['server/src/socket/uws.ts'],
-  ws: ['server/src/socket/ws.ts', 'agent/src/link/**', 'client/src/socket-node.ts'],
+  ws: ['server/src/socket/ws.ts', 'peer/src/socket-node.ts'],
   'better-sqlite3': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
   'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'agent/src/embedded/sqlite.ts'],
   'sqlite-vec': ['agent/src/embedded/sqlite.ts'],
@@ -69,9 +70,9 @@ const DOORS = {
 };
 
 /** Runs in browsers too, or must be a function of its arguments alone: no Node builtin ... */
-const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**'];
+const WITHOUT_BUILTINS = ['protocol/src/**', 'peer/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**'];
 /** ... but in these. */
-const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
+const WITH_BUILTINS = ['client/src/cli/**', 'peer/src/*-node.ts'];
 
 /**
  * @typedef {{file: string, line: number, specifier: string}} Import `file` from the root, with forward slashes
@@ -79,7 +80,7 @@ const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
  */
 
 /**
- * Every import, re-export, dynamic import and require of the four packages' sources.
+ * Every import, re-export, dynamic import and require of the packages' sources.
  * @param {string} root
  * @returns {Promise<Sources>}
  */

@@ -2,7 +2,7 @@
 import type { TaskState } from '@rma/protocol/task';
 import type { Action } from '@rma/protocol/up';
 import type { Subprotocol } from '@rma/protocol/version';
-import type { ConnectionChange } from './conversation.js';
+import type { ConnectionChange } from './message-router.js';
 
 export interface ConnectOptions {
   /** `http(s)://HOST:PORT` of the coordinator; ws(s) is taken, too. */

@@ -1,8 +1,9 @@
 /** From what a developer asks for to the task that goes over the wire. */
+
+import { Check } from '@rma/peer/check';
 import { LIMITS } from '@rma/protocol/limits';
 import { type Payload, packPayload } from '@rma/protocol/payload';
 import { type Constraints, TaskSpec } from '@rma/protocol/task';
-import { Check } from '#check';
 import { newTaskId } from './task-id.js';
 
 /** How a task is to be run. Times in ms. What is left out has the coordinator's default. */

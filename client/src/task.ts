@@ -8,6 +8,7 @@ import type { TaskChange, TaskEnd, TaskSpec } from '@rma/protocol/task';
 import { AsyncQueue } from './async-queue.js';
 import { BEFORE_FIRST, ChunkFeed, type ChunkPosition, isAfter, type TaskChunk } from './chunk-feed.js';
 import { TaskError } from './client-error.js';
+import { type Deferred, deferred } from './deferred.js';
 import { type TaskReference, type TaskResult, taskResult } from './task-result.js';
 
 /**
@@ -60,20 +61,6 @@ export interface TaskFollower {
   cancel(task: Task): Promise<void>;
   /** The output's value; a promise where it lies in blobs. */
   output(end: TaskEnd): unknown;
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: Error): void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let settle: Omit<Deferred<T>, 'promise'> | undefined;
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  return { promise, ...(settle as Omit<Deferred<T>, 'promise'>) };
 }
 
 /** Who awaits both `accepted` and `result()` hears of a refusal twice; who awaits one of them must not crash by the other. */

@@ -6,8 +6,11 @@ import { isLoopback, socketUrl } from '@rma/client/url';
 import { CLIENT_NAME, CLIENT_VERSION } from '@rma/client/version';
 import { expect, it } from 'vitest';
 
-const client = resolve(dirname(fileURLToPath(import.meta.url)), '../../client');
-const manifest = JSON.parse(readFileSync(join(client, 'package.json'), 'utf8'));
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const client = join(root, 'client');
+const [manifest, peer] = ['client', 'peer'].map((name) =>
+  JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8')),
+);
 
 it('calls itself on the wire what its manifest says', () => {
   expect([CLIENT_NAME, CLIENT_VERSION]).toEqual([manifest.name, manifest.version]);
@@ -49,10 +52,10 @@ function browserImports(entry: string): Set<string> {
     seen.add(file);
     for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm)) {
       if (name.startsWith('.')) visit(resolve(dirname(file), name));
-      else if (name.startsWith('#')) visit(resolve(client, manifest.imports[name].browser));
-      else if (name.startsWith('@rma/protocol/')) {
-        visit(fileURLToPath(import.meta.resolve(name)));
-      } else outside.add(name);
+      else if (name.startsWith('#')) visit(resolve(root, 'peer', peer.imports[name].browser));
+      else if (name === '@rma/peer/check') visit(resolve(root, 'peer', peer.exports['./check'].browser));
+      else if (name.startsWith('@rma/')) visit(fileURLToPath(import.meta.resolve(name)));
+      else outside.add(name);
     }
   };
   visit(entry);

@@ -80,10 +80,11 @@ describe('packing the agent', () => {
       'better-sqlite3': '13.2.0',
       'better-sqlite3-node20': 'npm:better-sqlite3@12.11.1',
     };
-    const manifest = agentManifest({ ...agent, optionalDependencies }, read('protocol'));
+    const manifest = agentManifest({ ...agent, optionalDependencies }, [read('protocol'), read('peer')]);
     expect(manifest.dependencies).toMatchObject(read('protocol').dependencies);
-    expect(manifest.dependencies).toMatchObject({ ws: agent.dependencies.ws, '@rma/protocol': agent.version });
-    expect(manifest.bundleDependencies).toEqual(['@rma/protocol']);
+    expect(manifest.dependencies).toMatchObject(read('peer').dependencies);
+    expect(manifest.dependencies).toMatchObject({ pino: agent.dependencies.pino, '@rma/protocol': agent.version });
+    expect(manifest.bundleDependencies).toEqual(['@rma/protocol', '@rma/peer']);
     expect(manifest.optionalDependencies).toEqual({ 'better-sqlite3': '13.2.0' });
   });
 });

@@ -3,6 +3,7 @@
  * from where it was when the connection came back. A pure machine over streams; bytes to upload come from a source.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { TokenBucket } from '@rma/peer/token-bucket';
 import { retryDelayMs } from '@rma/protocol/backoff';
 import type { Down } from '@rma/protocol/down';
 import type { ErrorKind, WireError } from '@rma/protocol/error';
@@ -11,7 +12,6 @@ import { encodeStreamData } from '@rma/protocol/stream';
 import type { AttemptRef } from '@rma/protocol/task';
 import type { Up } from '@rma/protocol/up';
 import type { BlobSource } from '../outbox/blob-source.js';
-import { TokenBucket } from './token-bucket.js';
 
 /** Transfers of one direction at once; the others wait. */
 const MAX_ACTIVE = 4;

@@ -2,6 +2,9 @@
  * The shell around the machines of this folder: owns the clock, says hello, hands on what comes in, and has once a turn
  * everything sent that came up in it.
  */
+
+import { encodeChunks, encodeResults } from '@rma/peer/message-batch';
+import { TokenBucket } from '@rma/peer/token-bucket';
 import { checkDown } from '@rma/protocol/check';
 import { decodeDown } from '@rma/protocol/codec';
 import type { Down, DownOf } from '@rma/protocol/down';
@@ -10,7 +13,6 @@ import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Up } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
 import type { Service, WorkerHello } from '@rma/protocol/worker';
-import { encodeChunks, encodeResults } from '../frames.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Attempts } from './attempts.js';
 import { BlobTransfers } from './blob-transfers.js';
@@ -20,7 +22,6 @@ import { answerLogs } from './log-answers.js';
 import { Sender } from './sender.js';
 import { Services } from './services.js';
 import { SessionShell } from './session-shell.js';
-import { TokenBucket } from './token-bucket.js';
 import { Waiters } from './waiters.js';
 
 const SAMPLE_EVERY_MS = 5_000;

@@ -2,8 +2,10 @@
  * What leaves in a turn: control messages, then what the attempts have to tell, in one write and on disk first where it
  * must be; bulk data after it, never more than what keeps control messages prompt.
  */
+
+import { encodeChunks, encodeFrame, encodeResults } from '@rma/peer/message-batch';
+import type { TokenBucket } from '@rma/peer/token-bucket';
 import type { Up } from '@rma/protocol/up';
-import { encodeChunks, encodeFrame, encodeResults } from '../frames.js';
 import type { Outbox } from '../outbox/outbox.js';
 import type { Attempt } from './attempt.js';
 import type { Attempts } from './attempts.js';
@@ -12,7 +14,6 @@ import type { Executions } from './executions.js';
 import type { Services } from './services.js';
 import type { SessionStateName } from './session.js';
 import type { Connection } from './socket.js';
-import type { TokenBucket } from './token-bucket.js';
 
 /** Bulk data waits while so much is buffered, so that control messages need not. */
 const BULK_BUFFER_BYTES = 65_536;

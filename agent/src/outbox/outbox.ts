@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { checkDown, checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
-import { encodeChunks, encodeResults } from '../frames.js';
+import { encodeChunks, encodeResults } from '@rma/peer/message-batch';
 import { Journal } from './journal.js';
 
 /** The file is written anew, with what is still needed, when it has grown by so much. */

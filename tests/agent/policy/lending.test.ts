@@ -1,4 +1,4 @@
-import { TokenBucket } from '@rma/agent/link/token-bucket';
+import { TokenBucket } from '@rma/peer/token-bucket';
 import { admitted, refusal, tooMuch } from '@rma/agent/policy/allow-list';
 import { type Facts, judge, type Lending, nextLook, type Terms } from '@rma/agent/policy/lending';
 import { capHardware, donorPolicy } from '@rma/agent/policy/terms';

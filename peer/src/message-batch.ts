@@ -1,19 +1,18 @@
-/** Many results or chunks as few frames, each within the limits of a message. Pure. */
+/** Many items in as few messages as the limits admit (LIMITS.maxItems, maxFrameBytes). Pure. */
 import { encodeUp } from '@rma/protocol/codec';
 import { LIMITS } from '@rma/protocol/limits';
 import type { AttemptResult, Chunk } from '@rma/protocol/task';
 import type { Up } from '@rma/protocol/up';
 import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 
-/** Leaves room for what the estimates below miss. */
+/** Leaves a quarter of a frame for what the estimates below miss. */
 const BATCH_BYTES = LIMITS.maxFrameBytes * 0.75;
 /** Names, ids and numbers of one item. */
 const ITEM_BYTES = 160;
 
-/** A message as the agent's frames carry it. */
+/** A message as a MessagePack frame. */
 export function encodeFrame(message: Up): Uint8Array {
-  const frame = encodeUp(message, SUBPROTOCOL_MSGPACK);
-  return typeof frame === 'string' ? Buffer.from(frame) : frame;
+  return encodeUp(message, SUBPROTOCOL_MSGPACK) as Uint8Array;
 }
 
 export function encodeResults(results: readonly AttemptResult[]): Uint8Array[] {
@@ -24,20 +23,8 @@ export function encodeChunks(chunks: readonly Chunk[]): Uint8Array[] {
   return batches(chunks, chunkBytes).map((batch) => encodeFrame({ type: 'chunks', chunks: batch }));
 }
 
-function resultBytes(result: AttemptResult): number {
-  let bytes = ITEM_BYTES;
-  if (result.output !== undefined) bytes += result.output.length;
-  // A character takes up to three bytes.
-  if (result.error !== undefined) bytes += result.error.message.length * 3;
-  if (result.blobs !== undefined) bytes += result.blobs.length * 66;
-  return bytes;
-}
-
-function chunkBytes({ data }: Chunk): number {
-  return ITEM_BYTES + data.length;
-}
-
-function batches<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
+/** In order, each batch within maxItems and, unless a single item is larger, within three quarters of a frame. */
+export function batches<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
   const all: T[][] = [];
   let batch: T[] = [];
   let bytes = 0;
@@ -53,4 +40,17 @@ function batches<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
   }
   if (batch.length > 0) all.push(batch);
   return all;
+}
+
+function resultBytes(result: AttemptResult): number {
+  let bytes = ITEM_BYTES;
+  if (result.output !== undefined) bytes += result.output.length;
+  // A character takes up to three bytes.
+  if (result.error !== undefined) bytes += result.error.message.length * 3;
+  if (result.blobs !== undefined) bytes += result.blobs.length * 66;
+  return bytes;
+}
+
+function chunkBytes({ data }: Chunk): number {
+  return ITEM_BYTES + data.length;
 }

@@ -1,9 +1,10 @@
-/** The socket in browsers (and wherever else WebSocket is a global). */
+/** The socket in browsers, and wherever else WebSocket is a global. */
 import type { Dial } from './socket.js';
 
+/** Browsers report no drain. */
 const DRAIN_POLL_MS = 20;
 
-/** Runs once what this turn of the event loop brought is handled, so that its sends go out together. */
+/** Runs at the end of this tick of the event loop, so that its sends go out together. */
 export function defer(run: () => void): void {
   queueMicrotask(run);
 }
@@ -13,21 +14,21 @@ export const platform = 'browser';
 export const dial: Dial = (url, subprotocols, events) => {
   const socket = new WebSocket(url, [...subprotocols]);
   socket.binaryType = 'arraybuffer';
-  let heard = true;
+  let isReporting = true;
   let polling: ReturnType<typeof setTimeout> | undefined;
 
-  socket.onopen = () => heard && events.opened();
+  socket.onopen = () => isReporting && events.opened();
   socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
-    if (heard) events.frame(typeof data === 'string' ? data : new Uint8Array(data));
+    if (isReporting) events.frame(typeof data === 'string' ? data : new Uint8Array(data));
   };
   socket.onclose = ({ code, reason }) => {
     clearTimeout(polling);
-    if (heard) events.closed(code, reason || (code === 1006 ? 'the connection failed' : ''));
+    if (isReporting) events.closed(code, reason || (code === 1006 ? 'the connection failed' : ''));
   };
 
   const poll = () => {
     polling = undefined;
-    if (!heard || socket.readyState !== WebSocket.OPEN) return;
+    if (!isReporting || socket.readyState !== WebSocket.OPEN) return;
     if (socket.bufferedAmount === 0) events.drained();
     else polling = setTimeout(poll, DRAIN_POLL_MS);
   };
@@ -44,7 +45,7 @@ export const dial: Dial = (url, subprotocols, events) => {
       socket.close(code === 1000 || code >= 3_000 ? code : 1000, reason);
     },
     discard() {
-      heard = false;
+      isReporting = false;
       clearTimeout(polling);
       socket.close();
     },

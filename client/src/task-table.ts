@@ -4,7 +4,7 @@
  */
 import { retryDelayMs } from '@rma/protocol/backoff';
 import type { DownOf } from '@rma/protocol/down';
-import { ProtocolError, type WireError } from '@rma/protocol/error';
+import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
 import type { TaskSpec } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
@@ -17,18 +17,14 @@ export const MAX_SUBMIT_BYTES = 262_144;
 const SPEC_BYTES = 256;
 const FIRST_RETRY_MS = 250;
 
-export function errorFromWire({ kind, message, path, expected }: WireError): ProtocolError {
-  return new ProtocolError(kind, message, path, expected);
-}
-
 /** Refusals that pass by themselves. */
-export function isTemporary(kind: WireError['kind']): boolean {
+function isTemporary(kind: ErrorKind): boolean {
   return kind === 'storage_full' || kind === 'unavailable' || kind === 'rate_limited';
 }
 
 type Watch = UpOf<'watch'>['tasks'][number];
 
-export class TaskBook {
+export class TaskTable {
   /** Every task that something is still to come of, in the order of submission. */
   readonly #open = new Map<string, Task>();
   /** To be submitted: with and without watching. A task that left the phase `unsent` meanwhile is skipped. */
@@ -104,7 +100,7 @@ export class TaskBook {
         this.#retries.push(task);
         isPostponed = true;
       } else if (task.phase !== 'unsent' && task.phase !== 'preparing') {
-        this.fail(task, errorFromWire(error));
+        this.fail(task, ProtocolError.fromWire(error));
       }
     }
     if (isPostponed) this.#postpone(nowMs, random);

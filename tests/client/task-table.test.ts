@@ -1,36 +1,36 @@
-/** What is said of tasks, and when, without a connection. */
+/** The client's tasks without a connection: what is submitted and watched, and when. */
 import { Task, type TaskFollower } from '@rma/client/task';
-import { MAX_SUBMIT_BYTES, TaskBook } from '@rma/client/task-book';
 import { newTaskId } from '@rma/client/task-id';
+import { MAX_SUBMIT_BYTES, TaskTable } from '@rma/client/task-table';
 import { ProtocolError } from '@rma/protocol/error';
 import { packPayload } from '@rma/protocol/payload';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { succeeded } from './support/pool-peer.js';
 
-let book: TaskBook;
+let tasks: TaskTable;
 let prepared: Task[];
 const follower: TaskFollower = {
-  watch: (task, after) => book.watch(task, after),
-  unwatch: (task) => book.unwatch(task),
+  watch: (task, after) => tasks.watch(task, after),
+  unwatch: (task) => tasks.unwatch(task),
   cancel: () => Promise.resolve(),
   output: () => undefined,
 };
 
 beforeEach(() => {
   prepared = [];
-  book = new TaskBook((task) => prepared.push(task));
+  tasks = new TaskTable((task) => prepared.push(task));
 });
 
 function add(input: unknown = null, watched = true, blobs?: string[]): Task {
   const task = new Task(newTaskId(), 'echo', 'unsent', watched, follower);
   task.spec = { id: task.id, kind: 'echo', input: packPayload(input), ...(blobs ? { blobs } : {}) };
-  book.add(task);
+  tasks.add(task);
   return task;
 }
 
 function submitted(): string[][] {
   const frames: string[][] = [];
-  for (let submit = book.takeSubmit(); submit; submit = book.takeSubmit())
+  for (let submit = tasks.takeSubmit(); submit; submit = tasks.takeSubmit())
     frames.push(submit.tasks.map(({ id }) => id));
   return frames;
 }
@@ -52,21 +52,21 @@ describe('submits', () => {
     add(1);
     add(2, false);
     add(3, false);
-    expect(book.takeSubmit()).toMatchObject({ watch: true, tasks: [{}] });
-    expect(book.takeSubmit()).toMatchObject({ watch: false, tasks: [{}, {}] });
+    expect(tasks.takeSubmit()).toMatchObject({ watch: true, tasks: [{}] });
+    expect(tasks.takeSubmit()).toMatchObject({ watch: false, tasks: [{}, {}] });
   });
 
-  it('leave a task that was accepted and that nobody watches out of the book', () => {
+  it('forget a task that was accepted and that nobody watches', () => {
     const task = add(1, false);
     submitted();
-    book.accepted({ type: 'accepted', tasks: [task.id] });
-    expect(book.size).toBe(0);
+    tasks.accepted({ type: 'accepted', tasks: [task.id] });
+    expect(tasks.size).toBe(0);
   });
 
   it('upload the blobs of a task again before it is submitted in another session', () => {
     const task = add(1, true, ['00'.repeat(32)]);
     submitted();
-    book.lost();
+    tasks.lost();
     expect(prepared).toEqual([task]);
     expect(submitted()).toEqual([]);
   });
@@ -75,8 +75,8 @@ describe('submits', () => {
     const accepted = add();
     const unanswered = add();
     submitted();
-    book.accepted({ type: 'accepted', tasks: [accepted.id] });
-    book.turnedDown('submit', new ProtocolError('invalid', 'submit: /tasks/0 must …'), 0, 0.5);
+    tasks.accepted({ type: 'accepted', tasks: [accepted.id] });
+    tasks.turnedDown('submit', new ProtocolError('invalid', 'submit: /tasks/0 must …'), 0, 0.5);
     await expect(unanswered.accepted).rejects.toMatchObject({ kind: 'invalid' });
     expect(accepted.phase).toBe('accepted');
   });
@@ -90,11 +90,11 @@ describe('temporary refusals', () => {
     const waits: number[] = [];
     for (let i = 0; i < 5; i += 1) {
       expect(submitted()).toEqual([[task.id]]);
-      book.refused({ type: 'refused', tasks: [{ task: task.id, error: full }] }, 0, 1);
-      waits.push(book.dueAtMs() as number);
-      book.tick((book.dueAtMs() as number) - 1);
+      tasks.refused({ type: 'refused', tasks: [{ task: task.id, error: full }] }, 0, 1);
+      waits.push(tasks.dueAtMs() as number);
+      tasks.tick((tasks.dueAtMs() as number) - 1);
       expect(submitted()).toEqual([]);
-      book.tick(book.dueAtMs() as number);
+      tasks.tick(tasks.dueAtMs() as number);
     }
     expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000]);
   });
@@ -102,10 +102,10 @@ describe('temporary refusals', () => {
   it('are sent at once in a new session', () => {
     const task = add();
     submitted();
-    book.refused({ type: 'refused', tasks: [{ task: task.id, error: full }] }, 0, 1);
-    book.lost();
+    tasks.refused({ type: 'refused', tasks: [{ task: task.id, error: full }] }, 0, 1);
+    tasks.lost();
     expect(submitted()).toEqual([[task.id]]);
-    expect(book.dueAtMs()).toBeUndefined();
+    expect(tasks.dueAtMs()).toBeUndefined();
   });
 });
 
@@ -113,38 +113,38 @@ describe('ends', () => {
   it('settle a result once, whatever comes later', async () => {
     const task = add();
     submitted();
-    book.accepted({ type: 'accepted', tasks: [task.id] });
-    book.ended({ type: 'ended', tasks: [succeeded(task.id, 1)] });
-    book.ended({ type: 'ended', tasks: [succeeded(task.id, 2)] });
-    book.refused({ type: 'refused', tasks: [{ task: task.id, error: { kind: 'internal', message: '' } }] }, 0, 0);
-    book.failed(new Error('closed'));
+    tasks.accepted({ type: 'accepted', tasks: [task.id] });
+    tasks.ended({ type: 'ended', tasks: [succeeded(task.id, 1)] });
+    tasks.ended({ type: 'ended', tasks: [succeeded(task.id, 2)] });
+    tasks.refused({ type: 'refused', tasks: [{ task: task.id, error: { kind: 'internal', message: '' } }] }, 0, 0);
+    tasks.failed(new Error('closed'));
     expect(await task.output()).toBe(1);
-    expect(book.size).toBe(0);
+    expect(tasks.size).toBe(0);
   });
 
   it('count as acceptance where that was not told', async () => {
     const task = add();
     submitted();
-    book.ended({ type: 'ended', tasks: [succeeded(task.id, 1)] });
+    tasks.ended({ type: 'ended', tasks: [succeeded(task.id, 1)] });
     await task.accepted;
   });
 
   it('reject a result whose payload is damaged', async () => {
     const task = add();
     submitted();
-    book.ended({ type: 'ended', tasks: [{ ...succeeded(task.id, 1), output: new Uint8Array([0xc1]) }] });
+    tasks.ended({ type: 'ended', tasks: [{ ...succeeded(task.id, 1), output: new Uint8Array([0xc1]) }] });
     await expect(task.result()).rejects.toMatchObject({ kind: 'invalid' });
   });
 });
 
 describe('chunks', () => {
   const chunk = (task: Task, n: number, attempt = 1) => ({ task: task.id, attempt, chunk: n, data: packPayload(n) });
-  const watches = () => book.takeWatches().flatMap((message) => (message.type === 'watch' ? message.tasks : []));
+  const watches = () => tasks.takeWatches().flatMap((message) => (message.type === 'watch' ? message.tasks : []));
 
   function running(): Task {
     const task = add();
     submitted();
-    book.accepted({ type: 'accepted', tasks: [task.id] });
+    tasks.accepted({ type: 'accepted', tasks: [task.id] });
     return task;
   }
 
@@ -160,7 +160,7 @@ describe('chunks', () => {
   it('come once each, though they are sent twice', async () => {
     const task = running();
     const reader = task[Symbol.asyncIterator]();
-    book.chunks({
+    tasks.chunks({
       type: 'chunks',
       chunks: [chunk(task, 1), chunk(task, 2), chunk(task, 1), chunk(task, 2), chunk(task, 3)],
     });
@@ -170,13 +170,13 @@ describe('chunks', () => {
   it('start over with a higher attempt, and late ones of the lower one are dropped', async () => {
     const task = running();
     const reader = task[Symbol.asyncIterator]();
-    book.chunks({ type: 'chunks', chunks: [chunk(task, 1), chunk(task, 1, 2), chunk(task, 2), chunk(task, 2, 2)] });
+    tasks.chunks({ type: 'chunks', chunks: [chunk(task, 1), chunk(task, 1, 2), chunk(task, 2), chunk(task, 2, 2)] });
     expect(await read(reader, 3)).toEqual(['1.1', '2.1', '2.2']);
   });
 
   it('are asked for from the start by a reader who comes late', () => {
     const task = running();
-    book.chunks({ type: 'chunks', chunks: [chunk(task, 1)] });
+    tasks.chunks({ type: 'chunks', chunks: [chunk(task, 1)] });
     task[Symbol.asyncIterator]();
     expect(watches()).toEqual([{ task: task.id, after: { attempt: 1, chunk: 0 } }]);
   });
@@ -185,8 +185,8 @@ describe('chunks', () => {
     const task = running();
     const reader = task[Symbol.asyncIterator]();
     const all = Array.from({ length: 5_000 }, (_, i) => chunk(task, i + 1));
-    book.chunks({ type: 'chunks', chunks: all });
-    book.ended({ type: 'ended', tasks: [succeeded(task.id, 'whole')] });
+    tasks.chunks({ type: 'chunks', chunks: all });
+    tasks.ended({ type: 'ended', tasks: [succeeded(task.id, 'whole')] });
     expect(await task.output()).toBe('whole');
     let seen = 0;
     for (;;) {
@@ -195,8 +195,8 @@ describe('chunks', () => {
       seen += 1;
       expect(value.chunk).toBe(seen);
       for (const { after } of watches()) {
-        book.chunks({ type: 'chunks', chunks: all.slice(after?.chunk) });
-        book.ended({ type: 'ended', tasks: [succeeded(task.id, 'whole')] });
+        tasks.chunks({ type: 'chunks', chunks: all.slice(after?.chunk) });
+        tasks.ended({ type: 'ended', tasks: [succeeded(task.id, 'whole')] });
       }
     }
     expect(seen).toBe(5_000);
@@ -205,7 +205,7 @@ describe('chunks', () => {
   it('are asked for again where one is missing', async () => {
     const task = running();
     const reader = task[Symbol.asyncIterator]();
-    book.chunks({ type: 'chunks', chunks: [chunk(task, 1), chunk(task, 3)] });
+    tasks.chunks({ type: 'chunks', chunks: [chunk(task, 1), chunk(task, 3)] });
     expect(await read(reader, 1)).toEqual(['1.1']);
     expect(watches()).toEqual([{ task: task.id, after: { attempt: 1, chunk: 1 } }]);
   });
@@ -213,11 +213,11 @@ describe('chunks', () => {
   it('free what a reader held who leaves', async () => {
     const task = running();
     const reader = task[Symbol.asyncIterator]();
-    book.chunks({ type: 'chunks', chunks: [chunk(task, 1)] });
+    tasks.chunks({ type: 'chunks', chunks: [chunk(task, 1)] });
     await reader.return?.();
     expect(task.isAwaited).toBe(false);
-    expect(book.size).toBe(0);
-    expect(book.takeWatches()).toEqual([{ type: 'unwatch', tasks: [task.id] }]);
+    expect(tasks.size).toBe(0);
+    expect(tasks.takeWatches()).toEqual([{ type: 'unwatch', tasks: [task.id] }]);
     task.result();
     expect(watches()).toEqual([{ task: task.id, after: { attempt: 1, chunk: 1 } }]);
   });
