@@ -14,8 +14,7 @@ import { Credential } from './credential.js';
 import { AgentFault, EXIT } from './fault.js';
 import { Leaving } from './leaving.js';
 import { Link } from './link/link.js';
-import type { LinkEvents } from './link/link-options.js';
-import type { SessionEnd } from './link/session.js';
+import type { LinkEnd, LinkEvents } from './link/link-options.js';
 import { type AgentLog, silentLog, TaskLines } from './log.js';
 import { availableWorkloads, offered } from './offer.js';
 import { BlobFiles } from './outbox/blob-files.js';
@@ -78,6 +77,7 @@ class LocalAgent implements Agent {
   #control: ControlServer | undefined;
   #assignment: Assignment | undefined;
   #onlineSinceMs: number | undefined;
+  #disconnected: { readonly reason: string; readonly retryAtMs: number } | undefined;
   #draining: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
@@ -201,6 +201,7 @@ class LocalAgent implements Agent {
       assigned: (assignment) => this.#assigned(assignment),
       lost: (lost) => {
         this.#onlineSinceMs = undefined;
+        this.#disconnected = { reason: lost.why, retryAtMs: Date.now() + lost.afterMs };
         this.#presence?.tell('offline', `no connection to ${this.#options.url}: ${lost.why}`);
         this.#announcements.lost(lost);
       },
@@ -212,6 +213,7 @@ class LocalAgent implements Agent {
 
   #assigned(assignment: Assignment): void {
     this.#onlineSinceMs ??= Date.now();
+    this.#disconnected = undefined;
     this.#assignment = assignment;
     this.#presence?.tell('online');
     this.#announcements.assigned(assignment);
@@ -241,6 +243,7 @@ class LocalAgent implements Agent {
       worker: this.worker,
       online: this.online,
       onlineSinceMs: this.#onlineSinceMs,
+      disconnected: this.#disconnected,
       assignment: this.#assignment,
       services: this.#link?.services ?? [],
       tasks: this.#link?.unfinished ?? 0,
@@ -291,7 +294,7 @@ class LocalAgent implements Agent {
     await this.#finish({ exitStatus: EXIT.done });
   }
 
-  #sessionEnded(end: SessionEnd): void {
+  #sessionEnded(end: LinkEnd): void {
     if (end.cause === 'left' || (this.#leaving?.departing === true && end.close !== 'unsupported_version'))
       this.#leaving?.left();
     else void this.#finish(this.#announcements.explain(end));

@@ -1,8 +1,9 @@
 /** What the agent tells people of its life in the pool, each thing once: joined, lost, back, services, why it ended. */
+import type { SessionLost } from '@rma/peer/session';
 import type { Assignment } from '@rma/protocol/worker';
 import { HANDLERS_SERVICE } from './embedded/workloads.js';
 import { EXIT, type ExitStatus } from './fault.js';
-import type { SessionEffect, SessionEnd } from './link/session.js';
+import type { LinkEnd } from './link/link-options.js';
 import type { AgentLog } from './log.js';
 import type { Runtime } from './runtime/runtime.js';
 
@@ -66,7 +67,7 @@ export class Announcements {
     }
   }
 
-  lost({ wasOnline, why, afterMs, close }: Extract<SessionEffect, { do: 'lost' }>): void {
+  lost({ wasOnline, why, afterMs, close }: SessionLost): void {
     const { statePath, url } = this.#teller;
     const text =
       close === 'replaced'
@@ -88,7 +89,7 @@ export class Announcements {
   }
 
   /** Why the coordinator does not want this agent, and what to do about it. */
-  explain(end: Extract<SessionEnd, { cause: 'refused' }>): AgentEnd {
+  explain(end: Extract<LinkEnd, { cause: 'refused' }>): AgentEnd {
     const { statePath, url, usedStored, worker } = this.#teller;
     const rejoin = `remove ${statePath}/worker.json and start again with a new join token (--token)`;
     if (end.close === 'unsupported_version') {

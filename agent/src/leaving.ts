@@ -49,7 +49,7 @@ export class Leaving {
   left(): void {
     this.#isLeft = true;
     this.#resolveLeft();
-    if (this.#departing) this.#options.link.nudge();
+    if (this.#departing) this.#options.link.recheck();
   }
 
   /** Lets running tasks end, cancels what does not within the grace, and ends the session. */
@@ -67,10 +67,10 @@ export class Leaving {
     const worker = this.#options.worker();
     lender.stop();
     this.#departing = true;
-    link.wake();
+    link.resume();
     await link.until(() => this.#options.online() || this.#isLeft, REACH_MS);
     await this.#finishTasks(graceMs);
-    link.tell({ type: 'leave' });
+    link.send({ type: 'leave' });
     const told = await link.until(() => this.#isLeft, link.online ? REACH_MS : 0);
     if (told) log.info({ worker }, `${worker ?? 'the worker'} left the pool for good`);
     else

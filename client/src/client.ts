@@ -274,7 +274,7 @@ export class Client extends Administration {
 
   /** Sends what is to be sent, closes the connection and rejects what is pending with a `ClosedError`. */
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#connection.leave();
   }
 
   protected ask(request: Request): Promise<unknown> {

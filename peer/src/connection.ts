@@ -133,12 +133,10 @@ export class Connection {
     return this.#allClosed();
   }
 
-  /** Ends the session and all timers. Resolves when the socket is gone. */
+  /** Ends the session at once, without a flush. Resolves when the socket is gone. */
   close(): Promise<void> {
-    clearInterval(this.#ticker);
-    clearTimeout(this.#alarm);
-    this.#ticker = undefined;
-    return this.leave();
+    this.#perform(this.session.leave());
+    return this.#allClosed();
   }
 
   /** A control message of the next flush; dropped unless there is a session. */
@@ -239,6 +237,9 @@ export class Connection {
           this.#arm();
           break;
         case 'end':
+          clearInterval(this.#ticker);
+          clearTimeout(this.#alarm);
+          this.#ticker = undefined;
           this.#socket = undefined;
           this.blobs.offline();
           this.#host.ended(effect.end);

@@ -195,7 +195,8 @@ export class Session {
     if (this.#state.name === 'online' && nowMs - this.#state.sinceMs >= PROVEN_MS) this.#badFrames = 0;
     this.#badFrames += 1;
     const { code } = CLOSE.bad_frame;
-    if (this.#badFrames < MAX_BAD_FRAMES) return this.#drop(code, error.message, error.message, nowMs, random);
+    if (this.#badFrames < MAX_BAD_FRAMES)
+      return this.#drop(code, error.message, `the coordinator sent a bad frame (${error.message})`, nowMs, random);
     const why = `the coordinator sends what this program does not understand (${error.message}): update this program`;
     this.#refusal = new ProtocolError('unsupported_version', why);
     return [{ do: 'drop', code, reason: error.message }, ...this.#over('bad_frame', why, nowMs, random)];

@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobSource } from './blob-source.js';
+import type { BlobSource } from '@rma/peer/blob-upload';
 
 export class BlobFiles {
   readonly #directory: string;

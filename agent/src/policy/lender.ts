@@ -62,7 +62,7 @@ export class Lender {
     this.#limit();
     const before = this.#policyTold;
     const policy = this.policy;
-    if (this.#policyTold !== before) link.tell({ type: 'policy', policy });
+    if (this.#policyTold !== before) link.send({ type: 'policy', policy });
     this.#turn += 1;
     const was = this.#state;
     this.#state = lending.state;
@@ -70,14 +70,14 @@ export class Lender {
     if (lending.state === 'closed') void this.#close(lending, this.#turn);
     else {
       link.drain(lending.state === 'holding');
-      link.wake();
+      link.resume();
     }
     if (was !== lending.state || lending.state !== 'open') this.#tell(lending, wasUnfinished);
   }
 
   /** The machine can run containers since a moment ago. */
   found(engine: Engine): void {
-    if (!this.#stopped) this.#options.link.tell({ type: 'policy', policy: this.policy, engine });
+    if (!this.#stopped) this.#options.link.send({ type: 'policy', policy: this.policy, engine });
   }
 
   /** The agent ends: from now on it is not opened or closed any more. */
@@ -104,7 +104,7 @@ export class Lender {
     }
     await link.until(() => link.unacknowledged === 0 || !link.online || superseded(), ACKNOWLEDGE_MS);
     if (superseded()) return;
-    link.rest();
+    link.suspend();
     closed();
   }
 

@@ -14,6 +14,8 @@ export interface AgentStatus {
   readonly online: boolean;
   /** ISO 8601 */
   readonly onlineSince?: string;
+  /** Why there is no connection, and when the next one is tried (ISO 8601). */
+  readonly disconnected?: { readonly reason: string; readonly retryAt: string };
   readonly tier?: Assignment['tier'];
   readonly reasons?: readonly string[];
   readonly declined?: Assignment['declined'];
@@ -43,6 +45,7 @@ export interface AgentFacts {
   readonly worker: { readonly id: string; readonly name: string } | undefined;
   readonly online: boolean;
   readonly onlineSinceMs: number | undefined;
+  readonly disconnected: { readonly reason: string; readonly retryAtMs: number } | undefined;
   readonly assignment: Assignment | undefined;
   readonly services: readonly Service[];
   readonly tasks: number;
@@ -51,7 +54,7 @@ export interface AgentFacts {
 }
 
 export function describeAgent(facts: AgentFacts): AgentStatus {
-  const { assignment, configFile, donor, onlineSinceMs, worker } = facts;
+  const { assignment, configFile, disconnected, donor, onlineSinceMs, worker } = facts;
   return {
     running: true,
     pid: process.pid,
@@ -60,6 +63,9 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
     ...(worker === undefined ? {} : { worker }),
     online: facts.online,
     ...(facts.online && onlineSinceMs !== undefined ? { onlineSince: new Date(onlineSinceMs).toISOString() } : {}),
+    ...(facts.online || disconnected === undefined || donor?.lending.state === 'closed'
+      ? {}
+      : { disconnected: { reason: disconnected.reason, retryAt: new Date(disconnected.retryAtMs).toISOString() } }),
     ...(assignment === undefined
       ? {}
       : { tier: assignment.tier, reasons: assignment.reasons, declined: assignment.declined }),
@@ -101,7 +107,7 @@ export function statusText(status: AgentStatus): string {
       'on line',
       status.online
         ? `since ${status.onlineSince === undefined ? 'now' : timeText(Date.parse(status.onlineSince), zone)}`
-        : 'no',
+        : disconnectedText(status.disconnected, zone),
     ],
     ['lent', lendingText(lending)],
   ];
@@ -128,6 +134,11 @@ export function statusText(status: AgentStatus): string {
   for (const problem of status.configProblem ?? []) rows.push(['mistake', problem]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+function disconnectedText(disconnected: AgentStatus['disconnected'], zone: string): string {
+  if (disconnected === undefined) return 'no';
+  return `no: ${disconnected.reason}; dials again ${timeText(Date.parse(disconnected.retryAt), zone)}`;
 }
 
 function lendingText({ reason, state, timeZone, until }: AgentStatus['lending']): string {

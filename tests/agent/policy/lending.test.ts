@@ -1,9 +1,9 @@
-import { TokenBucket } from '@rma/peer/token-bucket';
 import { admitted, refusal, tooMuch } from '@rma/agent/policy/allow-list';
 import { type Facts, judge, type Lending, nextLook, type Terms } from '@rma/agent/policy/lending';
 import { capHardware, donorPolicy } from '@rma/agent/policy/terms';
 import { parseDuration, parseUntil } from '@rma/agent/policy/until';
 import { defaultPolicy } from '@rma/agent/policy/worker-file';
+import { TokenBucket } from '@rma/peer/token-bucket';
 import { Check } from '@rma/protocol/check';
 import type { Hardware } from '@rma/protocol/hardware';
 import { type ContainerSpec, DonorPolicy } from '@rma/protocol/workload';

@@ -1,34 +1,33 @@
 /**
- * The services of this worker and their slots: which of them takes a task of a kind, and whether it has room. Pure.
- * Slots are counted here as tasks come and go; a service that is restarted keeps its count.
+ * The services of this worker and their slots: which one executes a task of a kind, and whether it has room. Pure.
+ * Invariant: service.taken = number of attempts that hold one of its slots, also over a restart of the service.
  */
-
 import { LIMITS } from '@rma/protocol/limits';
 import type { Service } from '@rma/protocol/worker';
 import type { Runtime, ServiceStatus } from '../runtime/runtime.js';
 
-/** A service as it takes tasks. */
+/** A service and how many of its slots are taken. */
 export interface Served {
   readonly runtime: Runtime;
   status: ServiceStatus;
-  /** Tasks that it runs now. */
+  /** Slots that attempts hold. */
   taken: number;
 }
 
 export class Services {
   readonly #byRuntime = new Map<Runtime, Map<string, Served>>();
   #byKind = new Map<string, Served[]>();
-  /** Of runtimes that are not used any more, while tasks still run on them. */
+  /** Services of runtimes that were removed while attempts still run on them. */
   #withdrawn: Served[] = [];
   #announced = '';
   readonly #admit: (status: ServiceStatus) => ServiceStatus;
 
-  /** @param admit what is left of a service on the donor's terms */
+  /** @param admit restricts a service to what the donor's policy allows */
   constructor(admit: (status: ServiceStatus) => ServiceStatus = (status) => status) {
     this.#admit = admit;
   }
 
-  /** Takes over what the runtimes say now. */
+  /** Reads the state of the runtimes' services. */
   update(runtimes: readonly Runtime[]): void {
     this.#withdrawn = this.#withdrawn.filter((served) => served.taken > 0);
     for (const [runtime, services] of this.#byRuntime) {
@@ -40,8 +39,8 @@ export class Services {
     for (const runtime of runtimes) {
       const known = this.#byRuntime.get(runtime) ?? new Map<string, Served>();
       const now = new Map<string, Served>();
-      for (const told of runtime.services()) {
-        const status = this.#admit(told);
+      for (const reported of runtime.services()) {
+        const status = this.#admit(reported);
         const served = known.get(status.name) ?? { runtime, status, taken: 0 };
         served.status = status;
         now.set(status.name, served);
@@ -58,7 +57,7 @@ export class Services {
 
   /**
    * A healthy service for the kind, one with a free slot where there is one.
-   * @param model which model the task asks for; only looked at where there is a choice
+   * @param model which model the task asks for; evaluated only where there is a choice
    */
   serving(kind: string, model?: () => string | undefined): Served | undefined {
     const all = this.#byKind.get(kind);
@@ -76,12 +75,12 @@ export class Services {
     return list;
   }
 
-  /** The coordinator was told this list. */
+  /** The list was sent to the coordinator. */
   announced(list: readonly Service[]): void {
     this.#announced = JSON.stringify(list);
   }
 
-  /** The list, when it differs from the one that was last announced; taken to be announced now. */
+  /** The list, when it differs from the one that was sent last; it counts as sent now. */
   unannounced(): Service[] | undefined {
     const list = this.list();
     if (JSON.stringify(list) === this.#announced) return undefined;
@@ -100,7 +99,7 @@ export function hasRoom(served: Served): boolean {
   return served.taken < served.status.slots;
 }
 
-/** Those that list the model; without one, or where none does, those that have but their own built-in one. */
+/** Those that list the model; without a model, or where none lists it, those with a built-in one. */
 function ofModel(services: readonly Served[], model: string | undefined): readonly Served[] {
   const listing =
     model === undefined

@@ -1,11 +1,12 @@
-import { Attempts } from '@rma/agent/link/attempts';
-import { Services } from '@rma/agent/link/services';
+import type { Attempt } from '@rma/agent/attempts/attempt';
+import { Attempts } from '@rma/agent/attempts/attempts';
+import { Services } from '@rma/agent/attempts/services';
 import type { Execution } from '@rma/agent/runtime/runtime';
 import { packPayload } from '@rma/protocol/payload';
 import type { Dispatch } from '@rma/protocol/task';
 import { describe, expect, it } from 'vitest';
-import { taskId } from './support/coordinator.js';
-import { HeldRuntime } from './support/fixture.js';
+import { taskId } from '../link/support/coordinator.js';
+import { HeldRuntime } from '../link/support/fixture.js';
 
 const OUTPUT = packPayload('done');
 
@@ -22,40 +23,51 @@ function table(slots = 2) {
   const runtime = new HeldRuntime(['echo'], slots);
   const services = new Services();
   services.update([runtime]);
-  const attempts = new Attempts(services);
-  attempts.online([], 0);
-  /** Performs what is asked for as the shell does, without running anything. */
-  const perform = () => {
-    const effects = attempts.takeEffects();
-    for (const effect of effects) if (effect.do === 'start') attempts.start(effect.attempt, running, 0);
-    return effects.map((effect) => `${effect.do} ${Number.parseInt(effect.attempt.task.slice(-6), 16)}`);
+  const asked: string[] = [];
+  const note = (what: string) => (attempt: Attempt) => {
+    asked.push(`${what} ${Number.parseInt(attempt.task.slice(-6), 16)}`);
   };
+  const attempts = new Attempts(services, {
+    // As the shell does, without running anything.
+    start: (attempt) => {
+      note('start')(attempt);
+      attempts.start(attempt, running, 0);
+    },
+    fetch: note('fetch'),
+    cancel: note('cancel'),
+    upload: note('upload'),
+    endTransfers: note('end transfers of'),
+    forget: note('forget'),
+  });
+  attempts.online([], 0);
+  /** What was asked of the executor since the last call. */
+  const asks = () => asked.splice(0);
   const find = (n: number) => {
     const found = attempts.find({ task: taskId(n), attempt: 1 });
     if (!found) throw new Error(`no attempt ${n}`);
     return found;
   };
   const finish = (n: number) => attempts.ended(find(n), { ok: true, output: OUTPUT }, 10);
-  return { attempts, runtime, services, perform, find, finish };
+  return { attempts, runtime, services, asks, find, finish };
 }
 
 describe('attempts', () => {
   it('start as many as there are slots, and the others as slots come free', () => {
-    const { attempts, perform, finish } = table(2);
+    const { attempts, asks, finish } = table(2);
     attempts.dispatch([dispatch(1), dispatch(2), dispatch(3)], 0);
-    expect(perform()).toEqual(['start 1', 'start 2']);
+    expect(asks()).toEqual(['start 1', 'start 2']);
     finish(1);
-    expect(perform()).toEqual(['start 3']);
+    expect(asks()).toEqual(['start 3']);
     expect(attempts.unfinished).toBe(2);
     expect(attempts.unacknowledged).toBe(1);
   });
 
   it('ignore the dispatch of what runs already', () => {
-    const { attempts, perform } = table();
+    const { attempts, asks } = table();
     attempts.dispatch([dispatch(1)], 0);
-    perform();
+    asks();
     attempts.dispatch([dispatch(1)], 1);
-    expect(perform()).toEqual([]);
+    expect(asks()).toEqual([]);
     expect(attempts.unfinished).toBe(1);
   });
 
@@ -67,9 +79,9 @@ describe('attempts', () => {
   });
 
   it('that wait for a slot are refused when the service goes', () => {
-    const { attempts, runtime, services, perform } = table(1);
+    const { attempts, runtime, services, asks } = table(1);
     attempts.dispatch([dispatch(1), dispatch(2)], 0);
-    perform();
+    asks();
     runtime.set([]);
     services.update([runtime]);
     attempts.servicesChanged(5);
@@ -77,9 +89,9 @@ describe('attempts', () => {
   });
 
   it('tell what runs and what is finished, and forget what is acknowledged', () => {
-    const { attempts, perform, finish } = table();
+    const { attempts, asks, finish } = table();
     attempts.dispatch([dispatch(1), dispatch(2)], 0);
-    perform();
+    asks();
     finish(1);
     expect(attempts.lists()).toEqual({
       running: [{ task: taskId(2), attempt: 1 }],
@@ -91,9 +103,9 @@ describe('attempts', () => {
   });
 
   it('send a result again when the verdict says so, and drop it when that is said', () => {
-    const { attempts, perform, finish } = table();
+    const { attempts, asks, finish } = table();
     attempts.dispatch([dispatch(1), dispatch(2)], 0);
-    perform();
+    asks();
     finish(1);
     finish(2);
     attempts.takeOutgoing();
@@ -110,13 +122,13 @@ describe('attempts', () => {
   });
 
   it('stopped by a verdict are cancelled, and their results never told', () => {
-    const { attempts, perform, find } = table();
+    const { attempts, asks, find } = table();
     attempts.dispatch([dispatch(1)], 0);
-    perform();
+    asks();
     const stopped = find(1);
     attempts.offline();
     attempts.online([{ task: taskId(1), attempt: 1, verdict: 'stop' }], 20);
-    expect(perform()).toEqual(['cancel 1']);
+    expect(asks()).toEqual(['cancel 1']);
     expect(attempts.lists()).toEqual({ running: [], finished: [] });
     attempts.ended(stopped, { ok: true, output: OUTPUT }, 30);
     expect(attempts.takeOutgoing().fresh).toEqual([]);
@@ -124,9 +136,9 @@ describe('attempts', () => {
   });
 
   it('number their chunks from 1 and send those again that are not stored', () => {
-    const { attempts, perform, find } = table();
+    const { attempts, asks, find } = table();
     attempts.dispatch([dispatch(1)], 0);
-    perform();
+    asks();
     for (const text of ['a', 'b', 'c']) attempts.chunk(find(1), packPayload(text), 1);
     expect(attempts.takeOutgoing().chunks.map(({ chunk }) => chunk)).toEqual([1, 2, 3]);
     attempts.acknowledged({ type: 'acknowledged', chunks: [{ task: taskId(1), attempt: 1, chunk: 1 }] });
@@ -137,31 +149,31 @@ describe('attempts', () => {
   });
 
   it('with a chunk above the limit fail, whatever the handler makes of its cancellation', () => {
-    const { attempts, perform, find, finish } = table();
+    const { attempts, asks, find, finish } = table();
     attempts.dispatch([dispatch(1)], 0);
-    perform();
+    asks();
     attempts.chunk(find(1), packPayload('x'.repeat(70_000)), 1);
-    expect(perform()).toEqual(['cancel 1']);
+    expect(asks()).toEqual(['cancel 1']);
     finish(1);
     expect(find(1).state).toMatchObject({ result: { error: { code: 'chunk.too_large', retryable: false } } });
   });
 
   it('whose input does not arrive in time end with a timeout and give their slot back', () => {
-    const { attempts, perform, find } = table(1);
+    const { attempts, asks, find } = table(1);
     attempts.dispatch([dispatch(1, { blobs: ['a'.repeat(64)] }), dispatch(2)], 0);
-    expect(perform()).toEqual(['fetch 1']);
+    expect(asks()).toEqual(['fetch 1']);
     attempts.tick(1_000);
     expect(find(1).state).toMatchObject({ result: { error: { code: 'timeout' } } });
-    expect(perform()).toEqual(['start 2', 'unfetch 1']);
+    expect(asks()).toEqual(['start 2', 'end transfers of 1']);
   });
 
   it('hold a result back until its blobs are uploaded', () => {
-    const { attempts, perform, find } = table();
+    const { attempts, asks, find } = table();
     attempts.dispatch([dispatch(1)], 0);
-    perform();
+    asks();
     const blob = 'b'.repeat(64);
     attempts.ended(find(1), { ok: true, output: OUTPUT, blobs: [blob] }, 5);
-    expect(perform()).toEqual(['upload 1']);
+    expect(asks()).toEqual(['upload 1']);
     const out = attempts.takeOutgoing();
     expect(out.held).toHaveLength(1);
     expect(out.fresh).toEqual([]);
@@ -170,11 +182,11 @@ describe('attempts', () => {
   });
 
   it('go back to the pool when the worker leaves', () => {
-    const { attempts, perform, find, finish } = table();
+    const { attempts, asks, find, finish } = table();
     attempts.dispatch([dispatch(1)], 0);
-    perform();
+    asks();
     attempts.cancelAll('the worker left', 5);
-    expect(perform()).toEqual(['cancel 1']);
+    expect(asks()).toEqual(['cancel 1']);
     finish(1);
     expect(find(1).state).toMatchObject({ result: { error: { code: 'cancelled', retryable: true } } });
   });

@@ -1,5 +1,5 @@
-/** What the attempts have to send, gathered until the shell takes it, once a turn. Pure. */
-import type { AttemptRef, Chunk } from '@rma/protocol/task';
+/** What the attempts have to send, collected until the flush of the tick takes it. Pure. */
+import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
 import type { Attempt } from './attempt.js';
 
 export interface Progress extends AttemptRef {
@@ -7,12 +7,12 @@ export interface Progress extends AttemptRef {
   readonly note?: string;
 }
 
-/** What one turn has to send, in this order. Results in `fresh` and `held` go to the outbox first. */
+/** What one flush has to send, in this order. Results in `fresh` and `held` go to the outbox first. */
 export interface Outgoing {
   readonly chunks: readonly Chunk[];
   readonly progress: readonly Progress[];
   readonly fresh: readonly Attempt[];
-  /** As `fresh`, but not to be sent yet. */
+  /** As `fresh`, but not to be sent before their blobs are uploaded. */
   readonly held: readonly Attempt[];
   readonly again: readonly Attempt[];
 }
@@ -24,7 +24,7 @@ export class OutgoingQueue {
   held: Attempt[] = [];
   again: Attempt[] = [];
 
-  /** The session ended: what was to be sent is told in the next `hello` instead. Results stay: they go to the outbox. */
+  /** The session ended: the next `hello` reports what was to be sent. New results stay, because they go to the outbox. */
   offline(): void {
     this.chunks = [];
     this.progress.clear();
@@ -41,4 +41,10 @@ export class OutgoingQueue {
     this.again = [];
     return out;
   }
+}
+
+/** The result of an attempt that has one. */
+export function finishedResult(attempt: Attempt): AttemptResult {
+  if (attempt.state.name !== 'finished') throw new Error(`attempt ${attempt.key} has no result`);
+  return attempt.state.result;
 }

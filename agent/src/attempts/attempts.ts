@@ -1,7 +1,9 @@
 /**
- * Every attempt that this worker has to do with, from its dispatch to the acknowledgement of its result. A pure machine:
- * it is told what happened and keeps what must be done (`takeEffects`) and what must be sent (`takeOutgoing`) until the
- * shell fetches it, once a turn.
+ * Every attempt of this worker, from its dispatch to the acknowledgement of its result. A state machine behind a port:
+ *
+ *     dispatch() -> executor.start() -> [executor.fetch() first] -> ended() -> takeOutgoing() -> acknowledged()
+ *
+ * What must be done is asked of the executor at once; what must be sent is kept for the flush of the tick.
  */
 import type { DownOf } from '@rma/protocol/down';
 import { LIMITS } from '@rma/protocol/limits';
@@ -9,69 +11,86 @@ import { type Payload, unpackPayload } from '@rma/protocol/payload';
 import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
 import type { Verdict } from '@rma/protocol/worker';
 import type { Execution, Failure } from '../runtime/runtime.js';
-import { type Attempt, dropChunks, type Ended, elapsed, hasBlobs, move, newAttempt, resultOf } from './attempt.js';
-import { AttemptBook } from './attempt-book.js';
+import {
+  type Attempt,
+  dropChunks,
+  type Ended,
+  elapsed,
+  hasBlobs,
+  keyOf,
+  move,
+  newAttempt,
+  resultOf,
+} from './attempt.js';
+import { AttemptTable } from './attempt-table.js';
 import { type Outgoing, OutgoingQueue } from './outgoing.js';
 import { hasRoom, type Served, type Services } from './services.js';
 
-/** Output that was made but is not stored yet may take so much memory; beyond it the attempt fails. */
+/** Memory for output chunks that the coordinator has not stored yet; beyond it the attempt fails. */
 const MAX_UNSTORED_CHUNK_BYTES = 32 * 1_048_576;
 
-export type AttemptEffect =
-  | { readonly do: 'fetch'; readonly attempt: Attempt; readonly blobs: readonly string[] }
-  | { readonly do: 'start'; readonly attempt: Attempt }
-  | { readonly do: 'cancel'; readonly attempt: Attempt }
-  | { readonly do: 'upload'; readonly attempt: Attempt; readonly blobs: readonly string[] }
-  /** Its input is not needed any more. */
-  | { readonly do: 'unfetch'; readonly attempt: Attempt }
-  /** It is over: its transfers and the files of its blobs are not needed any more. */
-  | { readonly do: 'forget'; readonly attempt: Attempt };
+/** What the attempts have done on their behalf. Each method may report back before it returns. */
+export interface AttemptExecutor {
+  /** Downloads the blobs of its input: `fetched` for each, or `ended`. */
+  fetch(attempt: Attempt, blobs: readonly string[]): void;
+  /** Executes it: `start`, then `ended`. */
+  start(attempt: Attempt): void;
+  /** Stops its execution; `ended` follows all the same. */
+  cancel(attempt: Attempt): void;
+  /** Uploads blobs of its output: `uploaded` for each, or `uploadFailed`. */
+  upload(attempt: Attempt, blobs: readonly string[]): void;
+  /** Ends its transfers. */
+  endTransfers(attempt: Attempt): void;
+  /** It is acknowledged, or not wanted: its transfers and the files of its output are not needed any more. */
+  forget(attempt: Attempt): void;
+}
 
 export class Attempts {
   readonly #services: Services;
-  readonly #book = new AttemptBook();
+  readonly #executor: AttemptExecutor;
+  readonly #table = new AttemptTable();
   readonly #out = new OutgoingQueue();
   readonly #waiting: Attempt[] = [];
   #online = false;
   #draining = false;
-  #effects: AttemptEffect[] = [];
 
-  constructor(services: Services) {
+  constructor(services: Services, executor: AttemptExecutor) {
     this.#services = services;
+    this.#executor = executor;
   }
 
   /** Attempts that have not ended. */
   get unfinished(): number {
-    return this.#book.unfinished;
+    return this.#table.unfinished;
   }
 
   /** Results that are not acknowledged. */
   get unacknowledged(): number {
-    return this.#book.unacknowledged;
+    return this.#table.unacknowledged;
   }
 
   find(ref: AttemptRef): Attempt | undefined {
-    return this.#book.find(ref);
+    return this.#table.find(ref);
   }
 
-  /** What the outbox held when the agent started. */
+  /** Adds what the outbox held when the agent started. */
   restore(results: readonly AttemptResult[], chunks: readonly Chunk[]): void {
-    this.#book.restore(results, chunks);
+    this.#table.restore(results, chunks);
   }
 
-  /** For `hello`. */
-  lists(): ReturnType<AttemptBook['lists']> {
-    return this.#book.lists();
+  /** The lists of `hello`: what is reconciled. */
+  lists(): ReturnType<AttemptTable['lists']> {
+    return this.#table.lists();
   }
 
   /** Unacknowledged results, for the outbox to write anew. */
   results(): Iterable<AttemptResult> {
-    return this.#book.results();
+    return this.#table.results();
   }
 
   /** Chunks that belong to results in the outbox and are not stored at the coordinator. */
   chunksOfResults(): Iterable<Chunk> {
-    return this.#book.chunksOfResults();
+    return this.#table.chunksOfResults();
   }
 
   /** Takes no new ones, or takes them again. */
@@ -79,37 +98,37 @@ export class Attempts {
     this.#draining = draining;
   }
 
-  /** The session ended: what was to be sent is told in the next `hello` instead. */
+  /** The session ended: the next `hello` reports what was to be sent. */
   offline(): void {
     this.#online = false;
     this.#out.offline();
   }
 
-  /** The session began: the coordinator's word on each attempt that `hello` named. */
+  /** The session began, with the coordinator's verdict on each attempt that `hello` named. */
   online(verdicts: readonly Verdict[], nowMs: number): void {
     this.#online = true;
-    const judged = new Set<string>();
-    for (const verdict of verdicts) {
-      const attempt = this.#book.find(verdict);
-      if (attempt === undefined) continue;
-      judged.add(attempt.key);
-      if (verdict.verdict === 'stop' || verdict.verdict === 'drop') this.#abandon(attempt, nowMs);
-      else this.#resume(attempt, verdict.chunk ?? 0);
+    const byKey = new Map(verdicts.map((verdict) => [keyOf(verdict), verdict]));
+    const abandoned: Attempt[] = [];
+    for (const attempt of this.#table.list()) {
+      const verdict = byKey.get(attempt.key);
+      if (verdict?.verdict === 'stop' || verdict?.verdict === 'drop') abandoned.push(attempt);
+      // Without a verdict it did not fit in `hello`, or the coordinator forgot it: the result's answer will show which.
+      else this.#resume(attempt, verdict?.chunk ?? 0);
     }
-    // One without a verdict did not fit in `hello`, or the coordinator forgot it: the result's answer will tell.
-    for (const attempt of this.#book.list()) if (!judged.has(attempt.key)) this.#resume(attempt, 0);
+    // Last, because they free slots: what starts then must not be resumed, too.
+    for (const attempt of abandoned) this.#abandon(attempt, nowMs);
     this.#startWaiting(nowMs);
   }
 
   dispatch(dispatches: readonly Dispatch[], nowMs: number): void {
     for (const dispatch of dispatches) {
-      const known = this.#book.find(dispatch);
+      const known = this.#table.find(dispatch);
       if (known !== undefined) {
         if (known.state.name === 'finished') this.#send(known);
         continue;
       }
       const attempt = newAttempt(dispatch, dispatch, nowMs);
-      this.#book.open(attempt);
+      this.#table.open(attempt);
       const served = this.#draining ? undefined : this.#services.serving(dispatch.kind, () => modelOf(dispatch));
       if (served === undefined) this.#refuse(attempt, nowMs);
       else if (hasRoom(served)) this.#begin(attempt, served);
@@ -117,7 +136,7 @@ export class Attempts {
     }
   }
 
-  /** Services changed: what waits may start, or has nobody to wait for any more. */
+  /** Services changed: what waits may start, or must be refused. */
   servicesChanged(nowMs: number): void {
     this.#startWaiting(nowMs);
   }
@@ -125,7 +144,7 @@ export class Attempts {
   /** The coordinator wants these stopped, and a result of each. */
   stop(stops: DownOf<'stop'>['attempts'], nowMs: number): void {
     for (const { reason, ...ref } of stops) {
-      const attempt = this.#book.find(ref);
+      const attempt = this.#table.find(ref);
       if (attempt !== undefined) this.#cancel(attempt, { code: 'cancelled', message: reason, retryable: false }, nowMs);
     }
   }
@@ -133,20 +152,20 @@ export class Attempts {
   /** Ends everything that has not ended: another worker may do these. */
   cancelAll(message: string, nowMs: number): void {
     const failure: Failure = { code: 'cancelled', message, retryable: true };
-    for (const attempt of this.#book.list()) this.#cancel(attempt, failure, nowMs);
+    for (const attempt of this.#table.list()) this.#cancel(attempt, failure, nowMs);
   }
 
   fetched(attempt: Attempt, blob: string, bytes: Uint8Array): void {
     if (attempt.state.name !== 'fetching') return;
     attempt.state.blobs.set(blob, bytes);
     attempt.state.missing.delete(blob);
-    if (attempt.state.missing.size === 0) this.#effects.push({ do: 'start', attempt });
+    if (attempt.state.missing.size === 0) this.#executor.start(attempt);
   }
 
-  /** Starts it by `start`, unless it came to an end before; a handler may well give output while it is being started. */
+  /** Starts it by `start`, unless it has ended meanwhile. `running` first: a handler may give output while it starts. */
   start(attempt: Attempt, start: () => Execution, nowMs: number): Execution | undefined {
     const { name } = attempt.state;
-    if (!this.#book.has(attempt) || (name !== 'waiting' && name !== 'fetching')) return undefined;
+    if (!this.#table.has(attempt) || (name !== 'waiting' && name !== 'fetching')) return undefined;
     move(attempt, { name: 'running', sinceMs: nowMs });
     attempt.execution = start();
     return attempt.execution;
@@ -185,7 +204,7 @@ export class Attempts {
     move(attempt, { name: 'storing', runMs: elapsed(attempt, nowMs) });
   }
 
-  /** Nothing of it runs any more. */
+  /** The execution is over, or never began. */
   ended(attempt: Attempt, ended: Ended, nowMs: number): void {
     const runMs = elapsed(attempt, nowMs);
     this.#release(attempt, nowMs);
@@ -199,9 +218,9 @@ export class Attempts {
     if (state.missing.size === 0) this.#out.again.push(attempt);
   }
 
-  /** A blob of its output will never be taken: so the attempt failed. */
+  /** The coordinator will never take a blob of its output: the attempt failed. */
   uploadFailed(attempt: Attempt, error: Failure): void {
-    if (attempt.state.name !== 'finished' || !this.#book.has(attempt)) return;
+    if (attempt.state.name !== 'finished' || !this.#table.has(attempt)) return;
     const { runMs } = attempt.state.result;
     const result = resultOf(attempt, { ok: false, error }, runMs ?? 0);
     move(attempt, { name: 'finished', result, missing: new Set() });
@@ -210,31 +229,25 @@ export class Attempts {
 
   acknowledged(message: DownOf<'acknowledged'>): void {
     for (const { chunk, ...ref } of message.chunks ?? []) {
-      const attempt = this.#book.find(ref);
+      const attempt = this.#table.find(ref);
       if (attempt) dropChunks(attempt, chunk);
     }
     for (const ref of message.results ?? []) {
-      const attempt = this.#book.find(ref);
+      const attempt = this.#table.find(ref);
       if (attempt?.state.name === 'finished') this.#remove(attempt);
     }
   }
 
   /** Ends those whose input did not arrive in time; what runs is the runtimes' to end. */
   tick(nowMs: number): void {
-    if (this.#book.unfinished === 0) return;
-    for (const attempt of this.#book.list()) {
+    if (this.#table.unfinished === 0) return;
+    for (const attempt of this.#table.list()) {
       if (attempt.state.name !== 'fetching' || attempt.dispatch === undefined) continue;
       const { timeoutMs } = attempt.dispatch;
       if (nowMs - attempt.receivedAtMs < timeoutMs) continue;
       const message = `its input did not arrive within ${timeoutMs} ms (timeoutMs)`;
       this.#cancel(attempt, { code: 'timeout', message, retryable: true }, nowMs);
     }
-  }
-
-  takeEffects(): readonly AttemptEffect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
   }
 
   takeOutgoing(): Outgoing {
@@ -246,11 +259,11 @@ export class Attempts {
     served.taken += 1;
     const blobs = attempt.dispatch?.blobs;
     if (blobs === undefined || blobs.length === 0) {
-      this.#effects.push({ do: 'start', attempt });
+      this.#executor.start(attempt);
       return;
     }
     move(attempt, { name: 'fetching', missing: new Set(blobs), blobs: new Map() });
-    this.#effects.push({ do: 'fetch', attempt, blobs });
+    this.#executor.fetch(attempt, blobs);
   }
 
   #refuse(attempt: Attempt, nowMs: number): void {
@@ -263,7 +276,7 @@ export class Attempts {
   #startWaiting(nowMs: number): void {
     if (this.#waiting.length === 0) return;
     for (const attempt of this.#waiting.splice(0)) {
-      if (!this.#book.has(attempt) || attempt.state.name !== 'waiting') continue;
+      if (!this.#table.has(attempt) || attempt.state.name !== 'waiting') continue;
       const { dispatch } = attempt;
       const served = this.#services.serving(dispatch?.kind ?? '', () => dispatch && modelOf(dispatch));
       if (served === undefined) this.#refuse(attempt, nowMs);
@@ -284,13 +297,13 @@ export class Attempts {
     const { name } = attempt.state;
     if (name === 'finished' || name === 'storing') return;
     if (name === 'running') {
-      // The runtime's own word on a cancelled execution is as good; a failure of ours must not be lost in it.
+      // The runtime reports a plain cancellation itself; any other failure would be lost in that report.
       if (failure.code !== 'cancelled' || failure.retryable) attempt.verdict ??= failure;
-      this.#effects.push({ do: 'cancel', attempt });
+      this.#executor.cancel(attempt);
     } else this.ended(attempt, { ok: false, error: failure }, nowMs);
   }
 
-  /** Nothing more of it is wanted. */
+  /** The coordinator wants nothing more of it. */
   #abandon(attempt: Attempt, nowMs: number): void {
     const { name } = attempt.state;
     if (name !== 'running' && name !== 'storing') {
@@ -300,7 +313,7 @@ export class Attempts {
     }
     attempt.wanted = false;
     attempt.chunks = [];
-    if (name === 'running') this.#effects.push({ do: 'cancel', attempt });
+    if (name === 'running') this.#executor.cancel(attempt);
   }
 
   #resume(attempt: Attempt, storedChunk: number): void {
@@ -313,7 +326,7 @@ export class Attempts {
   #send(attempt: Attempt): void {
     if (attempt.state.name !== 'finished' || !this.#online) return;
     const { missing } = attempt.state;
-    if (missing.size > 0) this.#effects.push({ do: 'upload', attempt, blobs: [...missing] });
+    if (missing.size > 0) this.#executor.upload(attempt, [...missing]);
     else if (!this.#out.fresh.includes(attempt)) this.#out.again.push(attempt);
   }
 
@@ -323,22 +336,22 @@ export class Attempts {
       this.#remove(attempt);
       return;
     }
-    if (attempt.state.name === 'fetching') this.#effects.push({ do: 'unfetch', attempt });
+    if (attempt.state.name === 'fetching') this.#executor.endTransfers(attempt);
     const result = resultOf(attempt, ended, runMs);
     const missing = new Set(result.blobs);
     move(attempt, { name: 'finished', result, missing });
-    this.#book.finished();
+    this.#table.finished();
     if (missing.size === 0) this.#out.fresh.push(attempt);
     else {
       this.#out.held.push(attempt);
-      if (this.#online) this.#effects.push({ do: 'upload', attempt, blobs: [...missing] });
+      if (this.#online) this.#executor.upload(attempt, [...missing]);
     }
   }
 
   #remove(attempt: Attempt): void {
-    if (!this.#book.remove(attempt)) return;
+    if (!this.#table.remove(attempt)) return;
     if (attempt.dispatch === undefined || attempt.dispatch.blobs || hasBlobs(attempt)) {
-      this.#effects.push({ do: 'forget', attempt });
+      this.#executor.forget(attempt);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** One attempt on this worker: its states, its legal moves, and what becomes of it as a result for the wire. Pure. */
+/** One attempt on this worker: its states, its legal moves, and its result as it goes on the wire. Pure. */
 import { LIMITS } from '@rma/protocol/limits';
 import type { Payload } from '@rma/protocol/payload';
 import type { AttemptRef, AttemptResult, Chunk, Dispatch } from '@rma/protocol/task';
@@ -6,12 +6,12 @@ import type { Execution, Failure } from '../runtime/runtime.js';
 import type { Served } from './services.js';
 
 export type AttemptState =
-  /** For a free slot. */
+  /** Waits for a free slot. */
   | { readonly name: 'waiting' }
   /** The blobs of its input are being downloaded. */
   | { readonly name: 'fetching'; readonly missing: Set<string>; readonly blobs: Map<string, Uint8Array> }
   | { readonly name: 'running'; readonly sinceMs: number }
-  /** It ended; its large output is being written to disk. */
+  /** The execution is over; its large output is being written to disk. */
   | { readonly name: 'storing'; readonly runMs: number }
   /** Its result waits for the acknowledgement; `missing` blobs must be uploaded before it may be sent. */
   | { readonly name: 'finished'; readonly result: AttemptResult; readonly missing: Set<string> };
@@ -33,14 +33,14 @@ export interface Attempt {
   /** Absent for one whose result was found in the outbox. */
   readonly dispatch: Dispatch | undefined;
   readonly receivedAtMs: number;
-  /** The service whose slot it has. */
+  /** The service of which it occupies a slot. */
   served: Served | undefined;
-  /** The shell's handle on what runs. */
+  /** Present while it runs. */
   execution: Execution | undefined;
   state: AttemptState;
-  /** Its result is still wanted. */
+  /** The coordinator still wants its result. */
   wanted: boolean;
-  /** What it shall have failed with, decided before it ended. */
+  /** A failure that was decided while it ran; it overrides what the runtime reports. */
   verdict: Failure | undefined;
   /** Output chunks that are not known to be stored. */
   chunks: Chunk[];
@@ -48,7 +48,7 @@ export interface Attempt {
   lastChunk: number;
 }
 
-/** What an attempt came to. */
+/** How an attempt ended. */
 export type Ended =
   | { readonly ok: true; readonly output: Payload; readonly blobs?: readonly string[] }
   | { readonly ok: false; readonly error: Failure };

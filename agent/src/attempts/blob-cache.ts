@@ -1,4 +1,4 @@
-/** Blobs that were downloaded lately, for tasks that share an input. Bounded in bytes and time; pure, time is given. */
+/** Blobs that were downloaded lately, for tasks that share an input. Bounded in bytes and age. Pure. */
 
 /** The cache; the oldest go first. */
 export class BlobCache {

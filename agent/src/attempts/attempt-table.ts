@@ -1,8 +1,11 @@
-/** All attempts that this worker knows, by id: what `hello` and the outbox tell of them, and how many are open. Pure. */
+/**
+ * The attempts that this worker knows, by task and number: those that run and those whose result is not acknowledged.
+ * Invariant: unfinished = |{a : a.state.name != 'finished'}|. Pure.
+ */
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
 import { type Attempt, keyOf, newAttempt } from './attempt.js';
 
-export class AttemptBook {
+export class AttemptTable {
   readonly #all = new Map<string, Attempt>();
   #unfinished = 0;
 
@@ -16,7 +19,7 @@ export class AttemptBook {
     return this.#all.size - this.#unfinished;
   }
 
-  /** All, as they are now: entries may come and go meanwhile. */
+  /** A copy, because entries may come and go while it is iterated. */
   list(): Attempt[] {
     return [...this.#all.values()];
   }
@@ -29,25 +32,25 @@ export class AttemptBook {
     return this.#all.get(attempt.key) === attempt;
   }
 
-  /** Enters one that has not ended. */
+  /** Adds one that has not ended. */
   open(attempt: Attempt): void {
     this.#all.set(attempt.key, attempt);
     this.#unfinished += 1;
   }
 
-  /** An open one has its result now. */
+  /** One that was open has its result now. */
   finished(): void {
     this.#unfinished -= 1;
   }
 
-  /** Strikes it out; whether it was there. */
+  /** @returns whether it was there */
   remove(attempt: Attempt): boolean {
     if (!this.#all.delete(attempt.key)) return false;
     if (attempt.state.name !== 'finished') this.#unfinished -= 1;
     return true;
   }
 
-  /** What the outbox held when the agent started. */
+  /** Adds what the outbox held when the agent started. */
   restore(results: readonly AttemptResult[], chunks: readonly Chunk[]): void {
     for (const result of results) {
       const attempt = newAttempt(result, undefined, 0);
@@ -62,7 +65,7 @@ export class AttemptBook {
     }
   }
 
-  /** For `hello`. */
+  /** The lists of `hello`: what is reconciled. */
   lists(): { running: AttemptRef[]; finished: AttemptRef[] } {
     const running: AttemptRef[] = [];
     const finished: AttemptRef[] = [];
