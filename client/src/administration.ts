@@ -1,10 +1,10 @@
 /** What an admin does to workers, tokens and tasks. */
 import type { TokenView, WorkerView } from '@rma/protocol/view';
 import type { NewToken } from './client-options.js';
-import { PoolQuestions } from './pool-questions.js';
+import { PoolQueries } from './pool-queries.js';
 
 /** What a {@link Client} with an admin token may do. */
-export abstract class Administration extends PoolQuestions {
+export abstract class Administration extends PoolQueries {
   /** Submits an ended task once more, as a new task of the same owner, whose id it resolves to. Admins only. */
   async retryTask(id: string): Promise<string> {
     return (await this.act<{ task: string }>({ do: 'task.retry', task: id })).task;
@@ -33,12 +33,12 @@ export abstract class Administration extends PoolQuestions {
     return this.act<WorkerView>({ do: 'worker.drain', worker: id, draining, ...(requeue ? { requeue } : {}) });
   }
 
-  /** Shuts a worker out for good and closes its connection. Admins only. */
+  /** Revokes a worker for good and closes its connection. Admins only. */
   revokeWorker(id: string): Promise<WorkerView> {
     return this.act<WorkerView>({ do: 'worker.revoke', worker: id });
   }
 
-  /** Makes a token. It is told this once. Admins only. */
+  /** Makes a token. The coordinator shows it this once. Admins only. */
   createToken(token: NewToken): Promise<{ token: string; view: TokenView }> {
     return this.act<{ token: string; view: TokenView }>({ do: 'token.create', ...token });
   }

@@ -1,4 +1,4 @@
-/** Blob transfers as promises: the same blob is uploaded, or downloaded, once at a time, whoever waits for it. */
+/** Blob transfers as promises: the same blob is uploaded, or downloaded, once at a time for all that wait. */
 import type { TransferListener } from '@rma/peer/blob-transfer';
 import type { BlobTransfers } from '@rma/peer/blob-transfers';
 import { sourceOf } from '@rma/peer/blob-upload';

@@ -1,4 +1,4 @@
-/** The SDK's face: one client, one connection, every question and task of the pool. */
+/** The SDK's entry point: one client, one connection, its tasks, queries and live views. */
 
 import { Connection, platform } from '@rma/peer/connection';
 import type { Welcome } from '@rma/protocol/down';

@@ -1,5 +1,5 @@
 /**
- * From a call of `submit` to a task in the book: validated, packed, its large parts uploaded; and the way back, from an
+ * From a call of `submit` to a task in the table: validated, packed, its large parts uploaded; and the way back, from an
  * output in blobs to its value.
  */
 import { packLargeValue, unpackLargeValue } from '@rma/peer/large-value';

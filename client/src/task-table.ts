@@ -1,5 +1,5 @@
 /**
- * The tasks that this client follows, and what must be said of them: submits until each is accepted or refused,
+ * The tasks that this client follows, and what is to be sent for them: submits until each is accepted or refused,
  * watches until each has ended, both again after a reconnect. Constant work per task and message. No I/O.
  */
 import { retryDelayMs } from '@rma/protocol/backoff';
@@ -57,7 +57,7 @@ export class TaskTable {
     if (task.phase === 'unsent') this.#unsent.push(task);
   }
 
-  /** Asks to hear of a task (again), with the chunks after `after`. */
+  /** Watches a task (again), with the chunks after `after`. */
   watch(task: Task, after?: ChunkPosition): void {
     task.watched = true;
     this.#open.set(task.id, task);

@@ -1,7 +1,7 @@
 /**
  * Checks for browsers, without a schema compiler: that needs `eval`, which a page's policy forbids, and weighs more than
- * the rest of the SDK. What the coordinator sends is only looked at by its type; what the page's own code gives is held
- * against its schema field by field.
+ * the rest of the SDK. Of what the coordinator sends only the type is checked; what the page's own code submits is
+ * checked against its schema field by field.
  */
 import { DOWN, type Down } from '@rma/protocol/down';
 import { ProtocolError } from '@rma/protocol/error';

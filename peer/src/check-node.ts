@@ -1,2 +1,2 @@
-/** What comes is held against its schema, compiled. For browsers see check-browser.ts. */
+/** Checks against compiled schemas. For browsers see check-browser.ts. */
 export { Check, checkDown } from '@rma/protocol/check';

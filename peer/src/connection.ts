@@ -64,7 +64,7 @@ export interface ConnectionOptions extends SessionOptions {
   /** The endpoint's ws(s) URL. */
   readonly url: string;
   readonly subprotocol: Subprotocol;
-  /** The program, for people who look for faults. */
+  /** The program's name and version, for debugging. */
   readonly agent: Hello['agent'];
   readonly rates?: BlobRates | undefined;
 }

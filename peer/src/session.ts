@@ -180,10 +180,10 @@ export class Session {
     const { name } = this.#state;
     if (name === 'idle' || name === 'waiting' || name === 'ended') return NOTHING;
     const close = this.#goodbye?.reason ?? closeName(code);
-    const told = this.#refusal?.message ?? (this.#goodbye?.message || undefined);
+    const reported = this.#refusal?.message ?? (this.#goodbye?.message || undefined);
     const meaning = close === undefined ? '' : CLOSE[close].meaning;
     const known = meaning === '' || detail === '' ? meaning || detail : `${meaning} (${detail})`;
-    return this.#over(close, told ?? (known || `close code ${code}`), nowMs, random);
+    return this.#over(close, reported ?? (known || `close code ${code}`), nowMs, random);
   }
 
   /**

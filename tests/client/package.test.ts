@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isLoopback, socketUrl } from '@rma/client/url';
+import { socketUrl } from '@rma/client/url';
 import { CLIENT_NAME, CLIENT_VERSION } from '@rma/client/version';
+import { isLoopback } from '@rma/peer/loopback';
 import { expect, it } from 'vitest';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');

@@ -1,4 +1,4 @@
-/** The questions that a client asks of a pool, each answered once. What goes on being answered is in live/. */
+/** The queries of a client, each answered once. Live views are in live/. */
 import type { PoolEvent } from '@rma/protocol/event';
 import type { Action, Query } from '@rma/protocol/up';
 import type {
@@ -19,8 +19,8 @@ import type { Request } from './requests.js';
 
 const EVENTS_PAGE = 1_000;
 
-/** What a {@link Client} asks. */
-export abstract class PoolQuestions {
+/** The queries of a {@link Client}. */
+export abstract class PoolQueries {
   /** The answer of the coordinator. Rejects with a `ProtocolError` where it refuses. */
   protected abstract ask(request: Request): Promise<unknown>;
 
@@ -123,7 +123,7 @@ export abstract class PoolQuestions {
 
   /**
    * Every page of a list: each goes on behind the last id of the one before. The end is a page with nothing new in it:
-   * an empty one, or that of a coordinator which knows no pages and tells everything again.
+   * an empty one, or that of a coordinator which knows no pages and answers with everything again.
    */
   protected async pages<View>(
     page: (from: { after?: string }) => Promise<View[]>,
@@ -152,7 +152,7 @@ export abstract class PoolQuestions {
         limit: EVENTS_PAGE,
       });
       yield* page.events;
-      // `last` is how far the coordinator looked: a page may hold no event that this client may see, and not be the end.
+      // `last` is how far the coordinator searched: a page without an event that this client may read is not the end.
       if (page.last <= last) return;
       last = page.last;
     }
