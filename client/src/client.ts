@@ -81,7 +81,7 @@ export class Client extends Administration {
       },
       this.#router,
     );
-    const blobs = new Blobs(this.#connection.blobs);
+    const blobs = new Blobs(this.#connection);
     this.#tasks = new TaskSubmission({
       router: this.#router,
       blobs,

@@ -2,7 +2,6 @@
  * From a call of `submit` to a task in the table: validated, packed, its large parts uploaded; and the way back, from an
  * output in blobs to its value.
  */
-import { packLargeValue, unpackLargeValue } from '@rma/peer/large-value';
 import { ProtocolError } from '@rma/protocol/error';
 import type { BlobRef } from '@rma/protocol/payload';
 import type { TaskEnd } from '@rma/protocol/task';
@@ -90,6 +89,7 @@ export class TaskSubmission {
 
   async #prepare(task: Task, input: unknown): Promise<void> {
     try {
+      const { packLargeValue } = await import('@rma/peer/large-value');
       const { payload, blobs } = await packLargeValue(input);
       // Given up meanwhile: the client was closed.
       if (!task.spec) return;
@@ -101,7 +101,8 @@ export class TaskSubmission {
     }
   }
 
-  #download(end: TaskEnd): Promise<unknown> {
+  async #download(end: TaskEnd): Promise<unknown> {
+    const { unpackLargeValue } = await import('@rma/peer/large-value');
     return unpackLargeValue(end.output as Uint8Array, end.blobs ?? [], (ref) => this.blob(ref, end.task));
   }
 

@@ -8,8 +8,9 @@ import type { Down } from '@rma/protocol/down';
 import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
 import type { Up } from '@rma/protocol/up';
 import { BlobDownload } from './blob-download.js';
+import type { BlobSource } from './blob-source.js';
 import type { BlobScope, BlobTransfer, TransferListener } from './blob-transfer.js';
-import { type BlobSource, BlobUpload } from './blob-upload.js';
+import { BlobUpload } from './blob-upload.js';
 import type { TokenBucket } from './token-bucket.js';
 
 type Transfer = BlobUpload | BlobDownload;

@@ -1,18 +1,8 @@
 /** One upload of a blob over a stream: begins where the coordinator says, sends within credit. Pure. */
 import { LIMITS } from '@rma/protocol/limits';
 import { encodeStreamData } from '@rma/protocol/stream';
+import type { BlobSource } from './blob-source.js';
 import { type BlobScope, BlobTransfer, type TransferListener } from './blob-transfer.js';
-
-/** Where the bytes of a blob come from: memory, or a file. */
-export interface BlobSource {
-  readonly size: number;
-  /** At most `length` bytes from `offset`. @throws Error when they cannot be read */
-  read(offset: number, length: number): Uint8Array;
-}
-
-export function sourceOf(bytes: Uint8Array): BlobSource {
-  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
-}
 
 export class BlobUpload extends BlobTransfer {
   readonly direction = 'up';

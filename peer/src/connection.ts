@@ -12,7 +12,7 @@ import type { Hello, Up } from '@rma/protocol/up';
 import { FEATURES, PROTOCOL_VERSION, type Subprotocol } from '@rma/protocol/version';
 import { checkDown } from '#check';
 import { defer, dial } from '#socket';
-import { type BlobRates, BlobTransfers } from './blob-transfers.js';
+import type { BlobTransfers } from './blob-transfers.js';
 import { Session, type SessionEffect, type SessionEnd, type SessionLost, type SessionOptions } from './session.js';
 import { sha256Hex } from './sha256.js';
 import type { Frame, Socket } from './socket.js';
@@ -66,14 +66,14 @@ export interface ConnectionOptions extends SessionOptions {
   readonly subprotocol: Subprotocol;
   /** The program's name and version, for debugging. */
   readonly agent: Hello['agent'];
-  readonly rates?: BlobRates | undefined;
 }
 
 export class Connection {
   readonly session: Session;
-  readonly blobs: BlobTransfers;
   readonly #options: ConnectionOptions;
   readonly #host: ConnectionHost;
+  /** Absent until there is a blob to transfer: its code is a fifth of the SDK's. */
+  #blobs: BlobTransfers | undefined;
   #socket: Socket | undefined;
   #control: Outbound[] = [];
   #ticker: ReturnType<typeof setInterval> | undefined;
@@ -92,11 +92,16 @@ export class Connection {
     this.#options = options;
     this.#host = host;
     this.session = new Session(options);
-    this.blobs = new BlobTransfers(options.rates);
   }
 
   get isOnline(): boolean {
     return this.session.state.name === 'online';
+  }
+
+  /** Serves these transfers from now on. */
+  attachBlobs(blobs: BlobTransfers): void {
+    this.#blobs = blobs;
+    if (this.isOnline) blobs.online();
   }
 
   /** Starts the ticks. @param isSuspended not to dial before `resume` */
@@ -184,8 +189,8 @@ export class Connection {
 
   #advance(nowMs: number, lagMs: number): void {
     this.#perform(this.session.tick(nowMs, lagMs, Math.random()));
-    this.blobs.tick(nowMs, Math.random());
-    this.blobs.deliver();
+    this.#blobs?.tick(nowMs, Math.random());
+    this.#blobs?.deliver();
     this.#host.tick(nowMs);
     this.#flush();
   }
@@ -194,7 +199,7 @@ export class Connection {
     if (this.#ticker === undefined) return;
     const due = Math.min(
       this.session.dueAtMs() ?? Number.POSITIVE_INFINITY,
-      this.isOnline ? this.blobs.dueAtMs() : Number.POSITIVE_INFINITY,
+      (this.isOnline ? this.#blobs?.dueAtMs() : undefined) ?? Number.POSITIVE_INFINITY,
       (this.isOnline ? this.#host.dueAtMs?.() : undefined) ?? Number.POSITIVE_INFINITY,
     );
     if (due === this.#alarmAtMs) return;
@@ -223,7 +228,7 @@ export class Connection {
           this.#write([encodeUp({ type: 'heartbeat' }, this.#options.subprotocol)]);
           break;
         case 'begin':
-          this.blobs.online();
+          this.#blobs?.online();
           this.#host.begun(effect.welcome);
           this.flushSoon();
           break;
@@ -241,7 +246,7 @@ export class Connection {
           clearTimeout(this.#alarm);
           this.#ticker = undefined;
           this.#socket = undefined;
-          this.blobs.offline();
+          this.#blobs?.offline();
           this.#host.ended(effect.end);
           break;
       }
@@ -251,7 +256,7 @@ export class Connection {
   #offline(): void {
     this.#socket = undefined;
     this.#control = [];
-    this.blobs.offline();
+    this.#blobs?.offline();
     this.#host.offline();
   }
 
@@ -308,7 +313,7 @@ export class Connection {
     try {
       if (typeof frame !== 'string' && isStreamData(frame)) {
         const { stream, bytes } = decodeStreamData(frame);
-        this.blobs.data(stream, bytes, nowMs);
+        this.#blobs?.data(stream, bytes, nowMs);
       } else this.#dispatch(checkDown(decodeDown(frame)), frame, nowMs);
     } catch (error) {
       // A newer coordinator may send messages that this version does not know (PROTOCOL.md, versions).
@@ -317,31 +322,31 @@ export class Connection {
       this.badFrame(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    this.#checkHashes();
-    this.blobs.deliver();
+    if (this.#blobs) this.#checkHashes(this.#blobs);
     this.flushSoon();
   }
 
   #dispatch(message: Down, frame: Frame, nowMs: number): void {
     const effects = this.session.received(message, nowMs);
     if (effects) this.#perform(effects);
-    else if (!this.blobs.received(message, nowMs, Math.random()))
+    else if (!this.#blobs?.received(message, nowMs, Math.random()))
       this.#host.received(message, frame, nowMs, Math.random());
   }
 
-  #checkHashes(): void {
-    for (const download of this.blobs.takeUnchecked()) {
+  #checkHashes(blobs: BlobTransfers): void {
+    for (const download of blobs.takeUnchecked()) {
       const checked = (report: () => void) =>
         this.#guard(() => {
           report();
-          this.blobs.deliver();
+          blobs.deliver();
           this.flushSoon();
         });
       sha256Hex(download.bytes).then(
-        (hash) => checked(() => this.blobs.checked(download, hash, performance.now(), Math.random())),
-        (error: Error) => checked(() => this.blobs.uncheckable(download, error.message)),
+        (hash) => checked(() => blobs.checked(download, hash, performance.now(), Math.random())),
+        (error: Error) => checked(() => blobs.uncheckable(download, error.message)),
       );
     }
+    blobs.deliver();
   }
 
   #flush(): void {
@@ -351,7 +356,7 @@ export class Connection {
     if (socket && this.isOnline) {
       const frames = this.#collect(socket.bufferedBytes(), nowMs);
       if (frames.length > 0) this.#write(frames);
-      this.blobs.deliver();
+      this.#blobs?.deliver();
     }
     this.#arm();
   }
@@ -368,14 +373,14 @@ export class Connection {
     if (control.length > 0) this.#control = [];
     for (const message of control) add(message);
     for (const message of this.#host.takeControl()) add(message);
-    for (const message of this.blobs.takeControl(nowMs, Math.random())) add(message);
+    for (const message of this.#blobs?.takeControl(nowMs, Math.random()) ?? []) add(message);
     while (buffered < MAX_BATCH_BUFFER_BYTES) {
       const batch = this.#host.takeBatch();
       if (!batch) break;
       add(batch);
     }
-    while (this.blobs.size > 0 && buffered < MAX_BULK_BUFFER_BYTES) {
-      const data = this.blobs.takeData(nowMs);
+    while (buffered < MAX_BULK_BUFFER_BYTES) {
+      const data = this.#blobs?.takeData(nowMs);
       if (!data) break;
       add(data);
     }

@@ -51,7 +51,9 @@ function browserImports(entry: string): Set<string> {
   const visit = (file: string) => {
     if (seen.has(file)) return;
     seen.add(file);
-    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm)) {
+    const text = readFileSync(file, 'utf8');
+    const later = text.matchAll(/\bimport\('([^']+)'\)/g);
+    for (const [, name = ''] of [...text.matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm), ...later]) {
       if (name.startsWith('.')) visit(resolve(dirname(file), name));
       else if (name.startsWith('#')) visit(resolve(root, 'peer', peer.imports[name].browser));
       else if (name === '@rma/peer/check') visit(resolve(root, 'peer', peer.exports['./check'].browser));

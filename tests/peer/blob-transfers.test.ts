@@ -1,7 +1,7 @@
 /** Uploads and downloads as a state machine: no socket, time and chance are given. */
 import { createHash } from 'node:crypto';
+import { sourceOf } from '@rma/peer/blob-source';
 import { BlobTransfers } from '@rma/peer/blob-transfers';
-import { sourceOf } from '@rma/peer/blob-upload';
 import { TokenBucket } from '@rma/peer/token-bucket';
 import type { ProtocolError } from '@rma/protocol/error';
 import { decodeStreamData } from '@rma/protocol/stream';

@@ -6,6 +6,7 @@
  *
  * Results are on disk before they leave. All that came up in one tick of the event loop leaves in one write.
  */
+import { BlobTransfers } from '@rma/peer/blob-transfers';
 import { Connection, type ConnectionHost, type Outbound } from '@rma/peer/connection';
 import { encodeChunks, encodeFrame, encodeResults } from '@rma/peer/message-batch';
 import type { SessionEnd, SessionLost } from '@rma/peer/session';
@@ -54,12 +55,14 @@ export class Link implements ConnectionHost {
     const { url, admit, blobs, outbox, log, events, version } = options;
     const agent = { name: 'rma-worker', version };
     this.#connection = new Connection(
-      { url, role: 'worker', subprotocol: SUBPROTOCOL_MSGPACK, agent, rates: this.#rates, unfit },
+      { url, role: 'worker', subprotocol: SUBPROTOCOL_MSGPACK, agent, unfit },
       this,
     );
+    const transfers = new BlobTransfers(this.#rates);
+    this.#connection.attachBlobs(transfers);
     this.#services = new Services(admit);
     this.#executions = new Executions(this.#services, {
-      transfers: this.#connection.blobs,
+      transfers,
       blobs,
       log,
       flushSoon: () => this.#connection.flushSoon(),
