@@ -11,7 +11,7 @@ import { BUNDLE_FOLDER, bundle, bundles } from './bundle.mjs';
 import { run, SetupError } from './progress.mjs';
 
 /** In the order in which they depend on each other. */
-export const packages = ['protocol', 'workloads', 'server', 'agent', 'client'];
+export const packages = ['protocol', 'peer', 'workloads', 'server', 'agent', 'client'];
 
 /** Character maps for Chinese, Japanese and Korean PDFs that do not embed their own; `document.extract` reads them. */
 const CHARACTER_MAPS = { from: 'node_modules/pdfjs-dist/cmaps', to: 'workloads/dist/cmaps' };
@@ -21,8 +21,15 @@ const UNBUNDLED = ' unbundled';
 /** Of what the dashboard was built from: it takes the longest, and most changes are elsewhere. */
 const DASHBOARD_STAMP = 'node_modules/.cache/rma/dashboard';
 const DASHBOARD_PAGE = 'dashboard/build/index.html';
-/** It bundles the SDK, the protocol and the workloads' manifests, as the compiler left them. */
-const DASHBOARD_SOURCES = ['dashboard/src', 'dashboard/static', 'client/src', 'protocol/src', 'workloads/src'];
+/** It bundles the SDK, peer, the protocol and the workloads' manifests, as the compiler left them. */
+const DASHBOARD_SOURCES = [
+  'dashboard/src',
+  'dashboard/static',
+  'client/src',
+  'peer/src',
+  'protocol/src',
+  'workloads/src',
+];
 const DASHBOARD_CONFIGS = ['svelte.config.js', 'vite.config.ts', 'tsconfig.json', 'package.json'];
 
 /**
@@ -114,7 +121,7 @@ export async function buildDashboard(root) {
 function dashboardFingerprint(root) {
   const configs = DASHBOARD_CONFIGS.map((name) => `dashboard/${name}`);
   // What the packages export, and to whom, is in their package.json.
-  configs.push('client/package.json', 'protocol/package.json', 'package-lock.json');
+  configs.push('client/package.json', 'peer/package.json', 'protocol/package.json', 'package-lock.json');
   const sources = DASHBOARD_SOURCES.flatMap((folder) => filesBelow(root, folder)).filter(
     (path) => !path.startsWith('workloads/') || /\/(manifests?|collection-schemas)\.ts$/.test(path),
   );

@@ -9,10 +9,11 @@ import { join, posix } from 'node:path';
 /** package: what it may import of the others; `package/module` admits that module alone. */
 const PACKAGES = {
   protocol: [],
+  peer: ['protocol'],
   workloads: ['protocol'],
   server: ['protocol', 'workloads/manifest', 'workloads/manifests'],
-  agent: ['protocol', 'workloads'],
-  client: ['protocol'],
+  agent: ['protocol', 'peer', 'workloads'],
+  client: ['protocol', 'peer'],
   dashboard: ['protocol', 'client', 'workloads/manifest', 'workloads/manifests'],
 };
 
@@ -58,7 +59,7 @@ const MANIFESTS = [
 /** library: its doors, the only files that may import it. */
 const DOORS = {
   'uWebSockets.js': ['server/src/socket/uws.ts'],
-  ws: ['server/src/socket/ws.ts', 'agent/src/link/**', 'client/src/socket-node.ts'],
+  ws: ['server/src/socket/ws.ts', 'peer/src/socket-node.ts'],
   'better-sqlite3': ['server/src/store/sqlite.ts', 'workloads/src/storage/sqlite.ts'],
   'better-sqlite3-node20': ['server/src/store/sqlite.ts', 'workloads/src/storage/sqlite.ts'],
   'sqlite-vec': ['workloads/src/storage/sqlite.ts'],
@@ -78,9 +79,16 @@ const DOORS = {
 };
 
 /** Runs in browsers too, or has to be pure: no Node builtin ... */
-const WITHOUT_BUILTINS = ['protocol/src/**', 'client/src/**', 'server/src/core/**', 'dashboard/src/**', ...MANIFESTS];
+const WITHOUT_BUILTINS = [
+  'protocol/src/**',
+  'peer/src/**',
+  'client/src/**',
+  'server/src/core/**',
+  'dashboard/src/**',
+  ...MANIFESTS,
+];
 /** ... but in these. */
-const WITH_BUILTINS = ['client/src/cli/**', 'client/src/*-node.ts'];
+const WITH_BUILTINS = ['client/src/cli/**', 'peer/src/*-node.ts'];
 
 /**
  * @typedef {{file: string, line: number, specifier: string}} Import `file` from the root, with forward slashes

@@ -7,7 +7,7 @@ const time = (path) => statSync(at(path), { throwIfNoEntry: false })?.mtimeMs ??
 
 const bundle = '../dist/bundle/rma-worker.js';
 const compiled = '../dist/cli/main.js';
-const packages = ['agent', 'workloads', 'protocol'];
+const packages = ['agent', 'workloads', 'peer', 'protocol'];
 const compiledAt = Math.max(...packages.map((name) => time(`../../${name}/tsconfig.tsbuildinfo`)));
 const main = time(bundle) > compiledAt ? bundle : compiled;
 if (time(main) < 0) {

@@ -16,8 +16,7 @@ import { AgentFault, EXIT } from './fault.js';
 import { type AgentEnd, PoolLog, type PoolLogContext } from './lifecycle/pool-log.js';
 import { Shutdown } from './lifecycle/shutdown.js';
 import { Link } from './link/link.js';
-import type { LinkEvents } from './link/link-options.js';
-import type { SessionEnd } from './link/session.js';
+import type { LinkEnd, LinkEvents } from './link/link-options.js';
 import { type AgentLog, silentLog, TaskLog } from './log.js';
 import { availableWorkloads, offered } from './offer.js';
 import { BlobFiles } from './outbox/blob-files.js';
@@ -79,6 +78,7 @@ class LocalAgent implements Agent {
   #control: ControlServer | undefined;
   #assignment: Assignment | undefined;
   #onlineSinceMs: number | undefined;
+  #disconnected: { readonly reason: string; readonly retryAtMs: number } | undefined;
   #draining: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #resolveEnded: (end: AgentEnd) => void = () => undefined;
@@ -212,6 +212,7 @@ class LocalAgent implements Agent {
       assigned: (assignment) => this.#assigned(assignment),
       lost: (lost) => {
         this.#onlineSinceMs = undefined;
+        this.#disconnected = { reason: lost.why, retryAtMs: Date.now() + lost.afterMs };
         this.#statusFile?.write('offline', `no connection to ${this.#options.url}: ${lost.why}`);
         this.#poolLog.connectionLost(lost);
       },
@@ -223,6 +224,7 @@ class LocalAgent implements Agent {
 
   #assigned(assignment: Assignment): void {
     this.#onlineSinceMs ??= Date.now();
+    this.#disconnected = undefined;
     this.#assignment = assignment;
     this.#statusFile?.write('online');
     this.#poolLog.assigned(assignment);
@@ -252,6 +254,7 @@ class LocalAgent implements Agent {
       worker: this.worker,
       online: this.online,
       onlineSinceMs: this.#onlineSinceMs,
+      disconnected: this.#disconnected,
       assignment: this.#assignment,
       services: this.#link?.services ?? [],
       tasks: this.#link?.unfinished ?? 0,
@@ -302,7 +305,7 @@ class LocalAgent implements Agent {
     await this.#finish({ exitStatus: EXIT.done });
   }
 
-  #sessionEnded(end: SessionEnd): void {
+  #sessionEnded(end: LinkEnd): void {
     if (end.cause === 'left' || (this.#shutdown?.leavingPool === true && end.close !== 'unsupported_version'))
       this.#shutdown?.sessionClosed();
     else void this.#finish(this.#poolLog.explainRefusal(end));

@@ -1,4 +1,5 @@
 /** The coordinator's address: parses what the donor gives into the URL that is dialled. */
+import { isLoopback } from '@rma/peer/loopback';
 import { SOCKET_PATH } from '@rma/protocol/version';
 import { AgentFault } from './fault.js';
 
@@ -45,8 +46,4 @@ function wrong(text: string): AgentFault {
   return new AgentFault(
     `'${text}' is not an address of a coordinator. Give --url http(s)://HOST:PORT, for example --url http://127.0.0.1:8080`,
   );
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }

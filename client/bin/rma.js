@@ -7,7 +7,11 @@ const time = (path) => statSync(at(path), { throwIfNoEntry: false })?.mtimeMs ??
 
 const bundle = '../dist/bundle/rma.js';
 const compiled = '../dist/cli/main.js';
-const compiledAt = Math.max(time('../tsconfig.tsbuildinfo'), time('../../protocol/tsconfig.tsbuildinfo'));
+const compiledAt = Math.max(
+  time('../tsconfig.tsbuildinfo'),
+  time('../../protocol/tsconfig.tsbuildinfo'),
+  time('../../peer/tsconfig.tsbuildinfo'),
+);
 const main = time(bundle) > compiledAt ? bundle : compiled;
 if (time(main) < 0) {
   process.stderr.write('rma: not built yet. Run `npm start` or `npm run build` at the root of the project first.\n');

@@ -1,4 +1,4 @@
-/** A queue that is read by `for await`. What it buffers is bounded by its writer, who sees `size` and is told when it is empty. */
+/** A queue that is read by `for await`. Its writer bounds the buffer: it sees `size` and is notified when it is empty. */
 
 interface QueueHooks {
   /** The reader took the last item that was there. */
@@ -36,7 +36,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     waiting.resolve({ value: item, done: false });
   }
 
-  /** Replaces the newest item that nobody took yet; false where there is none. */
+  /** Replaces the newest item that has not been read; false where there is none. */
   replaceLast(matches: (item: T) => boolean, item: T): boolean {
     const last = this.#items.at(-1);
     if (this.size === 0 || last === undefined || !matches(last)) return false;

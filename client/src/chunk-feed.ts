@@ -15,7 +15,7 @@ export interface TaskChunk {
   readonly data: unknown;
 }
 
-/** The last chunk seen: (0, 0) before the first. */
+/** The last chunk that was delivered: (0, 0) before the first. */
 export interface ChunkPosition {
   readonly attempt: number;
   readonly chunk: number;

@@ -1,4 +1,4 @@
-/** The client's own ends, which no coordinator told it of. What the coordinator says is a `ProtocolError`. */
+/** The client's own errors. What the coordinator reports is a `ProtocolError`. */
 
 /** The client was closed while this was pending, or before it was asked. */
 export class ClosedError extends Error {

@@ -1,8 +1,8 @@
-/** What a client is made with, and what its questions may be narrowed to. */
+/** What a client is made with, and how its queries are filtered. */
 import type { TaskState } from '@rma/protocol/task';
 import type { Action } from '@rma/protocol/up';
 import type { Subprotocol } from '@rma/protocol/version';
-import type { ConnectionChange } from './conversation.js';
+import type { ConnectionChange } from './message-router.js';
 
 export interface ConnectOptions {
   /** `http(s)://HOST:PORT` of the coordinator; ws(s) is taken, too. */
@@ -16,7 +16,7 @@ export interface ConnectOptions {
   readonly onConnection?: ((change: ConnectionChange) => void) | undefined;
   /** The token is a join token: only `liveJoin` is to be had, and nothing is used up. Default false. */
   readonly joining?: boolean | undefined;
-  /** Default MessagePack; JSON is for looking at frames. */
+  /** Default MessagePack; JSON is for debugging. */
   readonly subprotocol?: Subprotocol | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface WorkerLogOptions {
   readonly service?: string | undefined;
   /** At most so many; 100 unless given. */
   readonly lines?: number | undefined;
-  /** Only lines after this time, as the `at` of a line tells it. */
+  /** Only lines after this time: the `at` of the last line that is known. */
   readonly since?: string | undefined;
 }
 

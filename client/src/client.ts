@@ -1,4 +1,5 @@
-/** The SDK's face: one client, one connection, every question and task of the pool. */
+/** The SDK's entry point: one client, one connection, its tasks, queries and live views. */
+import { Connection, platform } from '@rma/peer/connection';
 import { defined } from '@rma/protocol/defined';
 import type { Welcome } from '@rma/protocol/down';
 import { ProtocolError } from '@rma/protocol/error';
@@ -7,9 +8,8 @@ import type { BlobRef } from '@rma/protocol/payload';
 import type { ReplyTo, Request } from '@rma/protocol/reply';
 import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import { Administration } from './administration.js';
+import { Blobs } from './blobs.js';
 import type { ConnectOptions, EventsOptions } from './client-options.js';
-import { Connection } from './connection.js';
-import { Conversation } from './conversation.js';
 import type { Live } from './live/live.js';
 import {
   type LiveJoin,
@@ -27,10 +27,12 @@ import {
   reduceWorker,
   reduceWorkers,
 } from './live/views.js';
+import { MessageRouter } from './message-router.js';
 import { type Job, type SubmitOptions, taskSpec } from './submit-options.js';
 import type { TaskHandle } from './task.js';
 import { TaskSubmission } from './task-submission.js';
 import { socketUrl } from './url.js';
+import { CLIENT_NAME, CLIENT_VERSION } from './version.js';
 
 export type {
   ConnectOptions,
@@ -51,13 +53,17 @@ const CANCELS_AT_ONCE = 64;
  */
 export class Client extends Administration {
   readonly #connection: Connection;
-  readonly #conversation: Conversation;
+  readonly #router: MessageRouter;
   readonly #tasks: TaskSubmission;
 
   /** Use {@link connect}. */
   constructor(options: ConnectOptions) {
     super();
-    this.#conversation = new Conversation({
+    const url = socketUrl(options.url, options.insecure);
+    this.#router = new MessageRouter({
+      url,
+      token: options.token,
+      blobs: () => blobs,
       upload: (task) => this.#tasks.upload(task),
       subscribe: (since) => this.#subscribe(since),
       subscribeTopic: (request) => this.ask(request),
@@ -66,28 +72,31 @@ export class Client extends Administration {
     });
     this.#connection = new Connection(
       {
-        url: socketUrl(options.url, options.insecure),
-        token: options.token,
+        url,
+        role: 'client',
         subprotocol: options.subprotocol ?? SUBPROTOCOL_MSGPACK,
+        agent: { name: CLIENT_NAME, version: `${CLIENT_VERSION} (${platform})` },
         offlineTimeoutMs: options.offlineTimeoutMs,
-        joining: options.joining ?? false,
+        unfit: (welcome) => unfit(welcome, options.joining ?? false),
       },
-      this.#conversation,
+      this.#router,
     );
+    const blobs = new Blobs(this.#connection);
     this.#tasks = new TaskSubmission({
-      conversation: this.#conversation,
-      endedBy: () => this.#endedBy,
+      router: this.#router,
+      blobs,
       flushSoon: () => this.#connection.flushSoon(),
       cancel: (id) => this.cancel(id),
     });
+    this.#connection.start();
   }
 
   /** The session, once there is one. Rejects where the coordinator turns this client away for good. */
   ready(): Promise<Welcome> {
     const { state } = this.#connection.session;
-    if (state.name === 'ready') return Promise.resolve(state.welcome);
-    if (state.name === 'closed') return Promise.reject(state.error);
-    return this.#conversation.nextSession();
+    if (state.name === 'online') return Promise.resolve(state.welcome);
+    const { endedBy } = this.#router;
+    return endedBy ? Promise.reject(endedBy) : this.#router.nextSession();
   }
 
   /** Changes `offlineTimeoutMs` of {@link ConnectOptions}; undefined: try for ever. */
@@ -160,7 +169,7 @@ export class Client extends Administration {
     let last = since;
     while (follow) {
       if (signal?.aborted) return;
-      const reader = this.#conversation.feed.join();
+      const reader = this.#router.feed.join();
       const leave = () => void reader.queue.return();
       signal?.addEventListener('abort', leave, { once: true });
       this.#connection.flushSoon();
@@ -191,23 +200,23 @@ export class Client extends Administration {
 
   /** The pool as a whole: current figures, ten minutes of history, notices. */
   liveOverview(): Live<LiveOverview> {
-    return this.#conversation.topics.live({ topic: 'overview' }, reduceOverview);
+    return this.#router.topics.live({ topic: 'overview' }, reduceOverview);
   }
 
   /** All workers, with their load. */
   liveWorkers(): Live<LiveWorkers> {
-    return this.#conversation.topics.live({ topic: 'workers' }, reduceWorkers);
+    return this.#router.topics.live({ topic: 'workers' }, reduceWorkers);
   }
 
   /** One worker in detail. Fails with `not_found` for an id that does not exist. */
   liveWorker(id: string): Live<LiveWorker> {
-    return this.#conversation.topics.live({ topic: 'worker', worker: id }, reduceWorker);
+    return this.#router.topics.live({ topic: 'worker', worker: id }, reduceWorker);
   }
 
   /** The newest tasks that fit a filter. For one task see {@link watch} and {@link task}. */
   liveTasks({ states, kind, owner, worker, limit }: LiveTaskFilter = {}): Live<LiveTasks> {
     const filter = defined({ states: states && [...states], kind, owner, worker, limit });
-    return this.#conversation.topics.live({ topic: 'tasks', filter }, reduceTasks);
+    return this.#router.topics.live({ topic: 'tasks', filter }, reduceTasks);
   }
 
   /**
@@ -216,7 +225,7 @@ export class Client extends Administration {
    */
   liveRecent({ types, subject, audit }: RecentFilter = {}): Live<LiveRecent> {
     const filter = defined({ types: types && [...types], subject, audit });
-    return this.#conversation.topics.live({ topic: 'recent', ...filter }, reduceRecent);
+    return this.#router.topics.live({ topic: 'recent', ...filter }, reduceRecent);
   }
 
   /**
@@ -224,7 +233,7 @@ export class Client extends Administration {
    * (see `joining` of {@link ConnectOptions}).
    */
   liveJoin(token?: string): Live<LiveJoin> {
-    return this.#conversation.topics.live({ topic: 'join', ...defined({ token }) }, reduceJoin);
+    return this.#router.topics.live({ topic: 'join', ...defined({ token }) }, reduceJoin);
   }
 
   /**
@@ -255,17 +264,12 @@ export class Client extends Administration {
 
   /** Sends what is to be sent, closes the connection and rejects what is pending with a `ClosedError`. */
   close(): Promise<void> {
-    return this.#connection.close();
-  }
-
-  get #endedBy(): Error | undefined {
-    const { state } = this.#connection.session;
-    return state.name === 'closed' ? state.error : undefined;
+    return this.#connection.leave();
   }
 
   protected ask<R extends Request>(request: R): Promise<ReplyTo<R>> {
-    if (this.#endedBy) return Promise.reject(this.#endedBy);
-    const reply = this.#conversation.requests.ask(request);
+    if (this.#router.endedBy) return Promise.reject(this.#router.endedBy);
+    const reply = this.#router.requests.ask(request);
     this.#connection.flushSoon();
     return reply;
   }
@@ -274,6 +278,12 @@ export class Client extends Administration {
     const request = { type: 'subscribe', topic: 'events', ...(since === undefined ? {} : { since }) } as const;
     return (await this.ask(request)).last;
   }
+}
+
+function unfit({ role }: Welcome, joining: boolean) {
+  if (joining ? role === 'join' : role === 'admin' || role === 'client') return undefined;
+  const wanted = joining ? 'a join token' : 'a client or an admin token';
+  return { close: 'forbidden', message: `this token is for the role '${role}': use ${wanted}` } as const;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * The pool's events as they happen, for any number of readers over one subscription. A reader that is slower than the
- * pool is told so and catches up by queries, so that neither events are lost nor memory is filled. No I/O.
+ * pool is marked as behind and catches up by queries: no event is lost, and memory stays bounded. No I/O.
  */
 import type { PoolEvent } from '@rma/protocol/event';
 import type { Up } from '@rma/protocol/up';
@@ -24,10 +24,10 @@ export class EventReader {
 
 export class EventFeed {
   readonly #readers = new Set<EventReader>();
-  /** Asks for the events after `since` (undefined: new ones only); answers with the newest event's number. */
+  /** Subscribes to the events after `since` (undefined: new ones only); resolves to the newest event's number. */
   readonly #subscribe: (since: number | undefined) => Promise<number>;
   #subscribing: Promise<number> | undefined;
-  /** The newest event told of; undefined without a subscription. */
+  /** The number of the newest event that came; undefined without a subscription. */
   #last: number | undefined;
   #control: Up[] = [];
 
@@ -64,7 +64,7 @@ export class EventFeed {
     }
   }
 
-  /** A new session: goes on after the last event seen. What was asked and not answered is asked again by `Requests`. */
+  /** A new session: goes on after the last event that came. `Requests` repeats a subscribe that was not answered. */
   resume(): void {
     this.#control = [];
     if (this.#readers.size > 0 && !this.#subscribing) void this.#ask();

@@ -32,7 +32,6 @@ export {
   type WorkerLogOptions,
 } from './client.js';
 export { ClosedError, OfflineError, TaskError } from './client-error.js';
-export type { ConnectionChange } from './conversation.js';
 export { joinInfo } from './join-info.js';
 export type { Live, LiveStatus } from './live/live.js';
 export type {
@@ -47,6 +46,7 @@ export type {
   RecentEvent,
   RecentFilter,
 } from './live/views.js';
+export type { ConnectionChange } from './message-router.js';
 export { type SignedIn, signIn, signOut, whoAmI } from './sign-in.js';
 export type { Job, SubmitOptions } from './submit-options.js';
 export type { TaskHandle } from './task.js';

@@ -1,7 +1,7 @@
 /** The one-line commands that join a machine to a pool, one for each way to run the agent. Pure. */
 
+import { isLoopback } from '@rma/peer/loopback';
 import { environmentLine, powerShellArgument, powerShellWord, shWord } from './shell-quote.js';
-import { isLoopback } from './url.js';
 
 export const JOIN_FORMS = ['docker', 'node', 'powershell', 'systemd'] as const;
 export type JoinForm = (typeof JOIN_FORMS)[number];

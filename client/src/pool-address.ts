@@ -1,10 +1,10 @@
 /** Where machines reach a pool: the address that its coordinator gives itself, and the agent's package there. */
-import { isLoopback } from './url.js';
+import { isLoopback } from '@rma/peer/loopback';
 
 export interface PoolAddress {
   /** http(s), without a slash at its end: the coordinator's --public-url where it has one, else where it was asked. */
   readonly url: string;
-  /** Of exactly the agent that matches this coordinator, which no cache of npx can confuse, where it tells. */
+  /** The agent's package of exactly this version, which no cache of npx can confuse, where the coordinator names it. */
   readonly agentPath: string;
   /** The coordinator was built without the agent's package: only the Docker form will work. */
   readonly lacksAgent: boolean;

@@ -1,6 +1,6 @@
 /**
- * Questions and actions that await a reply, each under its number. After a reconnect they are sent again, except
- * actions that must not be done twice: those reject, because nobody can tell whether they were done. No I/O.
+ * Queries and actions that await a reply, each under its `ref`. After a reconnect they are sent again, except actions
+ * that are not idempotent: those reject, because it is unknown whether they were carried out. No I/O.
  */
 import { ProtocolError } from '@rma/protocol/error';
 import type { Asking, ReplyTo, Request } from '@rma/protocol/reply';
@@ -13,7 +13,7 @@ interface Pending {
   isSent: boolean;
 }
 
-/** What must not be done twice, and what to tell who cannot know whether it was done. */
+/** Actions that are not idempotent, with the error where the reply was lost. */
 const ONCE: Readonly<Record<string, string>> = {
   'token.create':
     'the connection was lost before the reply came: the token may exist. Look at the list of tokens, then try again',

@@ -1,8 +1,8 @@
-/** From what a developer asks for to the task that goes over the wire. */
+/** From the arguments of `submit` to the task that goes over the wire. */
+import { Check } from '@rma/peer/check';
 import { LIMITS } from '@rma/protocol/limits';
 import { type Payload, packPayload } from '@rma/protocol/payload';
 import { type Constraints, TaskSpec } from '@rma/protocol/task';
-import { Check } from '#check';
 import { newTaskId } from './task-id.js';
 
 /** How a task is to be run. Times in ms. What is left out has the coordinator's default. */
@@ -24,7 +24,7 @@ export interface SubmitOptions {
   /** Where it may run. */
   readonly constraints?: Constraints | undefined;
   /**
-   * Hear of the task from the start. Default true; false saves traffic for tasks that are submitted and left alone.
+   * Watch the task from the start. Default true; false saves traffic for tasks whose result is not awaited.
    * Asking for `result()` or iterating watches it later.
    */
   readonly watch?: boolean | undefined;

@@ -1,4 +1,4 @@
-/** How a task ended, as the SDK tells it. */
+/** How a task ended, as the SDK reports it. */
 import type { Failure, TaskEnd } from '@rma/protocol/task';
 
 /** Where a task's time went, in ms, by the coordinator's clock. */
@@ -10,7 +10,7 @@ export interface TaskTimings {
   readonly totalMs: number;
 }
 
-interface TaskFacts {
+interface TaskSummary {
   readonly id: string;
   /** Undefined for a task that this client follows by `watch` only. */
   readonly kind: string | undefined;
@@ -21,13 +21,13 @@ interface TaskFacts {
   readonly timings: TaskTimings;
 }
 
-export interface TaskSucceeded<Output = unknown> extends TaskFacts {
+export interface TaskSucceeded<Output = unknown> extends TaskSummary {
   readonly state: 'succeeded';
   readonly output: Output;
   readonly error?: undefined;
 }
 
-export interface TaskFailed extends TaskFacts {
+export interface TaskFailed extends TaskSummary {
   readonly state: 'failed' | 'cancelled' | 'expired';
   readonly output?: undefined;
   /** `code` is a stable word, such as `input.damaged`, `timeout` or `poison`. */

@@ -1,13 +1,13 @@
 /**
- * A task that this client follows: what is known of it, and who waits for it. Promises exist only where somebody asked
- * for them, so that a task costs one object. Does no I/O: what it needs from the coordinator it asks of its follower.
+ * A task that this client follows: its phase, its end, and the readers that wait for it. Promises are made only on
+ * demand, so that a task costs one object. Does no I/O: what it needs from the coordinator it requests of its follower.
  */
-
 import { unpackPayload } from '@rma/protocol/payload';
 import type { TaskChange, TaskEnd, TaskSpec } from '@rma/protocol/task';
 import { AsyncQueue } from './async-queue.js';
 import { BEFORE_FIRST, ChunkFeed, type ChunkPosition, isAfter, type TaskChunk } from './chunk-feed.js';
 import { TaskError } from './client-error.js';
+import { type Deferred, deferred } from './deferred.js';
 import { type TaskReference, type TaskResult, taskResult } from './task-result.js';
 
 /**
@@ -51,33 +51,19 @@ const MOVES: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
   refused: [],
 };
 
-/** What a task asks of whoever follows it. */
+/** The port through which a task is watched, cancelled and its output fetched. */
 export interface TaskFollower {
   /** Watch it, again if need be: chunks after `after` are wanted. */
   watch(task: Task, after: ChunkPosition | undefined): void;
-  /** Nobody waits for it any more. */
+  /** No reader waits for it any more. */
   unwatch(task: Task): void;
   cancel(task: Task): Promise<void>;
   /** The output's value; a promise where it lies in blobs. */
   output(end: TaskEnd): unknown;
 }
 
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: Error): void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let settle: Omit<Deferred<T>, 'promise'> | undefined;
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  return { promise, ...(settle as Omit<Deferred<T>, 'promise'>) };
-}
-
-/** Who awaits both `accepted` and `result()` hears of a refusal twice; who awaits one of them must not crash by the other. */
-const toldByResult = () => undefined;
+/** `accepted` and `result()` both reject on a refusal; the one that is not awaited must not be an unhandled rejection. */
+const handledByResult = () => undefined;
 
 export class Task implements TaskHandle {
   readonly id: string;
@@ -86,12 +72,12 @@ export class Task implements TaskHandle {
   spec: TaskSpec | undefined;
   /** What its input names and must be uploaded before; dropped with `spec`. */
   blobs: ReadonlyMap<string, Uint8Array> | undefined;
-  /** Whether the coordinator is (to be) asked to tell of it. */
+  /** Whether it is watched, or will be with its submit. */
   watched: boolean;
   lastChunk: ChunkPosition = BEFORE_FIRST;
   readonly #follower: TaskFollower;
-  /** Every chunk since its first was told to this client. */
-  readonly #isHeardFromStart: boolean;
+  /** No chunk can have been missed: it was watched before its first. */
+  readonly #isWatchedFromStart: boolean;
   #phase: TaskPhase;
   #accepted: Deferred<void> | undefined;
   #result: Deferred<TaskResult> | undefined;
@@ -107,7 +93,7 @@ export class Task implements TaskHandle {
     this.kind = kind;
     this.#phase = phase;
     this.watched = watched;
-    this.#isHeardFromStart = watched && phase !== 'asked';
+    this.#isWatchedFromStart = watched && phase !== 'asked';
     this.#follower = follower;
   }
 
@@ -115,7 +101,7 @@ export class Task implements TaskHandle {
     return this.#phase;
   }
 
-  /** Whether anybody would notice if nothing more came. */
+  /** Whether a reader still waits for it. */
   get isAwaited(): boolean {
     return (
       this.#result !== undefined ||
@@ -128,7 +114,7 @@ export class Task implements TaskHandle {
   get accepted(): Promise<void> {
     if (!this.#accepted) {
       this.#accepted = deferred();
-      this.#accepted.promise.catch(toldByResult);
+      this.#accepted.promise.catch(handledByResult);
       if (this.#phase === 'accepted' || this.#phase === 'ended') this.#accepted.resolve();
       else if (this.#failure) this.#accepted.reject(this.#failure);
     }
@@ -176,7 +162,7 @@ export class Task implements TaskHandle {
     if (this.#failure) feed.queue.end(this.#failure);
     else {
       this.#chunkFeeds = [...(this.#chunkFeeds ?? []), feed];
-      const misses = this.#end || this.lastChunk.attempt > 0 || !this.#isHeardFromStart;
+      const misses = this.#end || this.lastChunk.attempt > 0 || !this.#isWatchedFromStart;
       if (misses) this.#follower.watch(this, feed.position);
     }
     return feed.queue;
@@ -197,7 +183,7 @@ export class Task implements TaskHandle {
     }
   }
 
-  /** The chunk after which a reconnected client wants more; undefined where nobody reads chunks. */
+  /** The chunk after which a reconnected client wants more; undefined where no reader wants chunks. */
   get resumeAfter(): ChunkPosition | undefined {
     const feeds = this.#chunkFeeds ?? [];
     if (feeds.length === 0) return this.lastChunk.attempt > 0 ? this.lastChunk : undefined;
@@ -287,7 +273,7 @@ export class Task implements TaskHandle {
   }
 }
 
-/** Progress that nobody has read yet is replaced by newer progress, so that a slow reader costs no memory. */
+/** Progress that has not been read is replaced by newer progress, so that a slow reader costs no memory. */
 function pushChange(queue: AsyncQueue<TaskChange>, change: TaskChange): void {
   const isSame = (last: TaskChange) => last.state === change.state && last.attempt === change.attempt;
   if (!queue.replaceLast(isSame, change)) queue.push(change);

@@ -1,4 +1,5 @@
 /** From the URL that a person gives to the WebSocket endpoint of a coordinator. Pure. */
+import { isLoopback } from '@rma/peer/loopback';
 import { ProtocolError } from '@rma/protocol/error';
 import { SOCKET_PATH } from '@rma/protocol/version';
 
@@ -8,16 +9,6 @@ const SOCKET_SCHEMES: Readonly<Record<string, string>> = {
   'ws:': 'ws:',
   'wss:': 'wss:',
 };
-
-/** Whether a host name can only mean this machine. */
-export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127\.\d+\.\d+\.\d+$/.test(hostname)
-  );
-}
 
 /**
  * The endpoint's URL for `http(s)://HOST[:PORT][/BASE]` or the same with `ws(s)`.

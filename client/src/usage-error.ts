@@ -1,4 +1,4 @@
-/** What was asked for cannot be meant. On the command line: exit status 2. */
+/** Arguments that make no sense. On the command line: exit status 2. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);

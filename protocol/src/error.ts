@@ -38,6 +38,10 @@ export class ProtocolError extends Error {
     this.name = 'ProtocolError';
   }
 
+  static fromWire({ kind, message, path, expected }: WireError): ProtocolError {
+    return new ProtocolError(kind, message, path, expected);
+  }
+
   toWire(): WireError {
     return {
       kind: this.kind,

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Journal } from '@rma/agent/outbox/journal';
-import { unpackLargeValue } from '@rma/client/blob-value';
+import { unpackLargeValue } from '@rma/peer/large-value';
 import { openReader } from '@rma/server/store/sqlite';
 import { outputOf } from './plan.mjs';
 

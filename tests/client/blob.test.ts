@@ -1,10 +1,7 @@
-/** Large inputs and outputs: what becomes a blob, and how blobs travel over an unreliable connection. */
+/** Large inputs and outputs of the SDK over an unreliable connection. */
 import { createHash } from 'node:crypto';
 import { type Client, connect } from '@rma/client';
-import { BlobTransfers } from '@rma/client/blob-transfers';
-import { packLargeValue, unpackLargeValue } from '@rma/client/blob-value';
 import type { BlobRef } from '@rma/protocol/payload';
-import { isBlobRef, packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { UpOf } from '@rma/protocol/up';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PeerSession, PoolPeer, succeeded } from './support/pool-peer.js';
@@ -13,107 +10,6 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 const noise = (size: number, seed = 1) =>
   Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 0xff);
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
-
-describe('values', () => {
-  const fetchFrom = (blobs: ReadonlyMap<string, Uint8Array>) => async (ref: BlobRef) => {
-    const bytes = blobs.get(ref.$blob);
-    if (bytes?.length !== ref.size) throw new Error('no such blob');
-    return bytes;
-  };
-
-  it('give their large bytes to blobs, keep the rest, and come back whole', async () => {
-    const at = new Date(0);
-    const value = { file: noise(100_000), small: noise(100), at, pages: [noise(70_000, 2), noise(100_000)] };
-    const { payload, blobs } = await packLargeValue(value);
-    expect([...blobs.keys()].sort()).toEqual([sha256(noise(100_000)), sha256(noise(70_000, 2))].sort());
-    const packed = unpackPayload(payload) as typeof value;
-    expect(packed.file).toEqual({ $blob: sha256(noise(100_000)), size: 100_000, as: 'bytes' });
-    const back = (await unpackLargeValue(payload, [...blobs.keys()], fetchFrom(blobs))) as typeof value;
-    expect(same(back.file, value.file)).toBe(true);
-    expect(same(back.pages[0] as Uint8Array, value.pages[0] as Uint8Array)).toBe(true);
-    expect(back.at).toEqual(at);
-  });
-
-  it('become one blob as a whole where bytes are not what makes them large', async () => {
-    const value = { text: 'pool '.repeat(50_000) };
-    const { payload, blobs } = await packLargeValue(value);
-    const ref = unpackPayload(payload);
-    expect(isBlobRef(ref) && ref.as).toBe('msgpack');
-    expect(await unpackLargeValue(payload, [...blobs.keys()], fetchFrom(blobs))).toEqual(value);
-  });
-
-  it('are refused above 50 MiB, with the limit named', async () => {
-    await expect(packLargeValue({ file: new Uint8Array(51 * 1_048_576) })).rejects.toThrow(/50 MiB, maxBlobBytes/);
-  });
-
-  it('leave maps alone that only look like blobs', async () => {
-    const ref = { $blob: 'ab'.repeat(32), size: 3, as: 'bytes' };
-    const fetch = () => Promise.reject(new Error('must not fetch'));
-    expect(await unpackLargeValue(packPayload({ ref }), [], fetch)).toEqual({ ref });
-  });
-});
-
-describe('transfers', () => {
-  it('resume an upload at the offset of the next session, within credit', async () => {
-    const transfers = new BlobTransfers();
-    const bytes = noise(40_000);
-    const stored = transfers.upload(sha256(bytes), bytes);
-    expect(transfers.takeControl()).toMatchObject([{ type: 'blob.put', stream: 1, size: 40_000 }]);
-    transfers.receive({ type: 'blob.ready', stream: 1, offset: 0, credit: 20_000 }, 0, 0);
-    expect(
-      [transfers.takeData(), transfers.takeData(), transfers.takeData()].map((frame) => (frame as Uint8Array)?.length),
-    ).toEqual([16_389, 3_621, undefined]);
-    transfers.lost();
-    expect(transfers.takeControl()).toMatchObject([{ type: 'blob.put', stream: 1 }]);
-    transfers.receive({ type: 'blob.ready', stream: 1, offset: 39_990, credit: 100 }, 0, 0);
-    expect((transfers.takeData() as Uint8Array).length).toBe(15);
-    expect(transfers.takeData()).toEqual({ type: 'stream.end', stream: 1 });
-    transfers.receive({ type: 'blob.stored', stream: 1, blob: sha256(bytes) }, 0, 0);
-    await stored;
-    expect(transfers.size).toBe(0);
-  });
-
-  it('resume a download after the bytes that are here, and grant credit as they come', async () => {
-    const transfers = new BlobTransfers();
-    const bytes = noise(300_000);
-    const arriving = transfers.download({ $blob: sha256(bytes), size: bytes.length, as: 'bytes' });
-    expect(transfers.takeControl()).toMatchObject([{ type: 'blob.get', stream: 1, offset: 0, credit: 262_144 }]);
-    transfers.receive({ type: 'blob.head', stream: 1, size: bytes.length }, 0, 0);
-    transfers.data(1, bytes.subarray(0, 131_072));
-    expect(transfers.takeControl()).toEqual([{ type: 'stream.credit', stream: 1, bytes: 131_072 }]);
-    transfers.lost();
-    expect(transfers.takeControl()).toMatchObject([{ type: 'blob.get', stream: 1, offset: 131_072 }]);
-    transfers.receive({ type: 'blob.head', stream: 1, size: bytes.length }, 0, 0);
-    transfers.data(1, bytes.subarray(131_072));
-    transfers.receive({ type: 'stream.end', stream: 1 }, 0, 0);
-    expect(same(await arriving, bytes)).toBe(true);
-  });
-
-  it('are tried again where the coordinator cannot just now, and fail where it never can', async () => {
-    const transfers = new BlobTransfers();
-    const bytes = noise(10);
-    const stored = transfers.upload(sha256(bytes), bytes);
-    transfers.takeControl();
-    const busy = { kind: 'unavailable', message: 'the same blob is being uploaded' } as const;
-    transfers.receive({ type: 'stream.abort', stream: 1, error: busy }, 1_000, 1);
-    expect(transfers.dueAtMs()).toBe(1_250);
-    expect(transfers.takeControl()).toEqual([]);
-    transfers.tick(1_250);
-    expect(transfers.takeControl()).toMatchObject([{ type: 'blob.put', stream: 2 }]);
-    transfers.receive({ type: 'stream.abort', stream: 2, error: { kind: 'too_large', message: 'x' } }, 2_000, 1);
-    await expect(stored).rejects.toMatchObject({ kind: 'too_large' });
-  });
-
-  it('end a download that brings more than its reference says', async () => {
-    const transfers = new BlobTransfers();
-    const arriving = transfers.download({ $blob: '00'.repeat(32), size: 3, as: 'bytes' });
-    transfers.takeControl();
-    transfers.receive({ type: 'blob.head', stream: 1, size: 3 }, 0, 0);
-    transfers.data(1, noise(4));
-    await expect(arriving).rejects.toMatchObject({ kind: 'invalid' });
-    expect(transfers.takeControl()).toMatchObject([{ type: 'stream.abort', stream: 1 }]);
-  });
-});
 
 describe('over a socket', () => {
   let peer: PoolPeer;

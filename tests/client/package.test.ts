@@ -2,12 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isLoopback, socketUrl } from '@rma/client/url';
+import { socketUrl } from '@rma/client/url';
 import { CLIENT_NAME, CLIENT_VERSION } from '@rma/client/version';
+import { isLoopback } from '@rma/peer/loopback';
 import { expect, it } from 'vitest';
 
-const client = resolve(dirname(fileURLToPath(import.meta.url)), '../../client');
-const manifest = JSON.parse(readFileSync(join(client, 'package.json'), 'utf8'));
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const client = join(root, 'client');
+const [manifest, peer] = ['client', 'peer'].map((name) =>
+  JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8')),
+);
 
 it('calls itself on the wire what its manifest says', () => {
   expect([CLIENT_NAME, CLIENT_VERSION]).toEqual([manifest.name, manifest.version]);
@@ -47,12 +51,14 @@ function browserImports(entry: string): Set<string> {
   const visit = (file: string) => {
     if (seen.has(file)) return;
     seen.add(file);
-    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm)) {
+    const text = readFileSync(file, 'utf8');
+    const later = text.matchAll(/\bimport\('([^']+)'\)/g);
+    for (const [, name = ''] of [...text.matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm), ...later]) {
       if (name.startsWith('.')) visit(resolve(dirname(file), name));
-      else if (name.startsWith('#')) visit(resolve(client, manifest.imports[name].browser));
-      else if (name.startsWith('@rma/protocol/')) {
-        visit(fileURLToPath(import.meta.resolve(name)));
-      } else outside.add(name);
+      else if (name.startsWith('#')) visit(resolve(root, 'peer', peer.imports[name].browser));
+      else if (name === '@rma/peer/check') visit(resolve(root, 'peer', peer.exports['./check'].browser));
+      else if (name.startsWith('@rma/')) visit(fileURLToPath(import.meta.resolve(name)));
+      else outside.add(name);
     }
   };
   visit(entry);

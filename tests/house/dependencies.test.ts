@@ -7,7 +7,7 @@ type Manifest = Partial<Record<'dependencies' | 'devDependencies' | 'optionalDep
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const page = read('docs/dependencies.md');
 
-it.each(['.', 'protocol', 'workloads', 'server', 'agent', 'client', 'dashboard'])(
+it.each(['.', 'protocol', 'peer', 'workloads', 'server', 'agent', 'client', 'dashboard'])(
   'tells of the dependencies of %s',
   (folder) => {
     const manifest = JSON.parse(read(`${folder}/package.json`)) as Manifest;

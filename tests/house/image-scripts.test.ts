@@ -78,10 +78,12 @@ describe('packing the agent', () => {
     const agent = read('agent');
     const bundled = bundledBy(ROOT, agent);
     const manifest = agentManifest(agent, bundled);
-    expect(bundled.map(({ name }) => name)).toEqual(expect.arrayContaining(['@rma/protocol', '@rma/workloads']));
+    expect(bundled.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['@rma/protocol', '@rma/peer', '@rma/workloads']),
+    );
     expect(manifest.bundleDependencies).toEqual(bundled.map(({ name }) => name));
     expect(manifest.dependencies).toMatchObject({ ...agent.dependencies, '@rma/protocol': agent.version });
-    for (const name of ['protocol', 'workloads']) {
+    for (const name of ['protocol', 'peer', 'workloads']) {
       expect(manifest.dependencies).toMatchObject(read(name).dependencies);
     }
     expect(manifest.optionalDependencies).toEqual({ 'better-sqlite3': '13.2.0' });

@@ -9,7 +9,14 @@ function check(file: string, specifier: string): string[] {
   const declared = ['typebox', 'ws', 'jose', 'better-sqlite3'];
   const sources: Sources = {
     imports: [{ file, line: 3, specifier }],
-    declared: { protocol: declared, workloads: declared, server: declared, agent: declared, client: declared },
+    declared: {
+      protocol: declared,
+      peer: declared,
+      workloads: declared,
+      server: declared,
+      agent: declared,
+      client: declared,
+    },
   };
   return violations(sources);
 }
@@ -25,6 +32,8 @@ it.each([
   ['protocol/src/task.ts', 'node:fs'],
   ['client/src/pool.ts', 'node:net'],
   ['client/src/pool.ts', 'ws'],
+  ['peer/src/connection.ts', 'ws'],
+  ['peer/src/connection.ts', '@rma/client/client'],
   ['agent/src/main.ts', '@rma/client'],
   ['agent/src/main.ts', '../../protocol/src/task.js'],
   ['agent/src/main.ts', 'typescript'],
@@ -50,9 +59,9 @@ it.each([
 it.each([
   ['protocol/src/task.ts', 'typebox'],
   ['client/src/cli/submit.ts', 'node:fs'],
-  ['client/src/socket-node.ts', 'ws'],
-  ['client/src/session.ts', '#socket'],
-  ['agent/src/link/dial.ts', 'ws'],
+  ['peer/src/socket-node.ts', 'ws'],
+  ['peer/src/connection.ts', '#socket'],
+  ['agent/src/main.ts', '@rma/peer/session'],
   ['agent/src/main.ts', '@rma/protocol/task'],
   ['agent/src/main.ts', '@rma/workloads/host/embedded-runtime'],
   ['server/src/coordinator.ts', '@rma/workloads/manifests'],

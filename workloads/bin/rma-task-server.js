@@ -7,7 +7,11 @@ const time = (path) => statSync(at(path), { throwIfNoEntry: false })?.mtimeMs ??
 
 const bundle = '../dist/bundle/rma-task-server.js';
 const compiled = '../dist/task-server/main.js';
-const compiledAt = Math.max(time('../tsconfig.tsbuildinfo'), time('../../protocol/tsconfig.tsbuildinfo'));
+const compiledAt = Math.max(
+  time('../tsconfig.tsbuildinfo'),
+  time('../../protocol/tsconfig.tsbuildinfo'),
+  time('../../peer/tsconfig.tsbuildinfo'),
+);
 const main = time(bundle) > compiledAt ? bundle : compiled;
 if (time(main) < 0) {
   process.stderr.write(

@@ -18,6 +18,8 @@ export interface AgentStatus {
   readonly online: boolean;
   /** ISO 8601 */
   readonly onlineSince?: string;
+  /** Why there is no connection, and when the next one is tried (ISO 8601). */
+  readonly disconnected?: { readonly reason: string; readonly retryAt: string };
   readonly tier?: Assignment['tier'];
   readonly reasons?: readonly string[];
   readonly declined?: Assignment['declined'];
@@ -49,6 +51,7 @@ export interface StatusSources {
   readonly worker: { readonly id: string; readonly name: string } | undefined;
   readonly online: boolean;
   readonly onlineSinceMs: number | undefined;
+  readonly disconnected: { readonly reason: string; readonly retryAtMs: number } | undefined;
   readonly assignment: Assignment | undefined;
   readonly services: readonly Service[];
   readonly tasks: number;
@@ -57,7 +60,7 @@ export interface StatusSources {
 }
 
 export function agentStatus(sources: StatusSources): AgentStatus {
-  const { assignment, configFile, monitor, onlineSinceMs, worker } = sources;
+  const { assignment, configFile, disconnected, monitor, onlineSinceMs, worker } = sources;
   return {
     running: true,
     pid: process.pid,
@@ -66,6 +69,9 @@ export function agentStatus(sources: StatusSources): AgentStatus {
     ...(worker === undefined ? {} : { worker }),
     online: sources.online,
     ...(sources.online && onlineSinceMs !== undefined ? { onlineSince: new Date(onlineSinceMs).toISOString() } : {}),
+    ...(sources.online || disconnected === undefined || monitor?.availability.state === 'unavailable'
+      ? {}
+      : { disconnected: { reason: disconnected.reason, retryAt: new Date(disconnected.retryAtMs).toISOString() } }),
     ...(assignment === undefined
       ? {}
       : { tier: assignment.tier, reasons: assignment.reasons, declined: assignment.declined }),
@@ -107,7 +113,7 @@ export function statusText(status: AgentStatus): string {
       'online',
       status.online
         ? `since ${status.onlineSince === undefined ? 'now' : timeText(Date.parse(status.onlineSince), zone)}`
-        : 'no',
+        : disconnectedText(status.disconnected, zone),
     ],
     ['available', availabilityText(lending)],
   ];
@@ -134,6 +140,11 @@ export function statusText(status: AgentStatus): string {
   for (const problem of status.configProblem ?? []) rows.push(['mistake', problem]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+function disconnectedText(disconnected: AgentStatus['disconnected'], zone: string): string {
+  if (disconnected === undefined) return 'no';
+  return `no: ${disconnected.reason}; dials again ${timeText(Date.parse(disconnected.retryAt), zone)}`;
 }
 
 function availabilityText({ reason, state, timeZone, until }: AgentStatus['lending']): string {

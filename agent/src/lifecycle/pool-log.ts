@@ -2,12 +2,13 @@
  * Logs what happens to the agent in its pool: joined, connection lost, online again, services, refusal. Each state is logged
  * when it is entered, repetitions at level debug: an agent may be offline for days.
  */
+import type { SessionLost } from '@rma/peer/session';
 import { errorMessage } from '@rma/protocol/error';
 import type { Assignment } from '@rma/protocol/worker';
 import { HANDLERS_SERVICE } from '@rma/workloads/manifests';
 import type { Runtime } from '@rma/workloads/runtime';
 import { EXIT, type ExitStatus } from '../fault.js';
-import type { SessionEffect, SessionEnd } from '../link/session.js';
+import type { LinkEnd } from '../link/link-options.js';
 import type { AgentLog } from '../log.js';
 
 /** How and why an agent ended. */
@@ -71,7 +72,7 @@ export class PoolLog {
     }
   }
 
-  connectionLost({ wasOnline, why, afterMs, close }: Extract<SessionEffect, { do: 'lost' }>): void {
+  connectionLost({ wasOnline, why, afterMs, close }: SessionLost): void {
     const { statePath, url } = this.#context;
     const text =
       close === 'replaced'
@@ -92,7 +93,7 @@ export class PoolLog {
   }
 
   /** Why the coordinator refused this agent, and what to do about it. */
-  explainRefusal(end: Extract<SessionEnd, { cause: 'refused' }>): AgentEnd {
+  explainRefusal(end: Extract<LinkEnd, { cause: 'refused' }>): AgentEnd {
     const { statePath, url, usedStored, worker } = this.#context;
     const rejoin = `remove ${statePath}/worker.json and start again with a new join token (--token)`;
     if (end.close === 'unsupported_version') {

@@ -49,7 +49,7 @@ export class Shutdown {
   sessionClosed(): void {
     this.#isClosed = true;
     this.#resolveClosed();
-    if (this.#leavingPool) this.#options.link.nudge();
+    if (this.#leavingPool) this.#options.link.recheck();
   }
 
   async drain(graceMs: number): Promise<void> {
@@ -66,10 +66,10 @@ export class Shutdown {
     const worker = this.#options.worker();
     availability.stop();
     this.#leavingPool = true;
-    link.wake();
+    link.resume();
     await link.until(() => this.#options.online() || this.#isClosed, REACH_MS);
     await this.#finishTasks(graceMs);
-    link.tell({ type: 'leave' });
+    link.send({ type: 'leave' });
     const confirmed = await link.until(() => this.#isClosed, link.online ? REACH_MS : 0);
     if (confirmed) log.info({ worker }, `${worker ?? 'the worker'} left the pool for good`);
     else

@@ -1,82 +1,72 @@
 /**
- * The shell around the machines of this folder: owns the clock, says hello, hands on what comes in, and has once a turn
- * everything sent that came up in it.
+ * The worker's side of the connection. There and back, a dispatch takes one path:
+ *
+ *     received() -> Attempts.dispatch() -> Executions.start() -> runtime
+ *     runtime -> Executions (done) -> Attempts.ended() -> prepare(): outbox, then takeBatch() -> acknowledged
+ *
+ * Results are on disk before they leave. All that came up in one tick of the event loop leaves in one write.
  */
-import { checkDown } from '@rma/protocol/check';
-import { decodeDown } from '@rma/protocol/codec';
-import type { Down, DownOf } from '@rma/protocol/down';
+import { BlobTransfers } from '@rma/peer/blob-transfers';
+import { Connection, type ConnectionHost, type Outbound } from '@rma/peer/connection';
+import { encodeChunks, encodeFrame, encodeResults } from '@rma/peer/message-batch';
+import type { SessionEnd, SessionLost } from '@rma/peer/session';
+import type { Frame } from '@rma/peer/socket';
+import { TokenBucket } from '@rma/peer/token-bucket';
+import type { Down, DownOf, Welcome } from '@rma/protocol/down';
 import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
-import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
-import type { Up } from '@rma/protocol/up';
-import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
+import type { Hello, Up } from '@rma/protocol/up';
+import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import type { Service, WorkerHello } from '@rma/protocol/worker';
 import type { Runtime } from '@rma/workloads/runtime';
-import { encodeChunks, encodeResults } from '../frames.js';
-import { Attempts } from './attempts.js';
-import { BlobTransfers } from './blob-transfers.js';
-import { Executions } from './executions.js';
+import type { Attempts } from '../attempts/attempts.js';
+import { Executions } from '../attempts/executions.js';
+import { finishedResult } from '../attempts/outgoing.js';
+import { Services } from '../attempts/services.js';
 import type { LinkOptions } from './link-options.js';
 import { answerLogs } from './log-answers.js';
-import { Sender } from './sender.js';
-import { Services } from './services.js';
-import { SessionShell } from './session-shell.js';
-import { TokenBucket } from './token-bucket.js';
-import { Waiters } from './waiters.js';
 
 const SAMPLE_EVERY_MS = 5_000;
-/** The most attempts that `hello` may name. */
-const MAX_NAMED = 10_000;
+/** The most attempts that each list of `hello` may have. */
+const MAX_LISTED = 10_000;
 
-export class Link {
+interface Condition {
+  readonly isMet: () => boolean;
+  readonly resolve: () => void;
+}
+
+export class Link implements ConnectionHost {
   readonly #options: LinkOptions;
   readonly #services: Services;
   readonly #attempts: Attempts;
-  readonly #down = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
-  readonly #up = new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
-  readonly #transfers = new BlobTransfers(this.#down);
   readonly #executions: Executions;
-  readonly #sender: Sender;
-  readonly #session: SessionShell;
-  readonly #waiters = new Waiters();
+  readonly #connection: Connection;
+  /** Of bulk data, each way. */
+  readonly #rates = { up: unlimited(), down: unlimited() };
   #runtimes: readonly Runtime[] = [];
   #draining = false;
-  #tickTimer: NodeJS.Timeout | undefined;
-  #tickedAtMs = 0;
+  #haveServicesChanged = false;
+  /** Frames that `prepare` made and the connection has not taken yet. */
+  #batches: Uint8Array[] = [];
+  #conditions: Condition[] = [];
   #sampledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    const { url, admit, blobs, outbox, log, events } = options;
+    const { url, admit, blobs, outbox, log, events, version } = options;
+    const agent = { name: 'rma-worker', version };
+    this.#connection = new Connection({ url, role: 'worker', subprotocol: SUBPROTOCOL_MSGPACK, agent, unfit }, this);
+    const transfers = new BlobTransfers(this.#rates);
+    this.#connection.attachBlobs(transfers);
     this.#services = new Services(admit);
-    this.#attempts = new Attempts(this.#services);
-    this.#executions = new Executions(this.#attempts, this.#transfers, blobs, log, {
-      turn: () => this.#sender.schedule(),
+    this.#executions = new Executions(this.#services, {
+      transfers,
+      blobs,
+      log,
+      flushSoon: () => this.#connection.flushSoon(),
       failed: (error) => events.failed(error),
       started: (attempt) => events.started(attempt),
     });
-    this.#session = new SessionShell({
-      url,
-      events,
-      greet: () => this.#greet(),
-      heartbeat: () => this.#send({ type: 'heartbeat' }),
-      joined: (welcome) => this.#joined(welcome),
-      received: (frame) => this.#received(frame),
-      offline: () => this.#offline(),
-      flush: () => this.#turn(),
-      guard: (work) => this.#guard(work),
-    });
-    this.#sender = new Sender({
-      attempts: this.#attempts,
-      executions: this.#executions,
-      transfers: this.#transfers,
-      services: this.#services,
-      outbox,
-      up: this.#up,
-      connection: () => this.#session.connection,
-      state: () => this.#session.state,
-      sent: (nowMs) => this.#session.sent(nowMs),
-      turn: () => this.#guard(() => this.#turn()),
-    });
+    this.#attempts = this.#executions.attempts;
     this.#attempts.restore(outbox.restored.results, outbox.restored.chunks);
     blobs.restore(outbox.restored.results.flatMap((result) => result.blobs ?? []));
     outbox.attach(() => [
@@ -86,7 +76,7 @@ export class Link {
   }
 
   get online(): boolean {
-    return this.#session.state === 'online';
+    return this.#connection.isOnline;
   }
 
   get unfinished(): number {
@@ -97,62 +87,67 @@ export class Link {
     return this.#attempts.unacknowledged;
   }
 
-  /** @param resting not to dial before `wake` */
-  start(resting = false): void {
-    const now = performance.now();
-    this.#tickedAtMs = now;
-    this.#tickTimer = setInterval(() => this.#guard(() => this.#tick()), LIVENESS_TICK_MS);
-    this.#session.start(resting, now);
+  /** The services as the coordinator knows them. */
+  get services(): Service[] {
+    return this.#services.list();
   }
 
-  /** Ends the session, but not the link: `wake` begins another. */
-  rest(): void {
-    this.#session.rest();
+  /** @param isSuspended not to dial before `resume` */
+  start(isSuspended = false): void {
+    this.#connection.start(isSuspended);
+  }
+
+  /** Ends the session, but not the link: `resume` begins another. */
+  suspend(): void {
+    this.#connection.suspend();
   }
 
   /** Dials again. */
-  wake(): void {
-    this.#session.wake();
+  resume(): void {
+    this.#connection.resume();
   }
 
-  /** Bulk data may take so much, each way. */
+  /** Ends the session with 1000; `ended` follows. */
+  leave(): void {
+    this.#connection.leave().then(
+      () => this.#options.events.ended({ cause: 'left' }),
+      (error: unknown) => this.failed(error),
+    );
+  }
+
+  /** Ends the session and all timers. The outbox stays the caller's. */
+  close(): void {
+    this.#connection.close().catch((error: unknown) => this.failed(error));
+    for (const { resolve } of this.#conditions.splice(0)) resolve();
+  }
+
+  /** Limits bulk data, each way. */
   limitBandwidth(bytesPerSecond: number): void {
-    const now = performance.now();
-    this.#up.setRate(bytesPerSecond, now);
-    this.#down.setRate(bytesPerSecond, now);
-    this.#work();
+    const nowMs = performance.now();
+    this.#rates.up.setRate(bytesPerSecond, nowMs);
+    this.#rates.down.setRate(bytesPerSecond, nowMs);
+    this.#connection.flushSoon();
   }
 
-  /** A message of the agent's own, if anybody hears it now. */
-  tell(message: Extract<Up, { type: 'policy' | 'leave' }>): void {
-    if (this.online) this.#send(message);
-    else this.#work();
+  /** Sends a message of the agent's own, if there is a session. */
+  send(message: Extract<Up, { type: 'policy' | 'leave' }>): void {
+    this.#connection.send(message);
   }
 
-  /** What runs tasks from now on. */
+  /** The runtimes on which attempts run from now on. */
   setRuntimes(runtimes: readonly Runtime[]): void {
     this.#runtimes = runtimes;
     this.servicesChanged();
   }
 
   servicesChanged(): void {
-    this.#sender.servicesChanged();
+    this.#haveServicesChanged = true;
     this.#services.update(this.#runtimes);
     this.#attempts.servicesChanged(performance.now());
-    this.#work();
+    this.#connection.flushSoon();
   }
 
-  /** As the coordinator is told them. */
-  get services(): Service[] {
-    return this.#services.list();
-  }
-
-  /** Has those who wait look again. */
-  nudge(): void {
-    this.#sender.schedule();
-  }
-
-  /** Whether tasks run on it. */
+  /** Whether attempts run on it. */
   isBusy(runtime: Runtime): boolean {
     return this.#services.isBusy(runtime);
   }
@@ -162,185 +157,163 @@ export class Link {
     if (this.#draining === draining) return;
     this.#draining = draining;
     this.#attempts.drain(draining);
-    if (this.online) this.#send({ type: 'drain', draining });
+    this.#connection.send({ type: 'drain', draining });
   }
 
   /** Cancels what runs; each attempt still ends on its own. */
   cancelAll(why = 'the worker left before the task was done'): void {
     this.#attempts.cancelAll(why, performance.now());
-    this.#work();
-  }
-
-  /** Ends the session with 1000; `ended` follows. */
-  leave(): void {
-    this.#session.leave();
-  }
-
-  /** Ends all timers. The outbox stays the caller's. */
-  close(): void {
-    clearInterval(this.#tickTimer);
-    this.#session.close();
-    this.#sender.offline();
-    this.#waiters.release();
+    this.#connection.flushSoon();
   }
 
   /** Resolves once a condition of this link is met, or after a time; with whether it was met. */
-  until(met: () => boolean, timeoutMs: number): Promise<boolean> {
-    return this.#waiters.until(met, timeoutMs);
+  async until(isMet: () => boolean, timeoutMs: number): Promise<boolean> {
+    if (isMet() || timeoutMs <= 0) return isMet();
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+      this.#conditions.push({ isMet, resolve });
+    });
+    clearTimeout(timer);
+    this.#conditions = this.#conditions.filter((condition) => condition.isMet !== isMet);
+    return isMet();
   }
 
-  #greet(): void {
-    const { describe, token, version } = this.#options;
+  /** Evaluates the conditions of `until` again, at the end of this tick. */
+  recheck(): void {
+    this.#connection.flushSoon();
+  }
+
+  hello(): Pick<Hello, 'token' | 'worker'> {
+    const { describe, token } = this.#options;
     const { running, finished } = this.#attempts.lists();
     const services = this.#services.list();
     this.#services.announced(services);
-    this.#sender.greeted();
+    this.#haveServicesChanged = false;
     const worker: WorkerHello = {
       ...describe(),
       services,
-      running: running.slice(0, MAX_NAMED),
-      finished: finished.slice(0, MAX_NAMED),
+      running: running.slice(0, MAX_LISTED),
+      finished: finished.slice(0, MAX_LISTED),
       ...(this.#draining ? { draining: true } : {}),
     };
-    const agent = { name: 'rma-worker', version };
-    this.#send({ type: 'hello', protocol: PROTOCOL_VERSION, token: token(), agent, features: [...FEATURES], worker });
+    return { token: token(), worker };
   }
 
-  #joined(welcome: DownOf<'welcome'>): void {
+  begun(welcome: Welcome): void {
     const { worker } = welcome;
-    if (worker === undefined) {
-      const message = `the token is one of role ${welcome.role}, which cannot lend a machine`;
-      this.#session.giveUp();
-      this.#options.events.ended({ cause: 'refused', close: 'unauthenticated', message });
-      return;
-    }
+    if (worker === undefined) return;
     this.#options.events.joined(worker, welcome);
-    const now = performance.now();
-    this.#transfers.online(now);
-    this.#attempts.online(worker.verdicts, now);
+    this.#attempts.online(worker.verdicts, performance.now());
     this.#options.events.assigned(worker.assignment);
-    this.#work();
   }
 
-  #offline(): void {
-    this.#sender.offline();
-    this.#attempts.offline();
-    this.#transfers.offline();
-    this.#work();
-  }
-
-  #received(frame: Uint8Array | string): void {
-    const now = performance.now();
-    this.#session.heard(now);
-    if (typeof frame !== 'string' && isStreamData(frame)) {
-      const { stream, bytes } = decodeStreamData(frame);
-      this.#transfers.data(stream, bytes, now);
-      this.#work();
-      return;
-    }
-    let message: Down;
-    try {
-      message = checkDown(decodeDown(frame));
-    } catch (error) {
-      this.#options.log.warn(
-        { error: String(error) },
-        `ignored a message of the coordinator: ${error instanceof Error ? error.message : error}`,
-      );
-      return;
-    }
-    this.#handle(message, frame, now);
-  }
-
-  #handle(message: Down, frame: Uint8Array | string, now: number): void {
+  received(message: Down, frame: Frame, nowMs: number): void {
     switch (message.type) {
       case 'dispatch':
-        this.#attempts.dispatch(message.tasks, now);
+        this.#attempts.dispatch(message.tasks, nowMs);
         break;
       case 'acknowledged':
         this.#attempts.acknowledged(message);
         if (message.results !== undefined && typeof frame !== 'string') this.#options.outbox.acknowledged(frame);
         break;
       case 'stop':
-        this.#attempts.stop(message.attempts, now);
+        this.#attempts.stop(message.attempts, nowMs);
         break;
       case 'logs':
-        void answerLogs(this.#runtimes, message).then((answer) => {
-          if (this.online) this.#send(answer);
-        });
+        void answerLogs(this.#runtimes, message).then((answer) => this.#connection.send(answer));
         break;
       case 'assign':
         this.#options.events.assigned(message.assignment);
         break;
-      case 'blob.ready':
-      case 'blob.stored':
-      case 'blob.head':
-      case 'stream.credit':
-      case 'stream.end':
-      case 'stream.abort':
-        this.#transfers.received(message, now);
-        break;
       case 'error':
-        this.#complain(message);
-        this.#session.received(message, now);
+        this.#rejected(message);
         break;
-      default:
-        this.#session.received(message, now);
     }
-    this.#work();
   }
 
-  #complain({ about, error }: DownOf<'error'>): void {
+  offline(): void {
+    this.#batches = [];
+    this.#attempts.offline();
+    this.#connection.flushSoon();
+  }
+
+  lost(lost: SessionLost): void {
+    this.#options.events.lost(lost);
+  }
+
+  ended(end: SessionEnd): void {
+    this.offline();
+    // Leaving is reported once the socket is closed.
+    if (end.cause !== 'refused') return;
+    const { close, error } = end;
+    this.#options.events.ended({ cause: 'refused', close, message: error.message });
+  }
+
+  failed(error: unknown): void {
+    this.#options.events.failed(error);
+  }
+
+  tick(nowMs: number): void {
+    this.#executions.tick(nowMs);
+    this.#options.outbox.tick(nowMs);
+    this.#sample(nowMs);
+  }
+
+  /** Once per flush, online or not: new results to the outbox, then everything as frames. */
+  prepare(nowMs: number): void {
+    const { chunks, progress, fresh, held, again } = this.#attempts.takeOutgoing();
+    const results = encodeResults(fresh.map(finishedResult));
+    if (fresh.length > 0 || held.length > 0) {
+      const theirChunks = [...fresh, ...held].flatMap((attempt) => attempt.chunks);
+      const heldResults = encodeResults(held.map(finishedResult));
+      this.#options.outbox.record([...encodeChunks(theirChunks), ...results, ...heldResults], nowMs);
+    }
+    for (const { isMet, resolve } of this.#conditions) if (isMet()) resolve();
     if (!this.online) return;
+    this.#batches.push(
+      ...encodeChunks(chunks),
+      ...progress.map((one) => encodeFrame({ type: 'progress', ...one })),
+      ...results,
+      ...encodeResults(again.map(finishedResult)),
+    );
+  }
+
+  takeControl(): readonly Outbound[] {
+    if (!this.#haveServicesChanged) return [];
+    this.#haveServicesChanged = false;
+    const services = this.#services.unannounced();
+    return services === undefined ? [] : [{ type: 'services', services }];
+  }
+
+  takeBatch(): Outbound | undefined {
+    return this.#batches.shift();
+  }
+
+  #rejected({ about, error }: DownOf<'error'>): void {
     const text = `the coordinator did not take a message${about === undefined ? '' : ` (${about})`}: ${error.message}`;
     this.#options.log.warn({ kind: error.kind, path: error.path }, text);
   }
 
-  #tick(): void {
-    const now = performance.now();
-    const lagMs = Math.max(0, now - this.#tickedAtMs - LIVENESS_TICK_MS);
-    this.#tickedAtMs = now;
-    this.#session.tick(now, lagMs);
-    this.#attempts.tick(now);
-    this.#transfers.tick(now);
-    this.#transfers.pace(now);
-    this.#executions.tick(now);
-    this.#options.outbox.tick(now);
-    this.#sample(now);
-    this.#work();
-  }
-
-  #sample(now: number): void {
+  #sample(nowMs: number): void {
     const { sample, log } = this.#options;
-    if (sample === undefined || !this.online || now - this.#sampledAtMs < SAMPLE_EVERY_MS - LIVENESS_TICK_MS / 2)
+    // Half a tick early counts, so that ticks that come late do not stretch the interval by a whole one.
+    if (sample === undefined || !this.online || nowMs - this.#sampledAtMs < SAMPLE_EVERY_MS - LIVENESS_TICK_MS / 2)
       return;
-    this.#sampledAtMs = now;
+    this.#sampledAtMs = nowMs;
     sample().then(
-      (load) => {
-        if (this.online) this.#send({ type: 'sample', load });
-      },
+      (load) => this.#connection.send({ type: 'sample', load }),
       (error: unknown) => log.debug({ error: String(error) }, 'the load could not be sampled'),
     );
   }
+}
 
-  #send(message: Up): void {
-    this.#sender.send(message);
-  }
+function unlimited(): TokenBucket {
+  return new TokenBucket(Number.POSITIVE_INFINITY, performance.now());
+}
 
-  #work(): void {
-    this.#sender.work();
-  }
-
-  #turn(): void {
-    this.#sender.turn();
-    this.#waiters.look();
-  }
-
-  /** A defect must not pass unseen, nor leave the agent half alive. */
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#options.events.failed(error);
-    }
-  }
+function unfit({ role, worker }: Welcome) {
+  if (worker !== undefined) return undefined;
+  const message = `the token is one of role ${role}, which cannot lend a machine`;
+  return { close: 'unauthenticated', message } as const;
 }

@@ -6,7 +6,7 @@ import type { Runtime } from '@rma/workloads/runtime';
 
 const MAX_CHARACTERS = 65_536;
 
-/** Never rejects: what went wrong is said in the answer. */
+/** Never rejects: the answer carries the error. */
 export async function answerLogs(
   runtimes: readonly Runtime[],
   { ref, service, lines, since }: DownOf<'logs'>,

@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobSource } from './blob-source.js';
+import { type BlobSource, sourceOf } from '@rma/peer/blob-source';
 
 export class BlobFiles {
   readonly #directory: string;
@@ -61,9 +61,7 @@ export class BlobFiles {
   /** Undefined for a blob that is not stored. */
   source(blob: string): BlobSource | undefined {
     const bytes = this.#inMemory.get(blob);
-    if (bytes !== undefined) {
-      return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
-    }
+    if (bytes !== undefined) return sourceOf(bytes);
     const path = this.#path(blob);
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     return size === undefined ? undefined : { size, read: (offset, length) => readPart(path, offset, length) };

@@ -5,11 +5,11 @@
  */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { encodeChunks, encodeResults } from '@rma/peer/message-batch';
 import { checkDown, checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import { errorMessage } from '@rma/protocol/error';
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
-import { encodeChunks, encodeResults } from '../frames.js';
 import { Journal } from './journal.js';
 
 /** Size from which the file is compacted to the unacknowledged results. */

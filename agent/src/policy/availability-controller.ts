@@ -63,7 +63,7 @@ export class AvailabilityController {
     this.#limitBandwidth();
     const before = this.#sentPolicy;
     const policy = this.policy;
-    if (this.#sentPolicy !== before) link.tell({ type: 'policy', policy });
+    if (this.#sentPolicy !== before) link.send({ type: 'policy', policy });
     this.#generation += 1;
     const was = this.#state;
     this.#state = availability.state;
@@ -71,14 +71,14 @@ export class AvailabilityController {
     if (availability.state === 'unavailable') void this.#disconnect(availability, this.#generation);
     else {
       link.drain(availability.state === 'draining');
-      link.wake();
+      link.resume();
     }
     if (was !== availability.state || availability.state !== 'available') this.#report(availability, wasUnfinished);
   }
 
   /** A container engine was found after the start: containers can be placed here. */
   engineFound(engine: Engine): void {
-    if (!this.#stopped) this.#options.link.tell({ type: 'policy', policy: this.policy, engine });
+    if (!this.#stopped) this.#options.link.send({ type: 'policy', policy: this.policy, engine });
   }
 
   /** The agent shuts down: changes of availability have no effect any more. */
@@ -105,7 +105,7 @@ export class AvailabilityController {
     }
     await link.until(() => link.unacknowledged === 0 || !link.online || superseded(), ACKNOWLEDGE_MS);
     if (superseded()) return;
-    link.rest();
+    link.suspend();
     disconnected();
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ProtocolError } from '@rma/protocol/error';
 import { type Client, connect } from '../client.js';
 import { OfflineError } from '../client-error.js';
-import type { ConnectionChange } from '../conversation.js';
+import type { ConnectionChange } from '../message-router.js';
 import { UsageError } from '../usage-error.js';
 import { printError, printStatus } from './terminal.js';
 

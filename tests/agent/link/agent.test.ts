@@ -163,7 +163,7 @@ describe('running tasks', () => {
     expect(result.error).toMatchObject({ code: 'cancelled' });
   });
 
-  it('is not brought down by a runtime that throws, nor by messages that make no sense', async () => {
+  it('is not brought down by a runtime that throws, nor by messages that it does not know', async () => {
     const { coordinator } = fixture;
     const runtime = new HeldRuntime();
     runtime.reply = () => {
@@ -171,13 +171,29 @@ describe('running tasks', () => {
     };
     await fixture.agent({ runtimes: [runtime] }).start();
     const session = await coordinator.welcomed();
-    session.socket.send(Buffer.from([0xc1, 0, 0]));
-    session.socket.send('{"type":"dispatch","tasks":[{}]}');
-    session.socket.send('not json');
     session.socket.send('{"type":"from the future"}');
     session.dispatch({});
     const result = await coordinator.until('a result', () => session.results[0]);
     expect(result.error).toMatchObject({ code: 'internal', retryable: true });
+  });
+
+  it.each([
+    ['bytes that are no MessagePack', Buffer.from([0xc1, 0, 0])],
+    ['an invalid message', '{"type":"dispatch","tasks":[{}]}'],
+    ['text that is no JSON', 'not json'],
+  ])('goes on in another session after %s', async (_, frame) => {
+    const { coordinator } = fixture;
+    const runtime = new HeldRuntime();
+    await fixture.agent({ runtimes: [runtime] }).start();
+    const first = await coordinator.welcomed();
+    first.dispatch({});
+    const held = await coordinator.until('the task', () => runtime.held[0]);
+    first.socket.send(frame);
+    const second = await coordinator.welcomed(2);
+    expect(first.closed?.code).toBe(4400);
+    expect(second.hello.worker?.running).toEqual([{ task: taskId(1), attempt: 1 }]);
+    held.finish({ ok: true, output: 1 });
+    await coordinator.until('the result', () => second.results[0]);
   });
 
   it('announces its services whenever one changed', async () => {

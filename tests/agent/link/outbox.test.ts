@@ -10,10 +10,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeChunks, encodeFrame, encodeResults } from '@rma/agent/frames';
 import { silentLog } from '@rma/agent/log';
 import { BlobFiles } from '@rma/agent/outbox/blob-files';
 import { Outbox } from '@rma/agent/outbox/outbox';
+import { encodeChunks, encodeFrame, encodeResults } from '@rma/peer/message-batch';
 import { encodeDown } from '@rma/protocol/codec';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { AttemptResult } from '@rma/protocol/task';

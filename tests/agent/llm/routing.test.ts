@@ -1,5 +1,5 @@
 /** Which of several services of one worker takes a task, where they have different models. */
-import { Services } from '@rma/agent/link/services';
+import { Services } from '@rma/agent/attempts/services';
 import type { Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { expect, it } from 'vitest';
 

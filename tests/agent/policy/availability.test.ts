@@ -1,4 +1,3 @@
-import { TokenBucket } from '@rma/agent/link/token-bucket';
 import { admitted, refusal } from '@rma/agent/policy/allow-list';
 import {
   type Availability,
@@ -11,6 +10,7 @@ import {
 import { capHardware, exceededCap } from '@rma/agent/policy/caps';
 import { parseDuration, parseUntil } from '@rma/agent/policy/human-time';
 import { defaultPolicy } from '@rma/agent/policy/worker-file';
+import { TokenBucket } from '@rma/peer/token-bucket';
 import { Check } from '@rma/protocol/check';
 import type { Hardware } from '@rma/protocol/hardware';
 import { type ContainerSpec, DonorPolicy } from '@rma/protocol/workload';

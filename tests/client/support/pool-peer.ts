@@ -17,7 +17,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 export const WORKER = 'w-test1';
 
 /** A queue of what came, for tests that wait for it. */
-class Inbox<T> {
+export class Inbox<T> {
   readonly #items: T[] = [];
   readonly #waiting: { matches(item: T): boolean; resolve(item: T): void }[] = [];
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, createAgent } from '@rma/agent/agent';
 import type { AgentOptions } from '@rma/agent/agent-options';
-import type { Execution, Job, JobListener, Outcome, Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import type { Hardware } from '@rma/protocol/hardware';
+import type { Execution, Job, JobListener, Outcome, Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { TestCoordinator } from './coordinator.js';
 
