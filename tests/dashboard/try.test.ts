@@ -27,11 +27,11 @@ describe('the page to try the pool', needs('chromium'), () => {
   it('reads a letter: drop it, run it, see its text; and so does the same call by command, in a shell', async () => {
     const page = await browser.open({ ...pool.page, path: '/try' });
     await page.getByText('Reads the text of a scan').waitFor();
-    await page.getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
     await page.getByText('Choose a file.').waitFor();
     await page.locator('input[type="file"]').setInputFiles(LETTER);
     await page.getByText('letter.png').first().waitFor();
-    await page.getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
     await page
       .getByRole('region', { name: 'Output', exact: true })
       .getByText('Harbour & Finch Solicitors')
@@ -85,7 +85,7 @@ describe('the page to try the pool', needs('chromium'), () => {
         [390, '/try?kind=echo'],
       ] as const) {
         const page = await browser.open({ ...pool.page, path, scheme, width });
-        await page.getByRole('button', { name: 'Run' }).waitFor();
+        await page.getByRole('button', { name: 'Run', exact: true }).waitFor();
         expect(await axeViolations(page)).toEqual([]);
         expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
       }
