@@ -54,10 +54,7 @@ export class Link implements ConnectionHost {
     this.#options = options;
     const { url, admit, blobs, outbox, log, events, version } = options;
     const agent = { name: 'rma-worker', version };
-    this.#connection = new Connection(
-      { url, role: 'worker', subprotocol: SUBPROTOCOL_MSGPACK, agent, unfit },
-      this,
-    );
+    this.#connection = new Connection({ url, role: 'worker', subprotocol: SUBPROTOCOL_MSGPACK, agent, unfit }, this);
     const transfers = new BlobTransfers(this.#rates);
     this.#connection.attachBlobs(transfers);
     this.#services = new Services(admit);

@@ -5,10 +5,10 @@
  */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { encodeChunks, encodeResults } from '@rma/peer/message-batch';
 import { checkDown, checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
-import { encodeChunks, encodeResults } from '@rma/peer/message-batch';
 import { Journal } from './journal.js';
 
 /** The file is written anew, with what is still needed, when it has grown by so much. */
