@@ -33,6 +33,31 @@ export const ON_REQUEST = [
   ),
 ];
 
+/**
+ * What can differ on another Node with another transport: sockets and HTTP, SQLite's driver, the dialled side, the peers of
+ * an earlier version, handlers in child processes, threads and native modules, and the first steps. The rest is the same
+ * JavaScript, which the first Node runs. Parts of paths; a test holds that each names tests.
+ */
+export const SECOND_NODE = [
+  'tests/socket/',
+  'tests/http/',
+  'tests/store/',
+  'tests/durability/',
+  'tests/compat/',
+  'tests/client/session',
+  'tests/client/blob',
+  'tests/client/client',
+  'tests/agent/link/',
+  'tests/agent/embedded/',
+  'tests/agent/vector/',
+  'tests/agent/servers/',
+  'tests/e2e/first-steps',
+  'tests/house/setup',
+];
+
+/** So many of the slowest files are named at the end. */
+const SLOWEST = 10;
+
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([
   '-t',
@@ -47,12 +72,13 @@ const WITH_VALUE = new Set([
 /**
  * @typedef {{name: string, files: string[], atOnce: number}} Group
  * @typedef {{passed: number, failed: number, skipped: number}} Counts
- * @typedef {{status?: string, assertionResults?: unknown[]}} FileReport
+ * @typedef {{name?: string, status?: string, startTime?: number, endTime?: number, assertionResults?: unknown[]}} FileReport
  */
 
 /**
  * @param {readonly string[]} args
- * @returns {{filters: string[], options: string[], all: boolean}} parts of paths to run, and what goes to vitest
+ * @returns {{filters: string[], options: string[], all: boolean}} parts of paths to run, and what goes to vitest;
+ *   `--second-node` stands for the filters in SECOND_NODE
  */
 export function splitArgs(args) {
   /** @type {string[]} */
@@ -63,6 +89,7 @@ export function splitArgs(args) {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
     if (arg === '--all') all = true;
+    else if (arg === '--second-node') filters.push(...SECOND_NODE);
     else if (!arg.startsWith('-')) filters.push(arg.replace(/^\.\//, ''));
     else if (WITH_VALUE.has(arg)) options.push(arg, args[++i] ?? '');
     else options.push(arg);
@@ -99,14 +126,35 @@ export function partition(files, filters, all) {
  */
 export function countReport(report, exitCode) {
   const json = /** @type {Record<string, unknown>} */ (report ?? {});
-  const files = /** @type {FileReport[]} */ (Array.isArray(json.testResults) ? json.testResults : []);
-  const broken = files.filter((file) => file.status === 'failed' && !file.assertionResults?.some(isFailed)).length;
+  const broken = filesOf(report).filter(
+    (file) => file.status === 'failed' && !file.assertionResults?.some(isFailed),
+  ).length;
   const counts = {
     passed: Number(json.numPassedTests ?? 0),
     failed: Number(json.numFailedTests ?? 0) + broken,
     skipped: Number(json.numPendingTests ?? 0) + Number(json.numTodoTests ?? 0),
   };
   return counts.failed === 0 && (exitCode !== 0 || report === undefined) ? { ...counts, failed: 1 } : counts;
+}
+
+/**
+ * The files that took longest, in lines for people. Times are of files that may have run beside others.
+ * @param {readonly unknown[]} reports vitest's JSON reports
+ * @returns {string[]}
+ */
+export function slowestFiles(reports) {
+  return reports
+    .flatMap((report) => filesOf(report))
+    .map(({ name = '', startTime = 0, endTime = 0 }) => ({ name, tookMs: endTime - startTime }))
+    .sort((a, b) => b.tookMs - a.tookMs)
+    .slice(0, SLOWEST)
+    .map(({ name, tookMs }) => `${(tookMs / 1_000).toFixed(1).padStart(6)} s  ${name.replace(/^.*(?=\btests\/)/, '')}`);
+}
+
+/** @param {unknown} report @returns {FileReport[]} */
+function filesOf(report) {
+  const { testResults } = /** @type {{testResults?: unknown}} */ (report ?? {});
+  return Array.isArray(testResults) ? testResults : [];
 }
 
 /** @param {unknown} result */
