@@ -6,10 +6,11 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ChatHistoryItem, LlamaChatResponse } from 'node-llama-cpp';
 import { TaskError } from '../runtime/runtime.js';
+import type { ChatHistoryItem, LlamaLibrary } from './library.js';
 
-type Library = typeof import('node-llama-cpp');
+/** A constant, not a literal: no compiler or bundler looks for what is not installed here. */
+const LLAMA_MODULE: string = 'node-llama-cpp';
 
 /** The version that the agent was tested with. */
 export const LLAMA_PACKAGE = 'node-llama-cpp@3.21.1';
@@ -108,7 +109,7 @@ export async function openModel({ path, packageDir, contextTokens }: ModelOption
           },
         });
         const finishReason = response.metadata.stopReason === 'maxTokens' ? 'length' : 'stop';
-        return { text: textOf(response), reasoning, promptTokens, completionTokens, finishReason };
+        return { text: response.response, reasoning, promptTokens, completionTokens, finishReason };
       },
     };
   } catch (error) {
@@ -122,9 +123,9 @@ function threadCount(): number {
   return Math.max(1, Math.floor(availableParallelism() / 2));
 }
 
-async function importLibrary(packageDir: string): Promise<Library> {
+async function importLibrary(packageDir: string): Promise<LlamaLibrary> {
   try {
-    return await import('node-llama-cpp');
+    return (await import(LLAMA_MODULE)) as LlamaLibrary;
   } catch (error) {
     if (!isMissing(error)) throw unusable(error);
   }
@@ -136,7 +137,7 @@ async function importLibrary(packageDir: string): Promise<Library> {
     );
   }
   try {
-    return (await import(pathToFileURL(file).href)) as Library;
+    return (await import(pathToFileURL(file).href)) as LlamaLibrary;
   } catch (error) {
     throw unusable(error);
   }
@@ -181,8 +182,4 @@ function toOptions({ temperature, topK, topP, minP, seed, stop, ...penalties }: 
         }
       : {}),
   };
-}
-
-function textOf(response: LlamaChatResponse): string {
-  return response.response;
 }
