@@ -28,7 +28,7 @@ export async function startPool(data: string, args: readonly string[] = []): Pro
     },
     async kill() {
       await start.end('SIGKILL');
-      // The leash of each child ends it.
+      // Each child exits with its parent.
       await vi.waitFor(() => {
         if (left().length > 0) throw new Error(`processes ${left().join(', ')} are left`);
       }, 10_000);
