@@ -5,20 +5,19 @@
 /** So many files of the fast tests at once: some wait most of their time, others fill a core. */
 const FAST_AT_ONCE = 4;
 
-/** Folders that fill both cores or kill processes: each runs alone, one file after another unless it is in AT_ONCE. */
+/**
+ * Folders that fill the cores or kill processes: each group runs by itself, after the fast tests, so many files at once.
+ * @type {readonly {folders: readonly string[], atOnce: number}[]}
+ */
 const HEAVY = [
-  'tests/durability/',
-  'tests/e2e/',
-  'tests/chaos/',
-  'tests/dashboard/',
-  'tests/docker/',
-  'tests/images/',
-  'tests/agent/rag/',
-  'tests/agent/servers/',
+  { folders: ['tests/durability/'], atOnce: 1 },
+  // Processes of their own, for which they wait more than they work.
+  { folders: ['tests/e2e/', 'tests/compat/', 'tests/agent/rag/', 'tests/agent/servers/'], atOnce: 2 },
+  { folders: ['tests/chaos/'], atOnce: 1 },
+  { folders: ['tests/dashboard/'], atOnce: 1 },
+  { folders: ['tests/docker/'], atOnce: 1 },
+  { folders: ['tests/images/'], atOnce: 1 },
 ];
-
-/** Each of these files has processes of its own, for which it waits more than it works. @type {Record<string, number>} */
-const AT_ONCE = { 'tests/e2e/': 2 };
 
 /**
  * What takes minutes by itself: containers, how well retrieval works, and most pages of the dashboard (the way in, the
@@ -108,11 +107,12 @@ export function partition(files, filters, all) {
   const wanted = files.filter((file) =>
     filters.length === 0 ? usual(file) : filters.some((filter) => file.includes(filter)),
   );
-  const fast = wanted.filter((file) => !HEAVY.some((folder) => file.startsWith(folder)));
-  const groups = [{ name: 'fast tests', files: fast, atOnce: FAST_AT_ONCE }];
-  for (const folder of HEAVY) {
-    const own = wanted.filter((file) => file.startsWith(folder));
-    groups.push({ name: folder, files: own, atOnce: AT_ONCE[folder] ?? 1 });
+  const isIn = (/** @type {readonly string[]} */ folders) => (/** @type {string} */ file) =>
+    folders.some((folder) => file.startsWith(folder));
+  const heavy = isIn(HEAVY.flatMap(({ folders }) => folders));
+  const groups = [{ name: 'fast tests', files: wanted.filter((file) => !heavy(file)), atOnce: FAST_AT_ONCE }];
+  for (const { folders, atOnce } of HEAVY) {
+    groups.push({ name: folders.join(' '), files: wanted.filter(isIn(folders)), atOnce });
   }
   return groups.filter((group) => group.files.length > 0);
 }

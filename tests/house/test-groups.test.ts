@@ -24,7 +24,7 @@ const files = [
 ];
 
 describe('the groups', () => {
-  it('hold the fast files together and each heavy folder alone', () => {
+  it('hold the fast files together, and the heavy folders by themselves', () => {
     expect(partition(files, [], false).map(({ files, atOnce }) => ({ files, atOnce }))).toEqual([
       { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], atOnce: 4 },
       { files: ['tests/e2e/letter.test.ts'], atOnce: 2 },
