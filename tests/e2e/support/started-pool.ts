@@ -7,7 +7,7 @@ const START_MS = 45_000;
 
 export interface StartedPool {
   readonly url: string;
-  /** Ctrl-C; tells which processes are left, if any. */
+  /** Ctrl-C; resolves with the processes that are left, if any. */
   interrupt(): Promise<ProgramEnd & { left: number[] }>;
   /** For what a failed test left. */
   kill(): Promise<void>;
