@@ -35,15 +35,15 @@ const BLIND_TESTS = /\/(process|cli|catalog|join-command|command-groups|package)
 /** Take seconds: they run only for the files that they import. */
 const SLOW_TESTS =
   /\/(rehearsal\.property|simulation\.property|slow-browser|live-client|codec|hostile-frames|reader|lock|reconnect|client)\.test\.ts$/;
-const MUTANT_LIMIT_MS = 120_000;
 
 const HELP = `Usage: node scripts/mutate.mjs [options]
 
   --package NAME   ${Object.keys(AREAS).join(', ')} (default: all)
+  --limit SECONDS  what does not end within it counts as killed (default 120)
   --count N        mutants (default 100)
   --seed N         the same seed makes the same mutants of the same tree (default 1)
   --root DIR       a built checkout (default: this one)
-  --out FILE       write the list there as JSON`;
+  --out FILE       write the list there as JSON; what an interrupted run left there is gone on with`;
 
 /**
  * @typedef {{area: string, file: string, line: number, kind: string, from: number, to: number, text: string}} Mutation
@@ -150,23 +150,25 @@ function testsOf(root, area) {
  * First the tests that import the file themselves, fast or slow; where they find nothing, the fast ones of its area.
  * @param {string} root
  * @param {Mutation} mutation
+ * @param {number} limitMs
  */
-async function findFailure(root, { area, file }) {
+async function findFailure(root, { area, file }, limitMs) {
   const tests = testsOf(root, area);
   const specifier = `@rma/${file.replace('/src/', '/').replace(/\.ts$/, '')}'`;
   const isRelated = (/** @type {string} */ test) => readFileSync(join(root, test), 'utf8').includes(specifier);
   const related = tests.filter(isRelated);
-  const found = related.length === 0 ? { killed: false, by: '' } : await runTests(root, related);
+  const found = related.length === 0 ? { killed: false, by: '' } : await runTests(root, related, limitMs);
   const others = tests.filter((test) => !related.includes(test) && !SLOW_TESTS.test(test));
-  return found.killed || others.length === 0 ? found : runTests(root, others);
+  return found.killed || others.length === 0 ? found : runTests(root, others, limitMs);
 }
 
 /**
  * @param {string} root
  * @param {string[]} tests
+ * @param {number} limitMs
  * @returns {Promise<{killed: boolean, by: string}>} `by` names the first test that failed
  */
-async function runTests(root, tests) {
+async function runTests(root, tests, limitMs) {
   const work = mkdtempSync(join(tmpdir(), 'rma-mutate-'));
   const report = join(work, 'report.json');
   const options = [
@@ -181,7 +183,7 @@ async function runTests(root, tests) {
     const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', ...options, ...tests], {
       cwd: root,
       stdio: 'ignore',
-      timeout: MUTANT_LIMIT_MS,
+      timeout: limitMs,
       killSignal: 'SIGKILL',
     });
     const [status, signal] = await once(child, 'exit');
@@ -202,8 +204,8 @@ function firstFailure(report) {
   return `${file?.name.replace(/^.*\/tests\//, 'tests/') ?? 'the run itself'}: ${test?.fullName.trim() ?? 'does not load'}`;
 }
 
-/** @param {string} root @param {Mutation} mutation @returns {Promise<Outcome>} */
-async function tryMutation(root, mutation) {
+/** @param {string} root @param {Mutation} mutation @param {number} limitMs @returns {Promise<Outcome>} */
+async function tryMutation(root, mutation, limitMs) {
   const { area, file, line, kind, from, to, text } = mutation;
   const source = readFileSync(join(root, file), 'utf8');
   const mutated = source.slice(0, from) + text + source.slice(to);
@@ -212,7 +214,7 @@ async function tryMutation(root, mutation) {
   const startedAt = performance.now();
   try {
     writeFileSync(compiled, transpile(file, mutated));
-    const { killed, by } = await findFailure(root, mutation);
+    const { killed, by } = await findFailure(root, mutation, limitMs);
     const lineOf = (/** @type {string} */ code) => code.split('\n')[line - 1]?.trim() ?? '';
     const ms = Math.round(performance.now() - startedAt);
     return { area, file, line, kind, before: lineOf(source), after: lineOf(mutated), killed, by, ms };
@@ -232,29 +234,27 @@ function transpile(fileName, source) {
   return ts.transpileModule(source, { fileName, compilerOptions }).outputText;
 }
 
-/** @param {Record<'package' | 'count' | 'seed' | 'root' | 'out', string | undefined>} options */
-async function main({ package: only, count = '100', seed = '1', root: given, out }) {
+/** @param {Record<'package' | 'count' | 'seed' | 'root' | 'out' | 'limit', string | undefined>} options */
+async function main({ package: only, count = '100', seed = '1', root: given, out, limit = '120' }) {
   const root = resolve(given ?? fileURLToPath(new URL('..', import.meta.url)));
-  const areas = only === undefined ? Object.keys(AREAS) : [only];
-  const random = randomFrom(Number(seed));
+  const limitMs = Number(limit) * 1_000;
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+  const outcomes = earlierOutcomes(out, commit, Number(seed));
   // The file that is changed at the moment is to be put back.
   let isStopped = false;
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => (isStopped = true));
-  /** @type {Outcome[]} */
-  const outcomes = [];
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+  const areas = Object.keys(AREAS);
   for (const [i, area] of areas.entries()) {
-    const all = areaMutations(root, area);
     const share = Math.floor((Number(count) * (i + 1)) / areas.length) - Math.floor((Number(count) * i) / areas.length);
-    const clean = await runTests(
-      root,
-      testsOf(root, area).filter((test) => !SLOW_TESTS.test(test)),
-    );
+    const done = outcomes.filter((outcome) => outcome.area === area).length;
+    const mutations = pick(areaMutations(root, area), only === undefined ? share : Number(count), Number(seed) + i);
+    if ((only !== undefined && only !== area) || done >= mutations.length || isStopped) continue;
+    const fast = testsOf(root, area).filter((test) => !SLOW_TESTS.test(test));
+    const clean = await runTests(root, fast, limitMs);
     if (clean.killed) throw new Error(`${area}: the tests fail without any mutation (${clean.by})`);
-    for (let n = 0; n < share && all.length > 0 && !isStopped; n++) {
-      const [mutation] = all.splice(random(all.length), 1);
-      if (mutation === undefined) break;
-      const outcome = await tryMutation(root, mutation);
+    for (const mutation of mutations.slice(done)) {
+      if (isStopped) break;
+      const outcome = await tryMutation(root, mutation, limitMs);
       outcomes.push(outcome);
       const mark = outcome.killed ? 'killed  ' : 'SURVIVED';
       process.stdout.write(`${mark} ${outcome.file}:${outcome.line} ${outcome.kind}: ${outcome.before.slice(0, 90)}\n`);
@@ -265,9 +265,24 @@ async function main({ package: only, count = '100', seed = '1', root: given, out
   process.stdout.write(`${killed} of ${outcomes.length} killed\n`);
 }
 
+/** @template T @param {readonly T[]} all @param {number} count @param {number} seed @returns {T[]} */
+function pick(all, count, seed) {
+  const random = randomFrom(seed);
+  const rest = [...all];
+  return Array.from({ length: Math.min(count, all.length) }, () => rest.splice(random(rest.length), 1)).flat();
+}
+
+/** @param {string | undefined} out @param {string} commit @param {number} seed @returns {Outcome[]} */
+function earlierOutcomes(out, commit, seed) {
+  if (out === undefined || !existsSync(out)) return [];
+  const earlier = JSON.parse(readFileSync(out, 'utf8'));
+  if (earlier.commit === commit && earlier.seed === seed) return earlier.outcomes;
+  throw new Error(`${out} is of another commit or seed: give another file`);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const string = /** @type {const} */ ({ type: 'string' });
-  const options = { package: string, count: string, seed: string, root: string, out: string };
+  const options = { package: string, count: string, seed: string, root: string, out: string, limit: string };
   const { values } = parseArgs({ options: { ...options, help: { type: 'boolean', short: 'h' } } });
   if (values.help === true) process.stdout.write(`${HELP}\n`);
   else await main(/** @type {Parameters<typeof main>[0]} */ (values));
