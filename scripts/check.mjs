@@ -1,6 +1,6 @@
 /**
  * `npm run check [-- --no-tests]`: types, lint and format, import directions, tests. The cheap steps all run, so
- * that one look shows all there is to mend; the tests run once those are green.
+ * that one run shows everything to fix; the tests run once those pass.
  */
 import { join } from 'node:path';
 import { compile, packages } from './build.mjs';

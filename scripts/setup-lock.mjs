@@ -82,7 +82,7 @@ function isGone(path, content) {
 }
 
 /**
- * Removes a dead holder's lock. Two may try at once: who moved away a fresh lock by mistake puts it back.
+ * Removes a dead holder's lock. Two processes may try at once: the one that moved a fresh lock by mistake puts it back.
  * @param {string} path
  * @param {string} content
  */

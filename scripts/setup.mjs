@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { build, isBuilt } from './build.mjs';
 import { phase, run, runMain, SetupError, say } from './progress.mjs';
 import { withLock } from './setup-lock.mjs';
+import { slimCheckout } from './slim-modules.mjs';
 
 /** The root of the checkout. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -100,6 +101,7 @@ async function install() {
     // No install script of any dependency runs; the one that is needed is run by compileSqlite.
     await phase('installing packages', () => npm(['ci', '--ignore-scripts']));
   }
+  slimCheckout(join(root, 'node_modules'), process);
   const stamp = reason === undefined ? readStamp() : undefined;
   let natives = stamp?.natives ?? [];
   if (!(await sqliteLoads()).ok) {

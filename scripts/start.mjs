@@ -24,7 +24,7 @@ node server/bin/rma-coordinator.js --help lists them. Ctrl-C stops both, a secon
 On Windows: node scripts/start.mjs [options]`;
 
 /** Ctrl-C under npm arrives twice, from the terminal and from npm; only a later one means "at once". */
-/** What the first worker runs. No data services: whoever tries the pool does not want to pull images at once. */
+/** What the first worker runs. No data services: a first try should not pull images. */
 const FIRST_WORKLOADS = ['echo', 'document', 'ner', 'embed', 'ocr', 'rag', 'vector'];
 /** The coordinator's second line, where it has a dashboard. */
 const SIGN_IN_LINE = /^dashboard, signs in once within 10 minutes: (\S+)$/;
@@ -172,7 +172,7 @@ async function workersOnline(url) {
     const health = /** @type {{workers?: {online?: number}}} */ (await response.json());
     return health.workers?.online ?? 0;
   } catch {
-    // Starting, stopping or busy: the next look will tell.
+    // Starting, stopping or busy: the next poll decides.
     return 0;
   }
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { eachLine } from './log-lines.mjs';
 
 const LISTENING = /^listening on (https?:\/\/\S+)$/;
-const leash = fileURLToPath(new URL('leash.mjs', import.meta.url));
+const exitWithParent = fileURLToPath(new URL('exit-with-parent.mjs', import.meta.url));
 
 /**
  * @typedef {object} Pool
@@ -47,7 +47,7 @@ export function supervise(pool) {
   /** @param {Source} source @param {string[]} command */
   function launch(source, command) {
     // Its own process group: a terminal's Ctrl-C reaches this process alone, which then stops them in order.
-    const child = spawn(process.execPath, [leash, ...command], {
+    const child = spawn(process.execPath, [exitWithParent, ...command], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',
     });
@@ -142,7 +142,7 @@ function ended(child) {
 }
 
 /**
- * Waits for the end of the process and of its output, so that its last words are printed.
+ * Waits for the end of the process and of its output, so that its last lines are printed.
  * @param {Child} child
  * @returns {Promise<{code: number | null, signal: NodeJS.Signals | null}>}
  */

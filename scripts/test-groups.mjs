@@ -5,20 +5,19 @@
 /** So many files of the fast tests at once: some wait most of their time, others fill a core. */
 const FAST_AT_ONCE = 4;
 
-/** Folders that fill both cores or kill processes: each runs alone, one file after another unless it is in AT_ONCE. */
+/**
+ * Folders that fill the cores or kill processes: each group runs by itself, after the fast tests, so many files at once.
+ * @type {readonly {folders: readonly string[], atOnce: number}[]}
+ */
 const HEAVY = [
-  'tests/durability/',
-  'tests/e2e/',
-  'tests/chaos/',
-  'tests/dashboard/',
-  'tests/docker/',
-  'tests/images/',
-  'tests/workloads/rag/',
-  'tests/workloads/servers/',
+  { folders: ['tests/durability/'], atOnce: 1 },
+  // Processes of their own, for which they wait more than they work.
+  { folders: ['tests/e2e/', 'tests/compat/', 'tests/workloads/rag/', 'tests/workloads/servers/'], atOnce: 2 },
+  { folders: ['tests/chaos/'], atOnce: 1 },
+  { folders: ['tests/dashboard/'], atOnce: 2 },
+  { folders: ['tests/docker/'], atOnce: 1 },
+  { folders: ['tests/images/'], atOnce: 1 },
 ];
-
-/** Each of these files has processes of its own, for which it waits more than it works. @type {Record<string, number>} */
-const AT_ONCE = { 'tests/e2e/': 2 };
 
 /**
  * What takes minutes by itself: containers, how well retrieval works, and most pages of the dashboard (the way in, the
@@ -32,6 +31,31 @@ export const ON_REQUEST = [
     (page) => `tests/dashboard/${page}`,
   ),
 ];
+
+/**
+ * What can differ on another Node with another transport: sockets and HTTP, SQLite's driver, the dialled side, the peers of
+ * an earlier version, handlers in child processes, threads and native modules, and the first steps. The rest is the same
+ * JavaScript, which the first Node runs. Parts of paths; a test holds that each names tests.
+ */
+export const SECOND_NODE = [
+  'tests/socket/',
+  'tests/http/',
+  'tests/store/',
+  'tests/durability/',
+  'tests/compat/',
+  'tests/peer/',
+  'tests/client/blob',
+  'tests/client/client',
+  'tests/agent/link/',
+  'tests/workloads/host/',
+  'tests/workloads/vector/',
+  'tests/workloads/servers/',
+  'tests/e2e/first-steps',
+  'tests/house/setup',
+];
+
+/** So many of the slowest files are named at the end. */
+const SLOWEST = 10;
 
 /** Options of vitest that take the next argument as their value. */
 const WITH_VALUE = new Set([
@@ -47,12 +71,13 @@ const WITH_VALUE = new Set([
 /**
  * @typedef {{name: string, files: string[], atOnce: number}} Group
  * @typedef {{passed: number, failed: number, skipped: number}} Counts
- * @typedef {{status?: string, assertionResults?: unknown[]}} FileReport
+ * @typedef {{name?: string, status?: string, startTime?: number, endTime?: number, assertionResults?: unknown[]}} FileReport
  */
 
 /**
  * @param {readonly string[]} args
- * @returns {{filters: string[], options: string[], all: boolean}} parts of paths to run, and what goes to vitest
+ * @returns {{filters: string[], options: string[], all: boolean}} parts of paths to run, and what goes to vitest;
+ *   `--second-node` stands for the filters in SECOND_NODE
  */
 export function splitArgs(args) {
   /** @type {string[]} */
@@ -63,6 +88,7 @@ export function splitArgs(args) {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
     if (arg === '--all') all = true;
+    else if (arg === '--second-node') filters.push(...SECOND_NODE);
     else if (!arg.startsWith('-')) filters.push(arg.replace(/^\.\//, ''));
     else if (WITH_VALUE.has(arg)) options.push(arg, args[++i] ?? '');
     else options.push(arg);
@@ -81,11 +107,12 @@ export function partition(files, filters, all) {
   const wanted = files.filter((file) =>
     filters.length === 0 ? usual(file) : filters.some((filter) => file.includes(filter)),
   );
-  const fast = wanted.filter((file) => !HEAVY.some((folder) => file.startsWith(folder)));
-  const groups = [{ name: 'fast tests', files: fast, atOnce: FAST_AT_ONCE }];
-  for (const folder of HEAVY) {
-    const own = wanted.filter((file) => file.startsWith(folder));
-    groups.push({ name: folder, files: own, atOnce: AT_ONCE[folder] ?? 1 });
+  const isIn = (/** @type {readonly string[]} */ folders) => (/** @type {string} */ file) =>
+    folders.some((folder) => file.startsWith(folder));
+  const heavy = isIn(HEAVY.flatMap(({ folders }) => folders));
+  const groups = [{ name: 'fast tests', files: wanted.filter((file) => !heavy(file)), atOnce: FAST_AT_ONCE }];
+  for (const { folders, atOnce } of HEAVY) {
+    groups.push({ name: folders.join(' '), files: wanted.filter(isIn(folders)), atOnce });
   }
   return groups.filter((group) => group.files.length > 0);
 }
@@ -99,14 +126,35 @@ export function partition(files, filters, all) {
  */
 export function countReport(report, exitCode) {
   const json = /** @type {Record<string, unknown>} */ (report ?? {});
-  const files = /** @type {FileReport[]} */ (Array.isArray(json.testResults) ? json.testResults : []);
-  const broken = files.filter((file) => file.status === 'failed' && !file.assertionResults?.some(isFailed)).length;
+  const broken = filesOf(report).filter(
+    (file) => file.status === 'failed' && !file.assertionResults?.some(isFailed),
+  ).length;
   const counts = {
     passed: Number(json.numPassedTests ?? 0),
     failed: Number(json.numFailedTests ?? 0) + broken,
     skipped: Number(json.numPendingTests ?? 0) + Number(json.numTodoTests ?? 0),
   };
   return counts.failed === 0 && (exitCode !== 0 || report === undefined) ? { ...counts, failed: 1 } : counts;
+}
+
+/**
+ * The files that took longest, in lines for people. Times are of files that may have run beside others.
+ * @param {readonly unknown[]} reports vitest's JSON reports
+ * @returns {string[]}
+ */
+export function slowestFiles(reports) {
+  return reports
+    .flatMap((report) => filesOf(report))
+    .map(({ name = '', startTime = 0, endTime = 0 }) => ({ name, tookMs: endTime - startTime }))
+    .sort((a, b) => b.tookMs - a.tookMs)
+    .slice(0, SLOWEST)
+    .map(({ name, tookMs }) => `${(tookMs / 1_000).toFixed(1).padStart(6)} s  ${name.replace(/^.*(?=\btests\/)/, '')}`);
+}
+
+/** @param {unknown} report @returns {FileReport[]} */
+function filesOf(report) {
+  const { testResults } = /** @type {{testResults?: unknown}} */ (report ?? {});
+  return Array.isArray(testResults) ? testResults : [];
 }
 
 /** @param {unknown} result */

@@ -1,13 +1,23 @@
 /**
- * `npm test [-- [--all] FILTER... VITEST-OPTION...]`: sets up, builds and runs the tests in groups that don't get in
- * each other's way. Ends with one line, `N passed, N failed[, N skipped]`, over all groups.
+ * `npm test [-- [--all] [--second-node] FILTER... VITEST-OPTION...]`: sets up, builds and runs the tests in groups that
+ * don't get in each other's way. Ends with the slowest files and one line, `N passed, N failed[, N skipped]`, over all
+ * groups.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { elapsed, run, runMain, SetupError, say } from './progress.mjs';
 import { ensureReady, root } from './setup.mjs';
-import { addCounts, closingLine, countReport, isGreen, ON_REQUEST, partition, splitArgs } from './test-groups.mjs';
+import {
+  addCounts,
+  closingLine,
+  countReport,
+  isGreen,
+  ON_REQUEST,
+  partition,
+  slowestFiles,
+  splitArgs,
+} from './test-groups.mjs';
 
 await runMain(async () => {
   const { filters, options, all } = splitArgs(process.argv.slice(2));
@@ -19,17 +29,22 @@ await runMain(async () => {
     say(`Without ${ON_REQUEST.map((name) => name.replace('tests/', '')).join(' ')}: npm test -- --all runs them, too.`);
   const start = Date.now();
   const reports = mkdtempSync(join(tmpdir(), 'rma-test-'));
+  /** @type {unknown[]} */
+  const results = [];
   let counts = { passed: 0, failed: 0, skipped: 0 };
   try {
     for (const [index, group] of groups.entries()) {
       say(`\n=== ${group.name}: ${group.files.length} file${group.files.length === 1 ? '' : 's'}`);
       const report = join(reports, `${index}.json`);
       const code = await vitest(group, report, options);
-      counts = addCounts(counts, countReport(readReport(report), code));
+      const result = readReport(report);
+      results.push(result);
+      counts = addCounts(counts, countReport(result, code));
     }
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
+  say(`\nThe slowest files:\n${slowestFiles(results).join('\n')}`);
   say(`\nNode ${process.versions.node}, ${elapsed(start)}`);
   process.stdout.write(`${closingLine(counts)}\n`);
   return isGreen(counts) ? 0 : 1;

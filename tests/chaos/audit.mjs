@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What must hold after a chaos run, each broken promise a sentence: what the SDK told, the event log, the rows of the
+ * What must hold after a chaos run, each violation a sentence: what the SDK was told, the event log, the rows of the
  * database, the handlers' own notes, and what was left behind.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -18,12 +18,12 @@ import { outputOf } from './plan.mjs';
  * @typedef {{attempts: number, mostAttempts: number, requeued: Record<string, number>}} Figures
  */
 
-/** Every submit settled exactly once in the client's last life, with the right output, and never otherwise in another. */
+/** Every submit settled exactly once in the client's last process, with the right output, and never differently in an earlier one. */
 export function* auditLedger(/** @type {readonly Job[]} */ jobs, /** @type {readonly Line[]} */ lines) {
   const last = lines.at(-1)?.life;
   const counts = jobs.map(() => ({ accepted: 0, result: 0 }));
   /** @type {Map<number, unknown>} */
-  const told = new Map();
+  const reported = new Map();
   for (const { life, n, what, error, id, result, chunks = [] } of lines) {
     const job = jobs[n];
     if (!job) yield `the ledger tells of a job ${n}, which there is not`;
@@ -35,8 +35,9 @@ export function* auditLedger(/** @type {readonly Job[]} */ jobs, /** @type {read
       if (id !== job.id) yield `job ${n} is ${job.id}, and its result is of ${id}`;
       if (result.state !== 'succeeded') yield `${job.id} ${result.state}: ${JSON.stringify(result.error)}`;
       else if (!isDeepStrictEqual(result.output, outputOf(job))) yield `${job.id} gave another output than its own`;
-      if (told.has(n) && !isDeepStrictEqual(told.get(n), result)) yield `${job.id} was told to have ended in two ways`;
-      told.set(n, result);
+      if (reported.has(n) && !isDeepStrictEqual(reported.get(n), result))
+        yield `${job.id} was reported to have ended in two ways`;
+      reported.set(n, result);
       yield* auditChunks(job, chunks, result.attempts);
     }
   }

@@ -1,6 +1,6 @@
-/** The short form of `npm run chaos`: the same processes, strikes and audit. */
+/** The short form of `npm run chaos`: the same processes, interruptions and audit. */
 import { expect, it } from 'vitest';
-import { rampage } from './rampage.mjs';
+import { runChaos } from './chaos-run.mjs';
 
 const seed = Math.floor(Math.random() * 2 ** 31);
 
@@ -11,7 +11,7 @@ it.each([
   `every task ends exactly once, with its own output, and nothing is left behind, over %s (seed ${seed})`,
   { timeout: 120_000 },
   async (_, options) => {
-    const outcome = await rampage({ seed, workers: 2, timeoutMs: 100_000, ...options }, () => undefined);
+    const outcome = await runChaos({ seed, workers: 2, timeoutMs: 100_000, ...options }, () => undefined);
     expect(outcome.faults, `data and logs are in ${outcome.directory}`).toEqual([]);
     expect(outcome.figures?.attempts).toBeGreaterThanOrEqual(options.tasks);
   },

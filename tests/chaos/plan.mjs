@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What a chaos run does, made from its seed: the tasks and what each has to give, and who is struck when. Pure; only
- * the tasks' ids are of the moment.
+ * What a chaos run does, made from its seed: the tasks what each has to return, and which process is interrupted when. Pure; only
+ * the tasks' ids are new in each run.
  */
 import { createHash } from 'node:crypto';
 import { newTaskId } from '@rma/client/task-id';
@@ -19,14 +19,14 @@ import { newTaskId } from '@rma/client/task-id';
  * @typedef {{id: string, kind: 'echo' | 'chaos.digest', input: Input}} Job `input.n` is its place in the list
  *
  * @typedef {'coordinator' | 'client' | `worker-${number}`} Victim
- * @typedef {object} Strike
+ * @typedef {object} Interruption
  * @property {Victim} victim
  * @property {'SIGKILL' | 'SIGTERM'} signal
- * @property {number} work tasks that end between the strike before and this one, as a share of a strike's part of all
+ * @property {number} work tasks that end between the interruption before and this one, as a share of one interruption's part of all
  * @property {number} waitMs and then so long
  */
 
-/** Beside the kills, some are asked to stop in order: one for so many kills. */
+/** Beside the kills there are orderly stops: one for so many kills. */
 const KILLS_A_STOP = 5;
 
 /** @param {number} seed @returns {() => number} numbers from 0 to below 1, the same for the same seed (mulberry32) */
@@ -62,34 +62,35 @@ function makeWork(n, random) {
   return { kind: 'echo', input: { n, text, delayMs: 50 + upTo(650), chunks: 1 + upTo(4) } };
 }
 
-/** @param {Job} job @returns {unknown} its one right output */
+/** @param {Job} job @returns {unknown} the only output that is right */
 export function outputOf({ kind, input }) {
   if (kind === 'echo') return input;
   return { n: input.n, sha256: createHash('sha256').update(input.text).digest('hex') };
 }
 
-/** @param {Options} options @returns {Strike[]} */
-export function makeStrikes({ seed, workers, coordinatorKills, workerKills, clientKills }) {
+/** @param {Options} options @returns {Interruption[]} */
+export function makeInterruptions({ seed, workers, coordinatorKills, workerKills, clientKills }) {
   const random = randomFrom(seed ^ 0x5eed);
   const anyWorker = () => /** @type {Victim} */ (`worker-${1 + Math.floor(random() * workers)}`);
-  /** @type {Pick<Strike, 'victim' | 'signal'>[]} */
-  const strikes = [];
+  /** @type {Pick<Interruption, 'victim' | 'signal'>[]} */
+  const interruptions = [];
   const add = (/** @type {number} */ kills, /** @type {() => Victim} */ victim, canStop = true) => {
-    for (let i = 0; i < kills; i++) strikes.push({ victim: victim(), signal: 'SIGKILL' });
+    for (let i = 0; i < kills; i++) interruptions.push({ victim: victim(), signal: 'SIGKILL' });
     if (!canStop) return;
-    for (let i = 0; i < Math.floor(kills / KILLS_A_STOP); i++) strikes.push({ victim: victim(), signal: 'SIGTERM' });
+    for (let i = 0; i < Math.floor(kills / KILLS_A_STOP); i++)
+      interruptions.push({ victim: victim(), signal: 'SIGTERM' });
   };
   add(coordinatorKills, () => 'coordinator');
   add(workerKills, anyWorker);
   add(clientKills, () => 'client', false);
-  for (let i = strikes.length - 1; i > 0; i--) {
+  for (let i = interruptions.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    [strikes[i], strikes[j]] = [at(strikes, j), at(strikes, i)];
+    [interruptions[i], interruptions[j]] = [at(interruptions, j), at(interruptions, i)];
   }
-  // Every third falls while what was struck before it is still coming back; the others after a random amount of work.
-  return strikes.map((strike) => {
-    if (random() < 1 / 3) return { ...strike, work: 0, waitMs: Math.floor(random() * 1_000) };
-    return { ...strike, work: random() * 1.3, waitMs: Math.floor(random() * 100) };
+  // Every third comes while the process before it is still restarting; the others after a random amount of work.
+  return interruptions.map((interruption) => {
+    if (random() < 1 / 3) return { ...interruption, work: 0, waitMs: Math.floor(random() * 1_000) };
+    return { ...interruption, work: random() * 1.3, waitMs: Math.floor(random() * 100) };
   });
 }
 

@@ -4,7 +4,7 @@
  * proves that every task ended exactly once, with its own output, and that nothing was left behind.
  */
 import { parseArgs } from 'node:util';
-import { rampage } from './rampage.mjs';
+import { runChaos } from './chaos-run.mjs';
 
 const HELP = `Usage: npm run chaos -- [options]
 
@@ -14,7 +14,7 @@ const HELP = `Usage: npm run chaos -- [options]
   --client-kills N        SIGKILLs of the submitting client, which submits the same ids again
                           (default: one run with none, and a second one with 5)
   --workers N             worker processes (default 2)
-  --seed N                the same seed makes the same tasks and strikes (default: random)
+  --seed N                the same seed makes the same tasks and interruptions (default: random)
   --timeout SECONDS       of one run (default 300)
   --keep                  keep data and logs also of a run in which all went well`;
 
@@ -62,14 +62,14 @@ function count(name, least) {
   process.exit(2);
 }
 
-/** @param {import('./rampage.mjs').RampageOptions} options */
+/** @param {import('./chaos-run.mjs').ChaosOptions} options */
 async function one(options) {
   const { seed, tasks, workers, coordinatorKills, workerKills, clientKills } = options;
   const kills = `kills of the coordinator ${coordinatorKills}, of workers ${workerKills}, of the client ${clientKills}`;
   process.stdout.write(`seed ${seed}: ${tasks} tasks, ${workers} workers; ${kills}\n`);
   const isTerminal = process.stdout.isTTY === true;
   let lines = 0;
-  const outcome = await rampage(options, (text) => {
+  const outcome = await runChaos(options, (text) => {
     if (isTerminal) process.stdout.write(`\r\u001b[2K  ${text}`);
     else if (lines++ % 5 === 0) process.stdout.write(`  ${text}\n`);
   });

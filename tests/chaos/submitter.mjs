@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The client of a chaos run, in a process of its own: submits the jobs of a file through the SDK as it is told how far,
+ * The client of a chaos run, in a process of its own: submits the jobs of a file through the SDK as far as it is told to,
  * and writes down each promise that settles. Arguments: the coordinator's URL, a token's file, the jobs, the ledger.
  */
 import { appendFileSync, readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /** The data and the text alternatives of the charts. */
-import type { Notice, History } from '@rma/client';
+import type { History, Notice } from '@rma/client';
 import { describe, expect, it } from 'vitest';
 import { axisEnd, summaryOf } from '../../dashboard/src/lib/charts/series.js';
 import { columnsOf, lastComplete, recentOf } from '../../dashboard/src/lib/overview/history-columns.js';

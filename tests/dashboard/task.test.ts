@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from '@rma/client';
 import { describe, expect, it } from 'vitest';
-import { makeAsianPdf } from '../workloads/document/document-files.js';
 import { needs } from '../support/needs.js';
 import { newTaskId } from '../support/peer.js';
+import { makeAsianPdf } from '../workloads/document/document-files.js';
 import { axeViolations } from './support/axe.js';
 import { useBrowser } from './support/browser.js';
 import { useLivePool } from './support/live-pool.js';

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { httpKindServer } from '@rma/agent/docker/http-kinds';
 import type { KindServer } from '@rma/agent/docker/kind-server';
-import type { Outcome } from '@rma/workloads/runtime';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import type { Outcome } from '@rma/workloads/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { spec } from './support/fixture.js';

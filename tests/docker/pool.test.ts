@@ -175,8 +175,8 @@ describe('a pool with a container engine', {
     expect(containers(label, '--filter', 'status=running')).toEqual(healed);
 
     const leave = run('agent/bin/rma-worker.js', 'leave', '--state', join(directory, 'alpha'));
-    expect((await leave.ended).code, leave.told).toBe(0);
-    expect((await second.ended).code, second.told).toBe(0);
+    expect((await leave.ended).code, leave.output).toBe(0);
+    expect((await second.ended).code, second.output).toBe(0);
     expect(containers(label)).toEqual([]);
     expect(volumesOf(label)).toHaveLength(2);
   });
@@ -186,7 +186,7 @@ describe('a pool with a container engine', {
     await healthy('beta');
     const label = labelOf('beta');
     const leave = run('agent/bin/rma-worker.js', 'leave', '--purge', '--state', join(directory, 'beta'));
-    expect((await leave.ended).code, leave.told).toBe(0);
+    expect((await leave.ended).code, leave.output).toBe(0);
     await program.ended;
     expect(containers(label)).toEqual([]);
     expect(volumesOf(label)).toEqual([]);

@@ -8,7 +8,7 @@ import { endAll, rma } from '../client/support/rma.js';
 import { type CoordinatorProcess, startCoordinatorProcess } from '../support/coordinator-process.js';
 import { Program } from '../support/program.js';
 
-/** Exit statuses, as `rma-worker --help` tells them. */
+/** Exit statuses, as in `rma-worker --help`. */
 const SETUP = 1;
 const REFUSED = 3;
 
@@ -56,12 +56,12 @@ it('a revoked worker exits with status 3 and says so, and so does its next start
   const id = await joined(first);
   expect((await admin('worker', 'revoke', id)).status).toBe(0);
   expect(await first.ended).toEqual({ code: REFUSED, signal: null });
-  expect(first.told).toMatch(new RegExp(`this worker \\(${id}\\) was revoked.*worker\\.json`));
+  expect(first.output).toMatch(new RegExp(`this worker \\(${id}\\) was revoked.*worker\\.json`));
   expect(await stateOf(id)).toBe('revoked');
 
   const second = worker();
   expect(await second.ended).toEqual({ code: REFUSED, signal: null });
-  expect(second.told).toMatch(/was revoked/);
+  expect(second.output).toMatch(/was revoked/);
 });
 
 it('a worker keeps its id over a kill; a damaged worker.json is put aside, and it joins anew', async () => {
@@ -89,7 +89,7 @@ it('a damaged worker.json without a join token ends with status 1 and says what 
   truncateSync(join(state, 'worker.json'), 0);
   const second = worker('');
   expect(await second.ended).toEqual({ code: SETUP, signal: null });
-  expect(second.told).toMatch(/no token: the first start needs a join token.*--token-file/);
+  expect(second.output).toMatch(/no token: the first start needs a join token.*--token-file/);
 });
 
 it('a second agent on a state directory ends with status 1 and names the first, which goes on', async () => {
@@ -97,7 +97,7 @@ it('a second agent on a state directory ends with status 1 and names the first, 
   const id = await joined(first);
   const second = worker();
   expect(await second.ended).toEqual({ code: SETUP, signal: null });
-  expect(second.told).toMatch(new RegExp(`in use by process ${first.child.pid}`));
+  expect(second.output).toMatch(new RegExp(`in use by process ${first.child.pid}`));
   expect(first.isRunning).toBe(true);
   expect(await stateOf(id)).toBe('online');
 });
@@ -108,7 +108,7 @@ it.each([
 ])('a token %s ends with status 3 and says where to get one', async (_, token, reason) => {
   const program = worker(token());
   expect(await program.ended).toEqual({ code: REFUSED, signal: null });
-  expect(program.told).toMatch(reason);
+  expect(program.output).toMatch(reason);
   expect(readdirSync(state)).not.toContain('worker.json');
 });
 

@@ -141,15 +141,15 @@ function resultOf(random: Random, attempt: AttemptRef, output: Uint8Array, blob:
 export function helloMessage(random: Random, known: Knowledge, token: string, asWorker: boolean, key: string): object {
   const hello = { type: 'hello', protocol: 1, token, agent: { name: 'fuzz', version: '1' }, features: ['blobs'] };
   if (!asWorker) return hello;
-  const told = () => known.attempts.slice(-random.below(4));
+  const reported = () => known.attempts.slice(-random.below(4));
   const worker = workerHello({
     key,
     instance: random.pick(['instance-a', 'instance-b']),
     labels: { rack: String(random.below(5)) },
     kinds: ['echo', 'fuzz.kind'],
     slots: 64,
-    running: random.chance(0.5) ? told() : [],
-    finished: random.chance(0.5) ? told() : [],
+    running: random.chance(0.5) ? reported() : [],
+    finished: random.chance(0.5) ? reported() : [],
   });
   return { ...hello, worker };
 }

@@ -1,4 +1,4 @@
-/** The coordinator under test, seen from the process that sends it frames. */
+/** The coordinator under test, as the process that sends it frames sees it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ export interface Measure {
 }
 
 export class FuzzHost {
-  /** Why the process ended before it was told to. */
+  /** Why the process ended before it was asked to. */
   died: string | undefined;
   url = '';
   tokens: Readonly<Record<'admin' | 'client' | 'join', string>> = { admin: '', client: '', join: '' };
@@ -28,8 +28,8 @@ export class FuzzHost {
   private constructor(child: ChildProcess, data: string) {
     this.#child = child;
     this.#data = data;
-    child.on('message', (said: { fatal?: string }) => {
-      if (said.fatal) this.died = said.fatal;
+    child.on('message', (message: { fatal?: string }) => {
+      if (message.fatal) this.died = message.fatal;
     });
     child.on('exit', (code, signal) => {
       this.died ??= `it exited with ${code ?? signal}`;
@@ -44,7 +44,7 @@ export class FuzzHost {
       { execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     );
     const host = new FuzzHost(child, data);
-    const { port, tokens } = await host.#heard<{ port: number; tokens: FuzzHost['tokens'] }>();
+    const { port, tokens } = await host.#nextMessage<{ port: number; tokens: FuzzHost['tokens'] }>();
     host.url = `ws://127.0.0.1:${port}/ws`;
     host.tokens = tokens;
     return host;
@@ -52,7 +52,7 @@ export class FuzzHost {
 
   async measure(): Promise<Measure> {
     this.#child.send('measure');
-    return this.#heard<Measure>();
+    return this.#nextMessage<Measure>();
   }
 
   /** Why the process ended, as soon as that is known; undefined when it still runs after `withinMs`. */
@@ -76,18 +76,18 @@ export class FuzzHost {
     rmSync(this.#data, { recursive: true, force: true });
   }
 
-  #heard<T>(): Promise<T> {
+  #nextMessage<T>(): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
-        this.#child.off('message', heard);
+        this.#child.off('message', onMessage);
         this.#child.off('exit', ended);
         act();
       };
-      const heard = (said: T & { fatal?: string }) =>
-        settle(() => (said.fatal ? reject(new Error(`the coordinator broke: ${said.fatal}`)) : resolve(said)));
+      const onMessage = (message: T & { fatal?: string }) =>
+        settle(() => (message.fatal ? reject(new Error(`the coordinator broke: ${message.fatal}`)) : resolve(message)));
       const ended = () =>
         settle(() => reject(new Error(`the coordinator is gone: ${this.died ?? 'nobody knows why'}`)));
-      this.#child.on('message', heard);
+      this.#child.on('message', onMessage);
       this.#child.on('exit', ended);
     });
   }

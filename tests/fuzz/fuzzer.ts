@@ -27,7 +27,7 @@ export interface Tally {
   /** Dials that ended before they were answered. */
   readonly hungUp: string[];
   /** What came back, by type, and errors by kind. */
-  readonly heard: Map<string, number>;
+  readonly received: Map<string, number>;
   /** What came back and is itself against the protocol. */
   readonly broken: string[];
 }
@@ -43,7 +43,7 @@ interface Actor {
 
 /** Sends so many frames, spread over all roles and both subprotocols. */
 export async function fuzz(host: FuzzHost, frames: number, seed: number, tokens: Tokens): Promise<Tally> {
-  const tally: Tally = { sent: 0, connections: 0, hungUp: [], heard: new Map(), broken: [] };
+  const tally: Tally = { sent: 0, connections: 0, hungUp: [], received: new Map(), broken: [] };
   const known = new Knowledge(new Random(seed));
   const samples = samplesOf(seed);
   const roles = ['admin', 'client', 'worker', 'join'] as const;
@@ -91,7 +91,7 @@ class Line {
       }
       const text = isBinary ? raw : raw.toString();
       try {
-        this.#hear(checkDown(decodeDown(text)));
+        this.#receive(checkDown(decodeDown(text)));
       } catch (error) {
         tally.broken.push(`${error} in ${typeof text === 'string' ? text : text.toString('hex')}`.slice(0, 2_000));
       }
@@ -217,11 +217,11 @@ class Line {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
         clearTimeout(timer);
-        socket.off(event, look);
-        socket.off('close', look);
+        socket.off(event, check);
+        socket.off('close', check);
         act();
       };
-      const look = () => {
+      const check = () => {
         if (done() || socket.readyState === WebSocket.CLOSED) settle(resolve);
       };
       const timer = setTimeout(() => {
@@ -232,17 +232,17 @@ class Line {
         const state = `${actor.role}, ${actor.subprotocol}, state ${socket.readyState}`;
         settle(() => reject(new Error(`${what} did not come within ${PATIENCE_MS} ms (${state}) after:\n${last}`)));
       }, PATIENCE_MS);
-      socket.on(event, look);
-      socket.on('close', look);
-      look();
+      socket.on(event, check);
+      socket.on('close', check);
+      check();
     });
   }
 
   #count(what: string): void {
-    this.tally.heard.set(what, (this.tally.heard.get(what) ?? 0) + 1);
+    this.tally.received.set(what, (this.tally.received.get(what) ?? 0) + 1);
   }
 
-  #hear(message: Down): void {
+  #receive(message: Down): void {
     const { known, actor } = this;
     this.#count(message.type === 'error' ? `error ${message.error.kind}` : message.type);
     if ('stream' in message) this.#begun = Math.max(this.#begun, message.stream);

@@ -1,5 +1,5 @@
 /**
- * A real coordinator in a process of its own, started with --expose-gc, that tells its parent what it holds: counts, the
+ * A real coordinator in a process of its own, started with --expose-gc, that reports to its parent what it holds: counts, the
  * heap after a forced collection, and every error that it logged. The coordinator itself knows nothing of this.
  */
 import { readFileSync } from 'node:fs';

@@ -34,29 +34,30 @@ describe.each(BINS)('$name', ({ name, folder, compiled }) => {
 
   it('starts its bundle, and what the compiler wrote later instead', () => {
     write(`${folder}/dist/${compiled}`, "console.log('compiled')", 10);
-    expect(run()).toBe('compiled\n');
     write(`${folder}/dist/bundle/${name}.js`, "console.log('bundle')", 20);
-    expect(run()).toBe('bundle\n');
-    write(`${folder}/tsconfig.tsbuildinfo`, '', 15);
     write('protocol/tsconfig.tsbuildinfo', '', 12);
     expect(run()).toBe('bundle\n');
     write('protocol/tsconfig.tsbuildinfo', '', 25);
     expect(run()).toBe('compiled\n');
   });
+});
 
-  it('starts files without a time, as some packagers leave them', () => {
-    write(`${folder}/dist/bundle/${name}.js`, "console.log('bundle')", 0);
-    expect(run()).toBe('bundle\n');
+describe('rma', () => {
+  const rma = () => spawnSync(process.execPath, [join(root, 'client/bin/rma.js')], { encoding: 'utf8' });
+  beforeEach(() => cpSync(join(ROOT, 'client/bin'), join(root, 'client/bin'), { recursive: true }));
+
+  it('starts what is compiled where there is no bundle, and a bundle without a time, as some packagers leave it', () => {
+    write('client/dist/cli/main.js', "console.log('compiled')", 10);
+    expect(rma().stdout).toBe('compiled\n');
+    rmSync(join(root, 'client/dist/cli'), { recursive: true });
+    write('client/dist/bundle/rma.js', "console.log('bundle')", 0);
+    expect(rma().stdout).toBe('bundle\n');
   });
 
   it('says how to build where nothing is built', () => {
-    const { status, stderr } = spawnSync(process.execPath, [join(root, folder, 'bin', `${name}.js`)], {
-      encoding: 'utf8',
-    });
+    const { status, stderr } = rma();
     expect(status).toBe(1);
-    expect(stderr).toBe(
-      `${name}: not built yet. Run \`npm start\` or \`npm run build\` at the root of the project first.\n`,
-    );
+    expect(stderr).toBe('rma: not built yet. Run `npm start` or `npm run build` at the root of the project first.\n');
   });
 });
 

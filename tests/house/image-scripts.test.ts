@@ -1,11 +1,11 @@
-/** What the image builds run: the slimming of node_modules, and the packing of the agent. */
+/** What setup and image builds run: the slimming of node_modules, and the packing of the agent. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { agentManifest, bundledBy, tarball } from '../../scripts/agent-package.mjs';
-import { slim } from '../../scripts/slim-modules.mjs';
+import { slim, slimCheckout } from '../../scripts/slim-modules.mjs';
 import { ROOT } from '../support/program.js';
 
 let directory: string;
@@ -42,6 +42,19 @@ describe('slimming node_modules', () => {
       expect(existsSync(join(directory, path))).toBe(true);
     }
     expect(slim(directory, target)).toEqual([]);
+  });
+
+  it('keeps in a checkout the binaries of every supported Node on this machine, and what is compiled', () => {
+    put('uWebSockets.js/uws_linux_x64_108.node', 'uWebSockets.js/uws_linux_x64_115.node');
+    put('uWebSockets.js/uws_linux_x64_137.node', 'uWebSockets.js/uws_linux_arm64_137.node', 'uWebSockets.js/uws.js');
+    put('better-sqlite3/prebuilds/linux-x64.node', 'better-sqlite3/prebuilds/linuxmusl-x64.node');
+    put('better-sqlite3/prebuilds/win32-x64.node', 'better-sqlite3-node20/deps/sqlite3/sqlite3.c');
+    expect(slimCheckout(directory, target).sort()).toEqual([
+      'better-sqlite3/prebuilds/win32-x64.node',
+      'uWebSockets.js/uws_linux_arm64_137.node',
+      'uWebSockets.js/uws_linux_x64_108.node',
+    ]);
+    expect(slimCheckout(directory, target)).toEqual([]);
   });
 
   it('fails where the binary for this Node is missing, before anything is removed', () => {

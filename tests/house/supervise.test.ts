@@ -9,7 +9,7 @@ import { readable } from '../../scripts/log-lines.mjs';
 import { type Pool, reachable, supervise } from '../../scripts/supervise.mjs';
 
 const supervisor = fileURLToPath(new URL('../../scripts/supervise.mjs', import.meta.url));
-const leash = fileURLToPath(new URL('../../scripts/leash.mjs', import.meta.url));
+const exitWithParent = fileURLToPath(new URL('../../scripts/exit-with-parent.mjs', import.meta.url));
 
 let dir: string;
 let running: ReturnType<typeof supervise> | undefined;
@@ -90,7 +90,7 @@ it('stops the worker, then the coordinator, and exits with 0', async () => {
   expect(lines.slice(-2)).toEqual(['worker: bye worker', 'coordinator: bye coordinator']);
 });
 
-it('exits with the status and the last words of a coordinator that cannot start', async () => {
+it('exits with the status and the last line of a coordinator that cannot start', async () => {
   const taken = `console.error('port 8080 is taken'); process.exit(3);`;
   const pool = start({ coordinator: [program('coordinator', taken)] });
   expect(await pool.done).toBe(3);
@@ -136,10 +136,12 @@ it('leaves no process behind when it is killed itself', async () => {
   await vi.waitFor(() => expect(pids().filter(isAlive)).toEqual([]), { timeout: 10_000, interval: 10 });
 });
 
-it('a program on the leash sees its own name and arguments, and ends when its work is done', async () => {
+it('a program run by exit-with-parent sees its own name and arguments, and ends when its work is done', async () => {
   const echo = join(dir, 'echo.mjs');
   writeFileSync(echo, `process.stdout.write(JSON.stringify([process.argv.slice(1), process.execArgv]));`);
-  const child = spawn(process.execPath, [leash, echo, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = spawn(process.execPath, [exitWithParent, echo, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   let output = '';
   child.stdout?.on('data', (chunk) => {
     output += String(chunk);

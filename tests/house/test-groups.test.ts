@@ -1,6 +1,19 @@
 /** Which tests run together, and that the closing line tells the truth. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { addCounts, closingLine, countReport, isGreen, partition, splitArgs } from '../../scripts/test-groups.mjs';
+import {
+  addCounts,
+  closingLine,
+  countReport,
+  isGreen,
+  ON_REQUEST,
+  partition,
+  SECOND_NODE,
+  slowestFiles,
+  splitArgs,
+} from '../../scripts/test-groups.mjs';
+import { ROOT } from '../support/program.js';
 
 const files = [
   'tests/core/step.test.ts',
@@ -11,7 +24,7 @@ const files = [
 ];
 
 describe('the groups', () => {
-  it('hold the fast files together and each heavy folder alone', () => {
+  it('hold the fast files together, and the heavy folders by themselves', () => {
     expect(partition(files, [], false).map(({ files, atOnce }) => ({ files, atOnce }))).toEqual([
       { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], atOnce: 4 },
       { files: ['tests/e2e/letter.test.ts'], atOnce: 2 },
@@ -32,6 +45,18 @@ describe('the groups', () => {
     expect(names([], false)).not.toContain('tests/images/');
     expect(names([], true)).toContain('tests/images/');
     expect(names(['tests/images'], false)).toEqual(['tests/images/']);
+  });
+
+  it('name tests that exist, for the second Node and on request', () => {
+    const paths = readdirSync(join(ROOT, 'tests'), { recursive: true, encoding: 'utf8' });
+    const all = paths.map((path) => `tests/${path.replaceAll('\\', '/')}`).filter((path) => path.endsWith('.test.ts'));
+    const missing = [...SECOND_NODE, ...ON_REQUEST].filter((part) => !all.some((path) => path.startsWith(part)));
+    expect(missing).toEqual([]);
+    expect(splitArgs(['--second-node', '--bail=1'])).toEqual({
+      filters: SECOND_NODE,
+      options: ['--bail=1'],
+      all: false,
+    });
   });
 
   it('leave the value of an option to the option', () => {
@@ -82,6 +107,12 @@ describe('the count', () => {
     expect(isGreen({ passed: 1, failed: 0, skipped: 0 })).toBe(true);
     expect(isGreen({ passed: 0, failed: 0, skipped: 4 })).toBe(false);
     expect(isGreen({ passed: 9, failed: 1, skipped: 0 })).toBe(false);
+  });
+
+  it('is preceded by the files that took longest', () => {
+    const file = (name: string, endTime: number) => ({ name: `/home/x/tests/${name}`, startTime: 0, endTime });
+    const reports = [{ testResults: [file('a.test.ts', 500), file('b.test.ts', 12_340)] }, undefined];
+    expect(slowestFiles(reports)).toEqual(['  12.3 s  tests/b.test.ts', '   0.5 s  tests/a.test.ts']);
   });
 
   it('reads as one line', () => {

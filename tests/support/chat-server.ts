@@ -34,7 +34,9 @@ export class ChatServer {
       response.writeHead(ok ? 200 : answer, { 'content-type': 'application/json' });
       const message = { role: 'assistant', content: answer };
       const choices = [{ index: 0, message, finish_reason: 'stop' }];
-      response.end(JSON.stringify(ok ? { model: asked.body.model, choices } : { error: { message: 'told to fail' } }));
+      response.end(
+        JSON.stringify(ok ? { model: asked.body.model, choices } : { error: { message: 'failing as asked' } }),
+      );
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return self;

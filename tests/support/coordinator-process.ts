@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const BIN = fileURLToPath(new URL('../../server/bin/rma-coordinator.js', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_MS = 20_000;
 
 export interface Exit {
@@ -34,6 +34,8 @@ export interface CoordinatorProcess {
 }
 
 export interface ProcessOptions {
+  /** Below the root; default: the command of this tree. */
+  readonly script?: string;
   /** More of its command line. */
   readonly args?: readonly string[];
   /** A command line that runs it, such as strace. */
@@ -55,9 +57,9 @@ export class StartFailed extends Error {
  * @throws StartFailed when it ends instead
  */
 export async function startCoordinatorProcess(data: string, options: ProcessOptions = {}): Promise<CoordinatorProcess> {
-  const { args = [], prefix = [] } = options;
+  const { script = 'server/bin/rma-coordinator.js', args = [], prefix = [] } = options;
   const transport = process.env.RMA_TEST_TRANSPORT ? ['--transport', process.env.RMA_TEST_TRANSPORT] : [];
-  const line = [process.execPath, BIN, '--data', data, '--port', '0', ...transport, ...args];
+  const line = [process.execPath, join(ROOT, script), '--data', data, '--port', '0', ...transport, ...args];
   const [command = '', ...rest] = [...prefix, ...line];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findPostgres } from '@rma/workloads/servers/programs';
 import { sqliteProblem } from '@rma/workloads/storage/sqlite';
+import { llamaLoads } from './llama.js';
 
 /** Options for `it`, `test` and `describe`. */
 export interface Need {
@@ -46,16 +47,9 @@ const probes = {
     remedy: 'apt-get install redis-server',
   },
   llama: {
-    works: () =>
-      succeeds(
-        process.execPath,
-        [
-          '-e',
-          "import('node-llama-cpp').then(({ getLlama }) => getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false })).then(() => process.exit(0), () => process.exit(1))",
-        ],
-        60_000,
-      ),
-    remedy: "node-llama-cpp's build for this system, which npm installs with the development packages",
+    works: llamaLoads,
+    remedy:
+      'npm with its registry within reach, and a build of node-llama-cpp for this system (tests/support/llama.ts)',
   },
   postgres: {
     works: () => findPostgres().length > 0,

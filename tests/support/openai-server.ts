@@ -5,16 +5,20 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import {
-  type ChatHistoryItem,
-  getLlama,
-  type Llama,
-  LlamaChat,
-  type LlamaContext,
-  type LlamaEmbeddingContext,
-  LlamaLogLevel,
-  type LlamaModel,
-} from 'node-llama-cpp';
+import type { ChatHistoryItem, LlamaContext, LlamaLibrary, LlamaModel } from '@rma/agent/gguf-runtime/library';
+import { importLlama } from './llama.js';
+
+/** What only this server needs of the library, beside what the agent declares of it. */
+interface EmbeddingContext {
+  getEmbeddingFor(text: string): Promise<{ readonly vector: readonly number[] }>;
+}
+interface EmbeddingModel extends LlamaModel {
+  createEmbeddingContext(options: { contextSize: number; threads: number }): Promise<EmbeddingContext>;
+}
+interface Llama {
+  loadModel(options: { readonly modelPath: string }): Promise<EmbeddingModel>;
+  dispose(): Promise<void>;
+}
 
 export interface OpenAiServerOptions {
   readonly gguf: string;
@@ -47,36 +51,40 @@ export class OpenAiServer {
   /** The bodies of all POST requests. */
   readonly bodies: unknown[] = [];
   readonly #options: Required<Omit<OpenAiServerOptions, 'key'>> & { key: string | undefined };
+  readonly #library: LlamaLibrary;
   readonly #llama: Llama;
   readonly #context: LlamaContext;
-  readonly #embedding: LlamaEmbeddingContext;
+  readonly #embedding: EmbeddingContext;
   #server: Server;
   #port = 0;
 
   static async start(options: OpenAiServerOptions): Promise<OpenAiServer> {
-    const llama = await getLlama({
+    const library = await importLlama();
+    const llama = (await library.getLlama({
       gpu: false,
       build: 'never',
       skipDownload: true,
       progressLogs: false,
-      logLevel: LlamaLogLevel.error,
+      logLevel: library.LlamaLogLevel.error,
       maxThreads: 1,
-    });
-    const model: LlamaModel = await llama.loadModel({ modelPath: options.gguf });
+    })) as Llama;
+    const model = await llama.loadModel({ modelPath: options.gguf });
     const context = await model.createContext({ contextSize: 4_096, sequences: 4, threads: 1 });
     const embedding = await model.createEmbeddingContext({ contextSize: 512, threads: 1 });
-    const server = new OpenAiServer(options, llama, context, embedding);
+    const server = new OpenAiServer(options, library, llama, context, embedding);
     await server.listen();
     return server;
   }
 
   private constructor(
     options: OpenAiServerOptions,
+    library: LlamaLibrary,
     llama: Llama,
     context: LlamaContext,
-    embedding: LlamaEmbeddingContext,
+    embedding: EmbeddingContext,
   ) {
     this.#options = { chatModel: 'tiny-chat', embeddingModel: 'tiny-embed', usage: true, key: undefined, ...options };
+    this.#library = library;
     this.#llama = llama;
     this.#context = context;
     this.#embedding = embedding;
@@ -152,7 +160,7 @@ export class OpenAiServer {
     const generation: Generation = { tokens: 0, state: 'running' };
     this.generations.push(generation);
     const sequence = this.#context.getSequence();
-    const chat = new LlamaChat({ contextSequence: sequence });
+    const chat = new this.#library.LlamaChat({ contextSequence: sequence });
     const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: body.model };
     const send = (data: object) => void response.write(`data: ${JSON.stringify({ ...head, ...data })}\n\n`);
     const choice = (delta: object, finish: string | null = null) =>

@@ -1,6 +1,6 @@
 /**
- * A peer of a real coordinator that speaks bare frames of the protocol: says only what the test says, beside
- * heartbeats, and keeps what it hears. Waiting takes a message out; what nobody waited for stays in `inbox`.
+ * A peer of a real coordinator that speaks bare frames of the protocol: sends heartbeats and what the test sends, and keeps
+ * what arrives. Waiting for a message takes it out of `inbox`.
  */
 import { randomBytes } from 'node:crypto';
 import { checkDown } from '@rma/protocol/check';
@@ -48,12 +48,12 @@ export class Peer {
   heartbeats = 0;
   /** Settles once the connection is gone, whoever ended it. */
   readonly closed: Promise<Closed>;
-  /** Hears every message before it goes to the inbox; true takes it. For peers that answer by themselves. */
+  /** Gets every message before the inbox does; true takes it. For peers that answer by themselves. */
   onMessage: (message: Down) => boolean = () => false;
   readonly subprotocol: Subprotocol | 'rma.v1.json';
   readonly #socket: WebSocket;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #looks = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
   #end: Closed | undefined;
   #fault: unknown;
   #ref = 1_000_000;
@@ -63,19 +63,19 @@ export class Peer {
     this.subprotocol = subprotocol ?? 'rma.v1.json';
     socket.on('message', (raw: Buffer, isBinary) => {
       try {
-        this.#hear(isBinary ? raw : raw.toString());
+        this.#receive(isBinary ? raw : raw.toString());
       } catch (error) {
-        // A frame that breaks the contract fails whoever waits, and whoever waits next.
+        // A frame that breaks the contract rejects the pending wait, and the next one.
         this.#fault = error;
       }
-      this.#look();
+      this.#notify();
     });
     this.closed = new Promise((resolve) => {
       socket.on('close', (code, reason) => {
         clearInterval(this.#timer);
         this.#end = { code, reason: reason.toString() };
         resolve(this.#end);
-        this.#look();
+        this.#notify();
       });
     });
     if (heartbeats) this.#timer = setInterval(() => this.send({ type: 'heartbeat' }), HEARTBEAT_MS);
@@ -104,7 +104,7 @@ export class Peer {
     return peer;
   }
 
-  /** Dials and says hello as a worker; resolves once welcome, which tells its id and, at a first join, its credential. */
+  /** Dials and says hello as a worker; resolves with the welcome, which holds its id and, at a first join, its credential. */
   static async worker(
     url: string,
     token: string,
@@ -113,7 +113,7 @@ export class Peer {
   ): Promise<{ peer: Peer; id: string; credential: string; welcome: DownOf<'welcome'> }> {
     const peer = await Peer.dial(url, options);
     const welcome = await peer.hello({ token, worker });
-    if (!welcome.worker) throw new Error('the welcome of a worker does not tell its id');
+    if (!welcome.worker) throw new Error('the welcome of a worker has no id');
     return { peer, id: welcome.worker.id, credential: welcome.worker.credential ?? token, welcome };
   }
 
@@ -171,24 +171,24 @@ export class Peer {
     return this.reply(ref, timeoutMs);
   }
 
-  /** Resolves with what `find` answers, asked again after every frame; rejects when the connection ends before. */
+  /** Resolves with what `find` returns, which is called after every frame; rejects when the connection ends before. */
   until<R>(find: () => R | undefined, what: string, timeoutMs = WAIT_MS): Promise<R> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
         clearTimeout(timer);
-        this.#looks.delete(look);
+        this.#waiters.delete(check);
         act();
       };
-      const fail = (why: string) => settle(() => reject(new Error(`${why} before ${what} came; ${this.#heard()}`)));
-      const look = () => {
+      const fail = (why: string) => settle(() => reject(new Error(`${why} before ${what} came; ${this.#summary()}`)));
+      const check = () => {
         const found = find();
         if (found !== undefined) settle(() => resolve(found));
         else if (this.#fault !== undefined) settle(() => reject(this.#fault));
         else if (this.#end) fail(`the connection closed (${this.#end.code} ${this.#end.reason})`);
       };
       const timer = setTimeout(() => fail(`${timeoutMs} ms passed`), timeoutMs);
-      this.#looks.add(look);
-      look();
+      this.#waiters.add(check);
+      check();
     });
   }
 
@@ -198,7 +198,7 @@ export class Peer {
     this.#socket.pause();
   }
 
-  /** Reads nothing for now, and goes on saying that it is there: a browser on a slow line. */
+  /** Reads nothing for now and goes on sending heartbeats: a browser on a slow line. */
   stall(): void {
     this.#socket.pause();
   }
@@ -222,7 +222,7 @@ export class Peer {
     return this.closed;
   }
 
-  #hear(frame: Uint8Array | string): void {
+  #receive(frame: Uint8Array | string): void {
     if (typeof frame !== 'string' && isStreamData(frame)) {
       this.data.push(decodeStreamData(frame));
       return;
@@ -232,11 +232,11 @@ export class Peer {
     else if (!this.onMessage(message)) this.inbox.push(message);
   }
 
-  #look(): void {
-    for (const look of [...this.#looks]) look();
+  #notify(): void {
+    for (const check of [...this.#waiters]) check();
   }
 
-  #heard(): string {
+  #summary(): string {
     const last = this.inbox.slice(-5).map((message) => JSON.stringify(message).slice(0, 300));
     return last.length > 0 ? `not taken: ${last.join(' ')}` : 'nothing else came';
   }

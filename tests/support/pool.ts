@@ -72,7 +72,7 @@ export class Pool {
   ): Promise<PoolWorker> {
     const peer = await this.dial(options);
     const { worker } = await peer.hello({ token, worker: workerHello(hello) });
-    if (!worker) throw new Error('the welcome of a worker does not tell its id');
+    if (!worker) throw new Error('the welcome of a worker has no id');
     return { peer, id: worker.id, credential: worker.credential ?? token };
   }
 

@@ -1,4 +1,4 @@
-/** A command of the project as a process of its own, with what it has said so far. */
+/** A command of the project as a process of its own, with its output so far. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +38,7 @@ export class Program {
     });
   }
 
-  get told(): string {
+  get output(): string {
     return `${this.stdout}\n${this.stderr}`;
   }
 
@@ -46,14 +46,14 @@ export class Program {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Waits until what it said matches; gives the first group, or all. */
+  /** Waits until its output matches; resolves to the first group, or the whole match. */
   says(pattern: RegExp, timeoutMs = 30_000): Promise<string> {
-    const look = () => {
-      const found = pattern.exec(this.told);
-      if (!found) throw new Error(`it has not said ${pattern} (status ${this.child.exitCode}):\n${this.told}`);
+    const check = () => {
+      const found = pattern.exec(this.output);
+      if (!found) throw new Error(`no output matches ${pattern} (status ${this.child.exitCode}):\n${this.output}`);
       return found[1] ?? found[0];
     };
-    return vi.waitFor(look, { timeout: timeoutMs, interval: 20 });
+    return vi.waitFor(check, { timeout: timeoutMs, interval: 20 });
   }
 
   /** Sends it a signal and waits for its end. */

@@ -1,5 +1,5 @@
 /**
- * Peers that go on across restarts of the coordinator, as PROTOCOL.md tells clients and workers to, on bare frames:
+ * Peers that go on across restarts of the coordinator, as PROTOCOL.md asks of clients and workers, on bare frames:
  * what they were promised is kept for the comparison afterwards.
  */
 import type { Down, DownOf } from '@rma/protocol/down';
@@ -19,7 +19,7 @@ abstract class Steady {
   refusals = 0;
   #stopped = false;
   readonly #running: Promise<void>;
-  readonly #looks = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
 
   /** @param url asked at every dial: a coordinator that restarts may come back elsewhere */
   constructor(private readonly url: () => string) {
@@ -27,25 +27,25 @@ abstract class Steady {
   }
 
   protected abstract greet(peer: Peer): Promise<void>;
-  protected abstract hear(message: Down): void;
+  protected abstract receive(message: Down): void;
 
   /** Resolves once `done` holds; asked after every message and at each session. */
   until(done: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
         clearTimeout(timer);
-        this.#looks.delete(look);
+        this.#waiters.delete(check);
         act();
       };
-      const look = () => {
+      const check = () => {
         if (done()) settle(resolve);
       };
       const timer = setTimeout(
         () => settle(() => reject(new Error(`${timeoutMs} ms passed before ${what}`))),
         timeoutMs,
       );
-      this.#looks.add(look);
-      look();
+      this.#waiters.add(check);
+      check();
     });
   }
 
@@ -66,28 +66,28 @@ abstract class Steady {
   async #session(peer: Peer): Promise<void> {
     peer.onMessage = (message) => {
       if (message.type === 'welcome') return false;
-      this.hear(message);
-      this.#look();
+      this.receive(message);
+      this.#notify();
       return true;
     };
     try {
       await this.greet(peer);
       this.peer = peer;
       this.sessions++;
-      this.#look();
+      this.#notify();
       if (this.#stopped) await peer.kill();
     } catch {
       // The coordinator went away, or could not write the session down, before the welcome: dial again.
       this.refusals++;
-      this.#look();
+      this.#notify();
       await peer.kill();
     }
     await peer.closed;
     this.peer = undefined;
   }
 
-  #look(): void {
-    for (const look of [...this.#looks]) look();
+  #notify(): void {
+    for (const check of [...this.#waiters]) check();
   }
 }
 
@@ -133,7 +133,7 @@ export class SteadyClient extends Steady {
     }
   }
 
-  protected hear(message: Down): void {
+  protected receive(message: Down): void {
     if (message.type === 'accepted') {
       for (const id of message.tasks) {
         this.accepted.add(id);
@@ -202,7 +202,7 @@ export class SteadyWorker extends Steady {
     }
   }
 
-  protected hear(message: Down): void {
+  protected receive(message: Down): void {
     if (message.type === 'dispatch') for (const dispatch of message.tasks) this.#take(dispatch);
     else if (message.type === 'acknowledged') {
       for (const ref of message.results ?? []) {

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { errorMessage, hasErrorCode } from '@rma/protocol/error';
 import { TaskError } from '@rma/workloads/runtime';
-import type { ChatHistoryItem } from 'node-llama-cpp';
+import type { ChatHistoryItem, LlamaLibrary } from './library.js';
 
-type Library = typeof import('node-llama-cpp');
+/** A constant, not a literal: no compiler or bundler looks for what is not installed here. */
+const LLAMA_MODULE: string = 'node-llama-cpp';
 
 /** The version that the tests use. */
 export const LLAMA_PACKAGE = 'node-llama-cpp@3.21.1';
@@ -123,9 +124,9 @@ function threadCount(): number {
   return Math.max(1, Math.floor(availableParallelism() / 2));
 }
 
-async function importLibrary(packageDir: string): Promise<Library> {
+async function importLibrary(packageDir: string): Promise<LlamaLibrary> {
   try {
-    return await import('node-llama-cpp');
+    return (await import(LLAMA_MODULE)) as LlamaLibrary;
   } catch (error) {
     if (!hasErrorCode(error, 'ERR_MODULE_NOT_FOUND')) throw unusable(error);
   }
@@ -137,7 +138,7 @@ async function importLibrary(packageDir: string): Promise<Library> {
     );
   }
   try {
-    return (await import(pathToFileURL(file).href)) as Library;
+    return (await import(pathToFileURL(file).href)) as LlamaLibrary;
   } catch (error) {
     throw unusable(error);
   }

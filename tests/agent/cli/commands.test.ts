@@ -49,7 +49,7 @@ function worker(...args: string[]): Program {
 async function command(...args: string[]): Promise<{ output: string; out: string; code: number | null }> {
   const program = start([...args, '--state', state]);
   const { code } = await program.ended;
-  return { output: program.told, out: program.stdout, code };
+  return { output: program.output, out: program.stdout, code };
 }
 
 async function status(): Promise<AgentStatus> {
@@ -150,7 +150,7 @@ describe('worker.yaml', () => {
     writeFileSync(join(state, 'worker.yaml'), 'url: here\n');
     const running = worker();
     expect(await running.ended).toEqual({ code: 1, signal: null });
-    expect(running.told).toMatch(/worker\.yaml:1:6: url: write the address/);
+    expect(running.output).toMatch(/worker\.yaml:1:6: url: write the address/);
   });
 });
 

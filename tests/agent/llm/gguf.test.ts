@@ -6,6 +6,7 @@ import { ggufSpecs } from '@rma/agent/gguf-runtime/gguf-spec';
 import { createGgufRuntime } from '@rma/agent/gguf-runtime/runtime';
 import type { Runtime, ServiceStatus } from '@rma/workloads/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { LLAMA_DIR } from '../../support/llama.js';
 import { needs } from '../../support/needs.js';
 import { writeTinyGguf } from '../../support/tiny-gguf.js';
 
@@ -30,7 +31,7 @@ async function start(path = file): Promise<void> {
   const [model] = ggufSpecs({ models: [`mine=${file}`], contextTokens: 2_048 });
   if (model === undefined) throw new Error('no model');
   const log = { debug: () => undefined, warn: () => undefined };
-  runtime = createGgufRuntime({ model: { ...model, path }, scratch, packageDir: directory, log });
+  runtime = createGgufRuntime({ model: { ...model, path }, scratch, packageDir: LLAMA_DIR, log });
   await runtime.start(() => undefined);
 }
 

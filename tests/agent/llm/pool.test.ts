@@ -9,6 +9,7 @@ import type { LlmOptions } from '@rma/agent/runtimes/llm-runtimes';
 import { type Client, connect } from '@rma/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestCoordinator, type TestCoordinator } from '../../support/coordinator.js';
+import { giveLlama } from '../../support/llama.js';
 import { needs } from '../../support/needs.js';
 import { OpenAiServer } from '../../support/openai-server.js';
 import { writeTinyGguf } from '../../support/tiny-gguf.js';
@@ -38,6 +39,7 @@ describe('a language model in the pool', needs('llama'), () => {
   });
 
   async function joins(name: string, llm: LlmOptions, models: string[]): Promise<void> {
+    giveLlama(join(directory, name));
     agent = createAgent({
       url: coordinator.http,
       token: coordinator.token('join'),

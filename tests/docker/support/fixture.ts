@@ -12,8 +12,8 @@ import { agentLabel, ofAgent } from '@rma/agent/docker/labels';
 import { DockerRuntime } from '@rma/agent/docker/runtime';
 import { SecretFile } from '@rma/agent/docker/secrets';
 import { silentLog } from '@rma/agent/log';
-import type { ServiceStatus } from '@rma/workloads/runtime';
 import type { ContainerSpec } from '@rma/protocol/workload';
+import type { ServiceStatus } from '@rma/workloads/runtime';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 
 export interface DockerFixture {

@@ -7,7 +7,7 @@ const START_MS = 45_000;
 
 export interface StartedPool {
   readonly url: string;
-  /** Ctrl-C; tells which processes are left, if any. */
+  /** Ctrl-C; resolves with the processes that are left, if any. */
   interrupt(): Promise<ProgramEnd & { left: number[] }>;
   /** For what a failed test left. */
   kill(): Promise<void>;
@@ -28,7 +28,7 @@ export async function startPool(data: string, args: readonly string[] = []): Pro
     },
     async kill() {
       await start.end('SIGKILL');
-      // The leash of each child ends it.
+      // Each child exits with its parent.
       await vi.waitFor(() => {
         if (left().length > 0) throw new Error(`processes ${left().join(', ')} are left`);
       }, 10_000);

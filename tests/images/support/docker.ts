@@ -34,11 +34,11 @@ export async function build(dockerfile: string, tag: string, ...args: string[]):
 
 /** Waits until the image's own health check passes. */
 export async function untilHealthy(container: string): Promise<void> {
-  const look = async () => {
+  const check = async () => {
     const state = await docker('inspect', '-f', '{{json .State}}', container);
     expect(JSON.parse(state)).toMatchObject({ Running: true, Health: { Status: 'healthy' } });
   };
-  await vi.waitFor(look, { timeout: 90_000, interval: 500 });
+  await vi.waitFor(check, { timeout: 90_000, interval: 500 });
 }
 
 /** The port of this machine at which a container's port is. */

@@ -1,5 +1,5 @@
 // @ts-check
-/** A process that is there for the whole run: started again at once whenever it was struck. Ending by itself is a fault. */
+/** A process of a chaos run: restarted at once whenever it was killed or stopped. Ending by itself is a fault. */
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 
@@ -7,17 +7,17 @@ import { createWriteStream } from 'node:fs';
  * @typedef {object} Role
  * @property {string} name
  * @property {() => string[]} command a Node script and its arguments
- * @property {string} logFile what it says goes there
- * @property {RegExp} ready a text on its output from which on it heeds SIGTERM
+ * @property {string} logFile gets its output
+ * @property {RegExp} ready matches its output once it handles SIGTERM
  * @property {NodeJS.ProcessEnv} [env]
  * @property {(fault: string) => void} fault
  * @property {(message: unknown) => void} [message] opens a channel to it
- * @property {(resident: Resident) => void} [started]
+ * @property {(managed: ManagedProcess) => void} [started]
  */
 
 const STOP_MS = 12_000;
 
-export class Resident {
+export class ManagedProcess {
   /** @type {import('node:child_process').ChildProcess | undefined} */
   #child;
   /** @type {Promise<{code: number | null, signal: NodeJS.Signals | null}>} */
@@ -27,7 +27,7 @@ export class Resident {
   #isOver = false;
   #text = '';
   /** @type {(() => void)[]} */
-  #looks = [];
+  #waiters = [];
   #log;
   #role;
 
@@ -37,12 +37,12 @@ export class Resident {
     this.#log = createWriteStream(role.logFile, { flags: 'a' });
   }
 
-  /** Resolves when its present life is over. */
+  /** Settles when the process that runs now has ended. */
   get ended() {
     return this.#ended;
   }
 
-  /** It is to end by itself now. */
+  /** From now on it may end by itself. */
   expectEnd() {
     this.#isExpected = true;
   }
@@ -59,45 +59,45 @@ export class Resident {
     });
     this.#child = child;
     this.#note(`${name} is process ${child.pid}`);
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => this.#hear(String(data)));
-    if (message) child.on('message', (said) => this.#child === child && message(said));
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => this.#onOutput(String(data)));
+    if (message) child.on('message', (value) => this.#child === child && message(value));
     this.#ended = new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => {
         this.#note(`${name} (${child.pid}) ended with ${signal ?? code}`);
         if (!this.#isExpected) this.#role.fault(`${name} ended by itself with ${signal ?? `status ${code}`}`);
         this.#isOver = true;
-        this.#look();
+        this.#notify();
         resolve({ code, signal });
       });
     });
     started?.(this);
   }
 
-  /** @param {object} message lost where it is being struck: `started` has to say it again */
+  /** @param {object} message lost while it restarts: `started` has to send it again */
   send(message) {
     if (this.#child?.connected) this.#child.send(message, () => undefined);
   }
 
   /**
-   * Resolves to the first group, or all, of what it said in this life.
+   * Resolves to the first group of the pattern, or the whole match, in the output since its start.
    * @param {RegExp} pattern
    * @returns {Promise<string>}
    */
-  says(pattern) {
+  waitForOutput(pattern) {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         const found = pattern.exec(this.#text);
         if (found) resolve(found[1] ?? found[0]);
-        else if (this.#isOver) reject(new Error(`${this.#role.name} ended and never said ${pattern}`));
-        else this.#looks.push(look);
+        else if (this.#isOver) reject(new Error(`${this.#role.name} ended and never wrote ${pattern}`));
+        else this.#waiters.push(check);
       };
-      look();
+      check();
     });
   }
 
-  /** Ends it and starts it again at once. @param {'SIGKILL' | 'SIGTERM'} signal */
-  async strike(signal) {
+  /** Ends it and restarts it at once. @param {'SIGKILL' | 'SIGTERM'} signal */
+  async interrupt(signal) {
     await this.#end(signal);
     this.start();
   }
@@ -135,16 +135,16 @@ export class Resident {
   }
 
   /** @param {string} text */
-  #hear(text) {
+  #onOutput(text) {
     this.#log.write(text);
-    // Only what is waited for matters, and that is said early.
+    // What is waited for comes early: the rest need not be kept.
     if (this.#text.length < 100_000) this.#text += text;
     this.#isReady ||= this.#role.ready.test(this.#text);
-    this.#look();
+    this.#notify();
   }
 
-  #look() {
-    for (const look of this.#looks.splice(0)) look();
+  #notify() {
+    for (const check of this.#waiters.splice(0)) check();
   }
 
   /** @param {string} what */

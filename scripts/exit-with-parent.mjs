@@ -1,7 +1,7 @@
 /**
- * Runs a program (`node leash.mjs PROGRAM ARGS...`) on the leash of the process that started it with an IPC
- * channel: when that goes, however it goes, the program stops as on SIGTERM, and is gone at the latest after
- * a grace. The program sees its own name and arguments and is not kept alive.
+ * `node exit-with-parent.mjs PROGRAM ARGS...` runs a Node program that does not outlive the process that started it with
+ * an IPC channel: when the channel closes, also by a SIGKILL of the parent, the program gets SIGTERM, and SIGKILL after a
+ * grace. The program sees its own name and arguments, and the channel does not keep it running.
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * One chaos run: a coordinator, workers and a client as processes of their own, struck at random moments while tasks
- * run, and started again at once. Resolves to what broke, and to some figures.
+ * One chaos run: a coordinator, workers and a client as processes of their own, killed or stopped at random moments
+ * while tasks run, and restarted at once. Resolves to what went wrong, and to some figures.
  */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +12,8 @@ import { connect } from '@rma/client';
 import { freePort } from '../support/free-port.mjs';
 import { processesNaming } from '../support/processes.mjs';
 import { auditEvents, auditFiles, auditLedger, auditRows, auditRuns } from './audit.mjs';
-import { makeJobs, makeStrikes } from './plan.mjs';
-import { Resident } from './resident.mjs';
+import { ManagedProcess } from './managed-process.mjs';
+import { makeInterruptions, makeJobs } from './plan.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
@@ -21,7 +21,7 @@ const root = join(here, '..', '..');
 const GRACE = ['--start-grace-ms', '1500', '--worker-grace-ms', '700'];
 
 /**
- * @typedef {import('./plan.mjs').Options & {timeoutMs: number, keep?: boolean}} RampageOptions
+ * @typedef {import('./plan.mjs').Options & {timeoutMs: number, keep?: boolean}} ChaosOptions
  * @typedef {{submitted: number, settled: number}} Report
  * @typedef {object} Outcome
  * @property {string[]} faults
@@ -31,7 +31,7 @@ const GRACE = ['--start-grace-ms', '1500', '--worker-grace-ms', '700'];
  * @property {import('./audit.mjs').Figures | undefined} figures
  */
 
-class Rampage {
+class ChaosRun {
   directory = mkdtempSync(join(tmpdir(), 'rma-chaos-'));
   data = join(this.directory, 'data');
   tmp = join(this.directory, 'tmp');
@@ -41,25 +41,28 @@ class Rampage {
   /** @type {Report} */
   report = { submitted: 0, settled: 0 };
   /** @type {Record<string, number>} */
-  struck = {};
+  interrupted = {};
   longestStallMs = 0;
   #settledAtMs = performance.now();
   #released = 0;
   #url = '';
   #broken = new AbortController();
-  /** @type {Map<string, Resident>} */
-  residents = new Map();
+  /** @type {Map<string, ManagedProcess>} */
+  processes = new Map();
 
-  /** @param {RampageOptions} options */
+  /** @param {ChaosOptions} options */
   constructor(options) {
     this.options = options;
     this.jobs = makeJobs(options);
-    this.strikes = makeStrikes(options);
+    this.interruptions = makeInterruptions(options);
     this.workers = Array.from({ length: options.workers }, (_, i) => `worker-${i + 1}`);
     mkdirSync(this.tmp);
     copyFileSync(join(here, 'handlers.mjs'), join(this.directory, 'handlers.mjs'));
     writeFileSync(join(this.directory, 'jobs.json'), JSON.stringify(this.jobs));
-    writeFileSync(join(this.directory, 'plan.json'), JSON.stringify({ options, strikes: this.strikes }, undefined, 2));
+    writeFileSync(
+      join(this.directory, 'plan.json'),
+      JSON.stringify({ options, interruptions: this.interruptions }, undefined, 2),
+    );
   }
 
   /** A fault that ends the run. */
@@ -68,37 +71,37 @@ class Rampage {
     this.#broken.abort();
   };
 
-  /** @param {string} name @param {Partial<import('./resident.mjs').Role> & Pick<import('./resident.mjs').Role, 'command' | 'ready'>} role */
-  #resident(name, role) {
+  /** @param {string} name @param {Partial<import('./managed-process.mjs').Role> & Pick<import('./managed-process.mjs').Role, 'command' | 'ready'>} role */
+  #manage(name, role) {
     const logFile = join(this.directory, `${name}.log`);
     // The scratch directories of agents lie in here, too, so that none is overlooked.
     const env = { TMPDIR: this.tmp, TEMP: this.tmp, TMP: this.tmp };
-    const resident = new Resident({ name, logFile, env, fault: this.#fault, ...role });
-    this.residents.set(name, resident);
-    resident.start();
-    return resident;
+    const managed = new ManagedProcess({ name, logFile, env, fault: this.#fault, ...role });
+    this.processes.set(name, managed);
+    managed.start();
+    return managed;
   }
 
   async start() {
     const port = String(await freePort());
     const { RMA_TEST_TRANSPORT: transport } = process.env;
     const settings = ['--data', this.data, '--port', port, ...GRACE, ...(transport ? ['--transport', transport] : [])];
-    const coordinator = this.#resident('coordinator', {
+    const coordinator = this.#manage('coordinator', {
       command: () => [join(root, 'server/bin/rma-coordinator.js'), ...settings],
       ready: /^listening on /m,
     });
-    this.#url = await coordinator.says(/^listening on (\S+)$/m);
+    this.#url = await coordinator.waitForOutput(/^listening on (\S+)$/m);
     for (const name of this.workers) {
       const join_ = ['--url', this.#url, '--token-file', join(this.data, 'join.token')];
       const own = ['--handlers', join(this.directory, 'handlers.mjs'), '--only', 'echo'];
-      this.#resident(name, {
+      this.#manage(name, {
         command: () => [join(root, 'agent/bin/rma-worker.js'), ...join_, '--state', this.state(name), ...own],
         ready: /starting; dialling/,
       });
     }
     const args = [this.#url, join(this.data, 'client.token'), join(this.directory, 'jobs.json'), this.ledger];
     this.slots = await this.#offered();
-    this.#resident('client', {
+    this.#manage('client', {
       command: () => [join(here, 'submitter.mjs'), ...args],
       ready: /ready/,
       message: (report) => this.#progress(/** @type {Report} */ (report)),
@@ -144,16 +147,16 @@ class Rampage {
     this.report = report;
   }
 
-  /** Every strike lets a further part of the tasks go. */
-  async strike() {
-    const part = this.jobs.length / (this.strikes.length + 1);
-    for (const [i, { victim, signal, work, waitMs }] of this.strikes.entries()) {
+  /** Before each interruption a further part of the tasks is submitted. */
+  async interrupt() {
+    const part = this.jobs.length / (this.interruptions.length + 1);
+    for (const [i, { victim, signal, work, waitMs }] of this.interruptions.entries()) {
       this.#release(Math.ceil(part * (i + 1)));
       await this.#settled(Math.min(this.#released, this.report.settled + Math.floor(part * work)));
       await sleep(waitMs, undefined, { signal: this.#broken.signal });
-      await this.residents.get(victim)?.strike(signal);
+      await this.processes.get(victim)?.interrupt(signal);
       const what = signal === 'SIGKILL' ? victim.replace(/-\d+$/, '') : 'stop';
-      this.struck[what] = (this.struck[what] ?? 0) + 1;
+      this.interrupted[what] = (this.interrupted[what] ?? 0) + 1;
     }
     this.#release(this.jobs.length);
     await this.#settled(this.jobs.length);
@@ -167,11 +170,11 @@ class Rampage {
   /** @param {number} tasks */
   #release(tasks) {
     this.#released = tasks;
-    this.residents.get('client')?.send({ submit: tasks });
+    this.processes.get('client')?.send({ submit: tasks });
   }
 
-  /** What the pool itself says, once all has ended. */
-  async askPool() {
+  /** Compares stats and events with the plan, once all tasks have ended. */
+  async checkPool() {
     const client = this.admin();
     try {
       const { tasks } = await client.stats();
@@ -186,12 +189,12 @@ class Rampage {
 
   /** The client leaves, then all others are stopped in order. */
   async stop() {
-    const client = this.residents.get('client');
+    const client = this.processes.get('client');
     client?.expectEnd();
     client?.send({ leave: true });
     await client?.ended;
-    await Promise.all(this.workers.map((name) => this.residents.get(name)?.stop()));
-    await this.residents.get('coordinator')?.stop();
+    await Promise.all(this.workers.map((name) => this.processes.get(name)?.stop()));
+    await this.processes.get('coordinator')?.stop();
   }
 
   async audit() {
@@ -226,7 +229,7 @@ class Rampage {
   }
 
   async dispose() {
-    for (const resident of this.residents.values()) await resident.kill();
+    for (const managed of this.processes.values()) await managed.kill();
     if (this.faults.length === 0 && !this.options.keep) rmSync(this.directory, { recursive: true });
   }
 
@@ -241,28 +244,30 @@ class Rampage {
 }
 
 /**
- * @param {RampageOptions} options
- * @param {(text: string) => void} tell a line of progress, about once a second
+ * @param {ChaosOptions} options
+ * @param {(text: string) => void} onProgress gets a line, about once a second
  * @returns {Promise<Outcome>}
  */
-export async function rampage(options, tell) {
-  const run = new Rampage(options);
+export async function runChaos(options, onProgress) {
+  const run = new ChaosRun(options);
   const unlimited = run.limit(options.timeoutMs);
   let startedAt = performance.now();
-  const telling = setInterval(() => {
-    const struck = Object.entries(run.struck).map(([who, times]) => `${who} ${times}`);
+  const progress = setInterval(() => {
+    const interrupted = Object.entries(run.interrupted).map(([who, times]) => `${who} ${times}`);
     const { settled } = run.report;
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
-    tell(`${seconds} s: ${settled} of ${options.tasks} tasks ended; struck: ${struck.join(', ') || 'none yet'}`);
+    onProgress(
+      `${seconds} s: ${settled} of ${options.tasks} tasks ended; interrupted: ${interrupted.join(', ') || 'none yet'}`,
+    );
   }, 1_000);
   let tookMs = 0;
   let figures;
   try {
     await run.start();
     startedAt = performance.now();
-    await run.strike();
+    await run.interrupt();
     tookMs = performance.now() - startedAt;
-    await run.askPool();
+    await run.checkPool();
     await run.stop();
     figures = await run.audit();
   } catch (error) {
@@ -270,7 +275,7 @@ export async function rampage(options, tell) {
     if (run.faults.length === 0) run.faults.push(error instanceof Error ? (error.stack ?? error.message) : `${error}`);
   } finally {
     unlimited();
-    clearInterval(telling);
+    clearInterval(progress);
     await run.dispose();
   }
   const { faults, directory, longestStallMs } = run;
