@@ -10,7 +10,7 @@ import { ROOT } from '../support/program.js';
 const BINS = [
   { name: 'rma', folder: 'client', compiled: 'cli/main.js' },
   { name: 'rma-coordinator', folder: 'server', compiled: 'main.js' },
-  { name: 'rma-worker', folder: 'agent', compiled: 'main.js' },
+  { name: 'rma-worker', folder: 'agent', compiled: 'cli/main.js' },
   { name: 'rma-task-server', folder: 'workloads', compiled: 'task-server/main.js' },
 ];
 

@@ -53,7 +53,7 @@ describe('GET /agent.tgz', () => {
     writeFileSync(file, Buffer.from(await (await call('/agent.tgz')).arrayBuffer()));
     const names = execFileSync('tar', ['tzf', file], { encoding: 'utf8' }).trim().split('\n');
     expect(names).toContain('package/bin/rma-worker.js');
-    expect(names).toContain('package/dist/main.js');
+    expect(names).toContain('package/dist/cli/main.js');
     expect(names).toContain('package/node_modules/@rma/protocol/dist/check.js');
     expect(names).toContain('package/node_modules/@rma/workloads/dist/host/child.js');
     expect(names).toContain('package/node_modules/@rma/workloads/dist/cmaps/90ms-RKSJ-H.bcmap');

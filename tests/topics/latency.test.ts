@@ -1,7 +1,7 @@
 /** The histogram of latencies, and ten minutes in buckets. */
 import { makeEffects } from '@rma/server/core/effects';
-import { BUCKET_MS, KEPT_BUCKETS, mergeHistories, PoolHistory } from '@rma/server/topics/history';
 import { Latency } from '@rma/server/topics/latency';
+import { BUCKET_MS, KEPT_BUCKETS, mergeHistories, PoolHistory } from '@rma/server/topics/pool-history';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { endedTask } from './support/task.js';

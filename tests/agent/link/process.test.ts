@@ -159,7 +159,7 @@ describe('rma-worker', () => {
     await ready();
     const second = worker();
     expect((await second.exit).code).toBe(1);
-    expect(second.output()).toContain(`in use by process ${first.child.pid}`);
+    expect(second.told()).toContain(`in use by process ${first.child.pid}`);
   });
 
   it('keeps dialling while nobody listens, and says so once', async () => {

@@ -77,7 +77,7 @@ function handlerProcesses(): number[] {
       try {
         const status = readFileSync(`/proc/${pid}/status`, 'utf8');
         const parent = Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
-        return parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('handlers/rag.js');
+        return parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('rag/handlers.js');
       } catch (error) {
         if (error instanceof Error && 'code' in error) return false;
         throw error;
