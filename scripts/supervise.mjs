@@ -42,25 +42,11 @@ export function supervise(pool) {
   /** @type {string | undefined} */
   let url;
 
-  const coordinator = launch('coordinator', pool.coordinator);
-
-  /** @param {Source} source @param {string[]} command */
-  function launch(source, command) {
-    // Its own process group: a terminal's Ctrl-C reaches this process alone, which then stops them in order.
-    const child = spawn(process.execPath, [exitWithParent, ...command], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      detached: process.platform !== 'win32',
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      if (stream === null) continue;
-      eachLine(stream, (line) => {
-        pool.onLine(source, line);
-        const address = source === 'coordinator' ? LISTENING.exec(line)?.[1] : undefined;
-        if (address !== undefined && url === undefined) listening(address);
-      });
-    }
-    return child;
-  }
+  const coordinator = launch(pool.coordinator, (line) => {
+    pool.onLine('coordinator', line);
+    const address = LISTENING.exec(line)?.[1];
+    if (address !== undefined && url === undefined) listening(address);
+  });
 
   /** @param {string} address */
   function listening(address) {
@@ -73,7 +59,7 @@ export function supervise(pool) {
   function startWorker(address) {
     if (pool.worker === undefined) return;
     const startedAt = Date.now();
-    const child = launch('worker', pool.worker(address));
+    const child = launch(pool.worker(address), (line) => pool.onLine('worker', line));
     worker = child;
     child.once('exit', (code, signal) => {
       worker = undefined;
@@ -86,21 +72,15 @@ export function supervise(pool) {
     });
   }
 
+  /** @param {Child} child @param {Source} name */
+  const stopChild = (child, name) =>
+    terminate(child, stopGraceMs, () =>
+      pool.onLine('start', `the ${name} did not stop within ${stopGraceMs / 1000} s: killing it`),
+    );
+
   async function stopWorker() {
     clearTimeout(restart);
     if (worker !== undefined) await stopChild(worker, 'worker');
-  }
-
-  /** @param {Child} child @param {Source} name */
-  async function stopChild(child, name) {
-    const gone = ended(child);
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => {
-      pool.onLine('start', `the ${name} did not stop within ${stopGraceMs / 1000} s: killing it`);
-      child.kill('SIGKILL');
-    }, stopGraceMs);
-    await gone;
-    clearTimeout(timer);
   }
 
   const done = closed(coordinator).then(async ({ code, signal }) => {
@@ -133,6 +113,34 @@ export function supervise(pool) {
  */
 export function reachable(address) {
   return address.replace(/\/\/(0\.0\.0\.0|\[::\])(?=[:/]|$)/, '//127.0.0.1').replace(/\/$/, '');
+}
+
+/** @param {string[]} command a Node script and its arguments @param {(line: string) => void} onLine */
+function launch(command, onLine) {
+  // Its own process group: a terminal's Ctrl-C reaches this process alone, which then stops them in order.
+  const child = spawn(process.execPath, [exitWithParent, ...command], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: process.platform !== 'win32',
+  });
+  for (const stream of [child.stdout, child.stderr]) if (stream !== null) eachLine(stream, onLine);
+  return child;
+}
+
+/**
+ * SIGTERM, and SIGKILL after the grace. Resolves when the process is gone.
+ * @param {Child} child
+ * @param {number} graceMs
+ * @param {() => void} onKill called before SIGKILL
+ */
+async function terminate(child, graceMs, onKill) {
+  const gone = ended(child);
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => {
+    onKill();
+    child.kill('SIGKILL');
+  }, graceMs);
+  await gone;
+  clearTimeout(timer);
 }
 
 /** @param {Child} child @returns {Promise<void>} */

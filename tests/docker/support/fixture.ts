@@ -62,25 +62,8 @@ export function useDocker(): DockerFixture {
     },
     runtime(host, workload, container) {
       const runtime = new DockerRuntime({ host, workload, container });
-      const seen: ServiceStatus[] = [];
       runtimes.push(runtime);
-      const status = () => runtime.services()[0]!;
-      void runtime.start(() => seen.push(status()));
-      return {
-        runtime,
-        seen,
-        status,
-        reaches: (state, reason = /^/, timeoutMs = 60_000) =>
-          vi.waitFor(
-            () => {
-              const now = status();
-              expect(now, JSON.stringify(now)).toMatchObject({ state });
-              expect(now.reason ?? '').toMatch(reason);
-              return now;
-            },
-            { timeout: timeoutMs, interval: 50 },
-          ),
-      };
+      return started(runtime);
     },
   };
   beforeEach(() => {
@@ -96,6 +79,28 @@ export function useDocker(): DockerFixture {
     rmSync(fixture.directory, { recursive: true, force: true });
   });
   return fixture;
+}
+
+/** Starts a runtime and records its states. */
+function started(runtime: DockerRuntime): StartedRuntime {
+  const seen: ServiceStatus[] = [];
+  const status = () => runtime.services()[0]!;
+  void runtime.start(() => seen.push(status()));
+  return {
+    runtime,
+    seen,
+    status,
+    reaches: (state, reason = /^/, timeoutMs = 60_000) =>
+      vi.waitFor(
+        () => {
+          const now = status();
+          expect(now, JSON.stringify(now)).toMatchObject({ state });
+          expect(now.reason ?? '').toMatch(reason);
+          return now;
+        },
+        { timeout: timeoutMs, interval: 50 },
+      ),
+  };
 }
 
 export function engineUrl(): string {
