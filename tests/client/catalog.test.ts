@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { imageLocation } from '@rma/client/cli/image-registry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
-import { endAll, rma } from './support/rma.js';
+import { rmaHere } from './support/rma.js';
 
 const manifest = JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json' });
 const DIGEST = `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
@@ -56,7 +56,6 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  endAll();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -88,41 +87,43 @@ it.each([
 
 it('pins images of open, guarded and old registries, and leaves the rest of the file alone', async () => {
   const { file, text } = write({ a: 'open/a:1', b: 'guarded/b:1', c: 'old/c:1' });
-  const { status, out, err } = await rma(['catalog', 'pin', file]);
+  const { status, out, err } = await rmaHere(['catalog', 'pin', file]);
   expect([status, err]).toEqual([0, `wrote ${file}\n`]);
   expect(out).toContain(`pinned ${DIGEST}`);
   const pinned = readFileSync(file, 'utf8');
   expect(pinned.match(/digest: /g)).toHaveLength(3);
   expect(pinned.replaceAll(`      digest: ${DIGEST}\n`, '')).toBe(text);
-  expect((await rma(['catalog', 'check', file])).out).toBe(`${file} is valid: 3 workloads, all images are pinned\n`);
-  expect((await rma(['catalog', 'pin', file])).err).toBe(`${file} is unchanged\n`);
+  expect((await rmaHere(['catalog', 'check', file])).out).toBe(
+    `${file} is valid: 3 workloads, all images are pinned\n`,
+  );
+  expect((await rmaHere(['catalog', 'pin', file])).err).toBe(`${file} is unchanged\n`);
 });
 
 it('writes no digest that was not told, and says of each image why not', async () => {
   const { file, text } = write({ a: 'open/a:1', gone: 'none/gone:1' });
-  const { status, out } = await rma(['catalog', 'pin', file]);
+  const { status, out } = await rmaHere(['catalog', 'pin', file]);
   expect(status).toBe(1);
   expect(out).toContain(`not pinned: ${host} has no none/gone:1`);
   const pinned = readFileSync(file, 'utf8');
   expect(pinned.replace(`      digest: ${DIGEST}\n`, '')).toBe(text);
-  expect((await rma(['catalog', 'check', file])).out).toContain('1 of 2 images are not pinned');
+  expect((await rmaHere(['catalog', 'check', file])).out).toContain('1 of 2 images are not pinned');
 });
 
 it('pins one workload alone where that is asked for', async () => {
   const { file } = write({ a: 'open/a:1', b: 'open/b:1' });
-  expect((await rma(['catalog', 'pin', file, '--only', 'b'])).status).toBe(0);
+  expect((await rmaHere(['catalog', 'pin', file, '--only', 'b'])).status).toBe(0);
   expect(asked).toEqual(['HEAD /v2/open/b/manifests/1']);
-  expect((await rma(['catalog', 'pin', file, '--only', 'z'])).status).toBe(2);
+  expect((await rmaHere(['catalog', 'pin', file, '--only', 'z'])).status).toBe(2);
 });
 
 it('tells every mistake of a catalogue with file, line and column', async () => {
   const { file, text } = write({ a: 'open/a:1' });
   writeFileSync(file, text.replace('gpu: false', 'gpu: maybe').replace('network', 'nework'));
-  const { status, err } = await rma(['catalog', 'check', file]);
+  const { status, err } = await rmaHere(['catalog', 'check', file]);
   expect(status).toBe(1);
   expect(err).toContain(`${file}:9:7: workloads.a.container.gpu: must be boolean`);
   expect(err).toContain(`${file}:11:7: workloads.a.container: there is no field 'nework'`);
-  expect((await rma(['catalog', 'check', join(folder, 'none.yaml')])).status).toBe(2);
+  expect((await rmaHere(['catalog', 'check', join(folder, 'none.yaml')])).status).toBe(2);
 });
 
 const pool = usePool();
@@ -130,12 +131,12 @@ const pool = usePool();
 it('shows the catalogue in force, and where each workload can run and why not', async () => {
   const env = { RMA_URL: pool.coordinator.http, RMA_TOKEN: pool.coordinator.token('admin') };
   const { id } = await pool.worker({ name: 'attic' });
-  const shown = await rma(['catalog', 'show'], { env });
+  const shown = await rmaHere(['catalog', 'show'], env);
   expect(shown.out).toMatch(/postgres +3 +1 to 1 +trusted, stateful/);
-  const placement = await rma(['placement'], { env });
+  const placement = await rmaHere(['placement'], env);
   expect(placement.out).toContain('postgres: PostgreSQL (0 replicas, wanted 1 to 1)');
   expect(placement.out).toContain(`cannot    attic (${id}): is not trusted`);
   expect(placement.out).toContain('unmet      no worker that is here may run it');
-  const json = JSON.parse((await rma(['placement', 'vllm-chat', '--json'], { env })).out);
+  const json = JSON.parse((await rmaHere(['placement', 'vllm-chat', '--json'], env)).out);
   expect(json.workers[0].cells).toEqual([{ workload: 'vllm-chat', status: 'cannot', reason: 'has no NVIDIA GPU' }]);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Answers, EchoPeer } from './support/echo-peer.js';
 import { PoolPeer, succeeded } from './support/pool-peer.js';
-import { endAll, rma, start } from './support/rma.js';
+import { endAll, rma, rmaHere, start } from './support/rma.js';
 
 let directory: string;
 let peer: EchoPeer | undefined;
@@ -58,10 +58,17 @@ describe('usage errors end with status 2', () => {
     [['stats'], /no token: give --token, set RMA_TOKEN, or .*RMA_DATA/],
     [['stats', '--token', ''], /is empty/],
   ])('rma %j', async (args, message) => {
-    const { status, out, err } = await rma(args, { cwd: directory });
+    const { status, out, err } = await rmaHere(args, { RMA_DATA: directory });
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toMatch(message);
   });
+});
+
+it('ends its process with the status, and standard output holds results alone', async () => {
+  const wrong = await rma(['stats'], { cwd: directory });
+  expect(wrong).toMatchObject({ status: 2, out: '', err: expect.stringMatching(/no token: .*data\/admin\.token/) });
+  const refused = await rma(['submit', 'unknown', ...(await serve())]);
+  expect(refused).toMatchObject({ status: 1, out: '', err: expect.stringContaining('unknown_kind') });
 });
 
 it('finds the admin token in the data directory', async () => {
@@ -111,7 +118,7 @@ it('says where a wrong token came from', async () => {
 
 describe('submit', () => {
   it('prints the id without --wait', async () => {
-    const { status, out } = await rma(['submit', 'echo', '--input', '{"a":1}', ...(await serve())]);
+    const { status, out } = await rmaHere(['submit', 'echo', '--input', '{"a":1}', ...(await serve())]);
     expect(status).toBe(0);
     expect(out.trim()).toBe(peer?.submits[0]?.id);
   });
@@ -119,7 +126,7 @@ describe('submit', () => {
   it('says where the task may run', async () => {
     const options = ['--tier', '2', '--model', 'qwen3-8b', '--min-vram', '11.5GiB', '--trusted', '--worker', 'w-abcd'];
     const labels = ['--label', 'region=eu', '--label', 'rack=3=b'];
-    expect((await rma(['submit', 'echo', ...options, ...labels, ...(await serve())])).status).toBe(0);
+    expect((await rmaHere(['submit', 'echo', ...options, ...labels, ...(await serve())])).status).toBe(0);
     expect(peer?.submits[0]?.constraints).toEqual({
       tier: 2,
       model: 'qwen3-8b',
@@ -133,7 +140,14 @@ describe('submit', () => {
   it('prints the text of a result with --wait, and its status on standard error', async () => {
     const answers = await serve({ end: ({ id }) => succeeded(id, { text: 'Dear Ada,\nhello', pages: [] }) });
     await writeFile(path('letter.png'), Buffer.from([1, 2, 3]));
-    const { status, out, err } = await rma(['submit', 'ocr.read', '--file', path('letter.png'), '--wait', ...answers]);
+    const { status, out, err } = await rmaHere([
+      'submit',
+      'ocr.read',
+      '--file',
+      path('letter.png'),
+      '--wait',
+      ...answers,
+    ]);
     expect({ status, out }).toEqual({ status: 0, out: 'Dear Ada,\nhello\n' });
     expect(err).toMatch(/succeeded on w-test1 in 300 ms/);
   });
@@ -147,7 +161,7 @@ describe('submit', () => {
       },
     });
     await writeFile(path('a.pdf'), 'PDF');
-    await rma(['submit', 'x', '--file', path('a.pdf'), '--input', '{"pages":[1]}', '--wait', ...options]);
+    await rmaHere(['submit', 'x', '--file', path('a.pdf'), '--input', '{"pages":[1]}', '--wait', ...options]);
     expect(got).toEqual({ pages: [1], file: Buffer.from('PDF'), name: 'a.pdf' });
   });
 
@@ -160,15 +174,23 @@ describe('submit', () => {
           kind === 'ner.extract' ? { entities } : { model: 'm', dimensions: 8, vectors: [[0.5, 1, 0, 0, 0, 0, 0, 0]] },
         ),
     });
-    const ner = await rma(['submit', 'ner.extract', '--input', '{"text":"on 1 May 2025"}', '--wait', ...options]);
+    const ner = await rmaHere(['submit', 'ner.extract', '--input', '{"text":"on 1 May 2025"}', '--wait', ...options]);
     expect(ner.out).toBe('TYPE  TEXT        AT    NORMAL FORM\ndate  1 May 2025  3-13  2025-05-01\n');
-    const embed = await rma(['submit', 'text.embed', '--input', '{"text":"x"}', '--wait', ...options]);
+    const embed = await rmaHere(['submit', 'text.embed', '--input', '{"text":"x"}', '--wait', ...options]);
     expect(embed.out).toBe('vector 1: 8 dimensions (m): 0.5000 1.0000 0.0000 0.0000 0.0000 0.0000 …\n');
   });
 
   it('prints one object with --wait --json, bytes as $bytes', async () => {
     const options = await serve();
-    const { out } = await rma(['submit', 'echo', '--input', '{"b":{"$bytes":"AQI="}}', '--wait', '--json', ...options]);
+    const { out } = await rmaHere([
+      'submit',
+      'echo',
+      '--input',
+      '{"b":{"$bytes":"AQI="}}',
+      '--wait',
+      '--json',
+      ...options,
+    ]);
     expect(JSON.parse(out)).toEqual({
       id: peer?.submits[0]?.id,
       kind: 'echo',
@@ -184,10 +206,10 @@ describe('submit', () => {
   it('ends with 1 where the task failed, and where it was refused', async () => {
     const error = { code: 'input.damaged', message: 'the image is cut off' };
     const options = await serve({ end: ({ id }) => ({ ...succeeded(id, null), state: 'failed', error }) });
-    const failed = await rma(['submit', 'ocr.read', '--wait', ...options]);
+    const failed = await rmaHere(['submit', 'ocr.read', '--wait', ...options]);
     expect(failed).toMatchObject({ status: 1, out: '' });
     expect(failed.err).toMatch(/failed .*the image is cut off \(input\.damaged\)/);
-    const refused = await rma(['submit', 'unknown', ...options]);
+    const refused = await rmaHere(['submit', 'unknown', ...options]);
     expect(refused).toMatchObject({ status: 1, out: '' });
     expect(refused.err).toMatch(/no worker offers it \(unknown_kind\)/);
   });
@@ -206,7 +228,7 @@ describe('submit', () => {
     });
     const files = ['a.png', 'b.png', 'c.png'].map(path);
     for (const file of files) await writeFile(file, 'x');
-    const { status, out } = await rma(['submit', 'ocr.read', '--file', ...files, '--wait', ...options]);
+    const { status, out } = await rmaHere(['submit', 'ocr.read', '--file', ...files, '--wait', ...options]);
     expect(status).toBe(1);
     expect(out.trim().split('\n').sort()).toEqual([
       `${files[0]}  succeeded  text of a.png`,
@@ -279,7 +301,7 @@ describe('submit --batch', () => {
   ])('submits nothing where a line is %s', async (line, message) => {
     const options = await serve();
     await writeFile(path('jobs.jsonl'), [...lines(2), line, ...lines(1)].join('\n'));
-    const { status, err } = await rma(['submit', '--batch', path('jobs.jsonl'), '--wait', ...options]);
+    const { status, err } = await rmaHere(['submit', '--batch', path('jobs.jsonl'), '--wait', ...options]);
     expect(status).toBe(2);
     expect(err).toMatch(message);
     expect(peer?.submits).toEqual([]);
@@ -304,7 +326,7 @@ describe('questions', () => {
   };
 
   it('shows workers with tier, reasons, services and load, and hostile names as escapes', async () => {
-    const { status, out } = await rma(['workers', ...(await serve({ reply: () => [worker] }))]);
+    const { status, out } = await rmaHere(['workers', ...(await serve({ reply: () => [worker] }))]);
     expect(status).toBe(0);
     expect(out).toContain('evil\\u001b]0;owned\\u0007\\u202egnp');
     expect(out).toMatch(/tier 2 .*1\/2 .*cpu 50 %, memory 2\.0 GiB/);
@@ -314,11 +336,11 @@ describe('questions', () => {
 
   it('ends with 1 for a worker or task that is not there', async () => {
     const options = await serve({ reply: ({ type }) => (type === 'query' ? new Error('no task has this id') : null) });
-    const task = await rma(['task', '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f', ...options]);
+    const task = await rmaHere(['task', '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f', ...options]);
     expect(task).toMatchObject({ status: 1, out: '' });
     expect(task.err).toContain('no task has this id');
     await peer?.stop();
-    const shown = await rma(['worker', 'show', 'w-none', ...(await serve({ reply: () => [worker] }))]);
+    const shown = await rmaHere(['worker', 'show', 'w-none', ...(await serve({ reply: () => [worker] }))]);
     expect(shown.status).toBe(1);
     expect(shown.err).toContain("there is no worker 'w-none'");
   });
@@ -331,8 +353,10 @@ describe('questions', () => {
         return { ...worker, name: 'x', pinned: true };
       },
     });
-    expect((await rma(['worker', 'pin', 'w-test1', '--tier', '2', ...options])).out).toBe('w-test1: tier 2 (pinned)\n');
-    await rma(['worker', 'pin', 'w-test1', '--auto', ...options]);
+    expect((await rmaHere(['worker', 'pin', 'w-test1', '--tier', '2', ...options])).out).toBe(
+      'w-test1: tier 2 (pinned)\n',
+    );
+    await rmaHere(['worker', 'pin', 'w-test1', '--auto', ...options]);
     expect(acts).toEqual([
       { do: 'worker.pin', worker: 'w-test1', tier: 2 },
       { do: 'worker.pin', worker: 'w-test1', tier: null },
@@ -342,14 +366,14 @@ describe('questions', () => {
   it('prints a new token alone on standard output', async () => {
     const made = { token: 'eyJ.x.y', view: { id: 't-1', role: 'client', name: 'web', subject: 's', createdAt: 1 } };
     const options = await serve({ reply: () => made });
-    const { status, out, err } = await rma(['token', 'create', '--role', 'client', '--expires', '30d', ...options]);
+    const { status, out, err } = await rmaHere(['token', 'create', '--role', 'client', '--expires', '30d', ...options]);
     expect({ status, out }).toEqual({ status: 0, out: 'eyJ.x.y\n' });
     expect(err).toContain('rma token revoke t-1');
   });
 
   it('cancels', async () => {
     const id = '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f';
-    expect(await rma(['cancel', id, ...(await serve())])).toMatchObject({ status: 0, out: `${id} cancelled\n` });
+    expect(await rmaHere(['cancel', id, ...(await serve())])).toMatchObject({ status: 0, out: `${id} cancelled\n` });
   });
 
   it('ends with 0 when Ctrl-C leaves `events --follow`', async () => {

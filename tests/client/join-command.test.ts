@@ -4,11 +4,9 @@ import { type Join, joinLine } from '@rma/client/join-lines';
 import { environmentLine, powerShellWord, shWord } from '@rma/client/shell-quote';
 import type { TokenView } from '@rma/protocol/view';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { usePool } from '../support/pool.js';
-import { endAll, rma } from './support/rma.js';
-
-afterEach(endAll);
+import { rmaHere } from './support/rma.js';
 
 const join = (change: Partial<Join> = {}): Join => ({
   url: 'https://pool.example.org',
@@ -107,7 +105,7 @@ describe('an address', () => {
 describe('the command', () => {
   const pool = usePool({ publicUrl: 'https://pool.example.org' });
   const call = (...args: string[]) =>
-    rma([...args, '--url', pool.coordinator.http, '--token', pool.coordinator.token('admin')]);
+    rmaHere([...args, '--url', pool.coordinator.http, '--token', pool.coordinator.token('admin')]);
 
   it('makes a token for one machine and one hour, and prints every form with the public address', async () => {
     const { status, out, err } = await call('join-command');
@@ -137,7 +135,7 @@ describe('the command', () => {
   });
 
   it('is for admins', async () => {
-    const { status, err } = await rma([
+    const { status, err } = await rmaHere([
       'join-command',
       ...['--url', pool.coordinator.http, '--token', pool.coordinator.token('client')],
     ]);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordinatorProcess, startCoordinatorProcess } from '../support/coordinator-process.js';
 import { freePort } from '../support/free-port.mjs';
 import { needs } from '../support/needs.js';
@@ -21,8 +21,9 @@ const workers = (page: Page, count: number) =>
 const mark = (page: Page) => page.evaluate(() => Object.assign(globalThis, { isMarked: true }));
 const isMarked = (page: Page) => page.evaluate(() => 'isMarked' in globalThis);
 
+const browser = useBrowser();
+
 describe('a coordinator that is killed', needs('chromium'), () => {
-  const browser = useBrowser();
   let data: string;
   /** The page knows no other address. */
   let port: number;
@@ -95,7 +96,6 @@ describe('a coordinator that is killed', needs('chromium'), () => {
 });
 
 describe('a coordinator of another version', needs('chromium'), () => {
-  const browser = useBrowser();
   const pool = new Pool();
   beforeEach(async () => pool.start({ port: await freePort() }));
   afterEach(() => pool.dispose());
@@ -149,10 +149,9 @@ describe('a coordinator of another version', needs('chromium'), () => {
 });
 
 describe('a session', needs('chromium'), () => {
-  const browser = useBrowser();
   const pool = new Pool();
-  beforeEach(() => pool.start());
-  afterEach(() => pool.dispose());
+  beforeAll(() => pool.start());
+  afterAll(() => pool.dispose());
   const UNAUTHORIZED = /401 \(Unauthorized\)/;
 
   async function signInAgain(page: Page) {
@@ -171,7 +170,7 @@ describe('a session', needs('chromium'), () => {
     await page.getByText(/You were signed out: .*revoked/).waitFor();
     await signInAgain(page);
     expect(page.url()).toBe(`${pool.coordinator.http}${path}`);
-    await pool.settle().catch(() => undefined);
+    await admin.close();
     browser.forgive(UNAUTHORIZED);
   });
 

@@ -1,7 +1,9 @@
-/** Runs the `rma` command as a user does: the committed bin, in a process of its own. */
+/** Runs the `rma` command: as a user does, the committed bin in a process of its own, or its program in this process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { run } from '@rma/client/cli/program';
+import { vi } from 'vitest';
 
 const bin = resolve(dirname(fileURLToPath(import.meta.url)), '../../../client/bin/rma.js');
 
@@ -66,6 +68,35 @@ export function start(
 
 export function rma(args: readonly string[], options: Parameters<typeof start>[1] = {}): Promise<Ended> {
   return start(args, options).ended;
+}
+
+/**
+ * What the bin runs, without the second that it takes to start a process: for commands that need neither signals nor
+ * standard input. One at a time, because it takes over this process's output.
+ * @param env in place of RMA_URL, RMA_TOKEN and RMA_DATA, which are unset otherwise
+ */
+export async function rmaHere(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  for (const name of ['RMA_URL', 'RMA_TOKEN', 'RMA_DATA']) vi.stubEnv(name, env[name]);
+  const out = captured(process.stdout);
+  const err = captured(process.stderr);
+  try {
+    const status = await run(args);
+    return { status, out: out.text(), err: err.text() };
+  } finally {
+    out.release();
+    err.release();
+    vi.unstubAllEnvs();
+  }
+}
+
+/** Holds back what is written to a stream. */
+function captured(stream: NodeJS.WriteStream): { text(): string; release(): void } {
+  const pieces: Buffer[] = [];
+  const spy = vi.spyOn(stream, 'write').mockImplementation((piece) => {
+    pieces.push(Buffer.from(piece));
+    return true;
+  });
+  return { text: () => Buffer.concat(pieces).toString(), release: () => spy.mockRestore() };
 }
 
 /** For afterEach: what a failed test left. */

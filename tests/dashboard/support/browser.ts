@@ -4,7 +4,7 @@
  * none of them may have seen an error: not on the console, not thrown, not by the content security policy.
  */
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 
 const ARGUMENTS = [
   '--no-sandbox',
@@ -34,26 +34,24 @@ export interface PageOptions {
 }
 
 export class TestBrowser {
-  #browser: Browser | undefined;
+  #starting: Promise<Browser> | undefined;
   #contexts: BrowserContext[] = [];
   /** Errors on the pages of this test; expected ones are declared with `forgive`. */
   #errors: string[] = [];
   #forgiven: RegExp[] = [];
 
-  async start(): Promise<void> {
-    this.#browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
-  }
-
   async stop(): Promise<void> {
-    await this.#browser?.close();
+    const browser = await this.#starting;
+    await browser?.close();
   }
 
-  /** A page of its own session. */
+  /** A page of its own session. The first one starts the browser: a file whose tests are skipped needs none. */
   async open(options: PageOptions): Promise<Page> {
     const { url, token, path = '/', width = 1440, height = 900, scheme = 'light', clockOffsetMs = 0 } = options;
     const { isTimeMovable = false } = options;
-    if (!this.#browser) throw new Error('the browser is not up');
-    const context = await this.#browser.newContext({
+    this.#starting ??= chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
+    const browser = await this.#starting;
+    const context = await browser.newContext({
       viewport: { width, height },
       colorScheme: scheme,
       baseURL: url,
@@ -89,7 +87,6 @@ export class TestBrowser {
 /** One browser for all tests of a file. */
 export function useBrowser(): TestBrowser {
   const browser = new TestBrowser();
-  beforeAll(() => browser.start());
   afterAll(() => browser.stop());
   afterEach(async () => {
     expect(await browser.closePages()).toEqual([]);
