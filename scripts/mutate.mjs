@@ -24,9 +24,9 @@ const AREAS = {
   store: { sources: ['server/src/store'], skip: /reader-thread/, tests: ['tests/store'] },
   topics: { sources: ['server/src/topics'], tests: ['tests/topics'] },
   link: {
-    sources: ['peer/src', 'agent/src/link'],
+    sources: ['peer/src', 'agent/src/link', 'agent/src/attempts'],
     skip: /browser/,
-    tests: ['tests/peer', 'tests/agent/link'],
+    tests: ['tests/peer', 'tests/agent/link', 'tests/agent/attempts'],
   },
   client: { sources: ['client/src'], skip: /\/cli\/|browser/, tests: ['tests/client'] },
 };
