@@ -1,5 +1,5 @@
 /** Looks up what a join token is valid for, for the page behind a join link. */
-import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
+import { type ErrorKind, errorMessage, ProtocolError } from '@rma/protocol/error';
 import type { JoinInfo } from '@rma/protocol/view';
 
 /**
@@ -18,7 +18,7 @@ export async function joinInfo(token: string, url = ''): Promise<JoinInfo> {
       body: JSON.stringify({ token }),
     });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new ProtocolError('unavailable', `the coordinator cannot be reached (${why}); try again`);
   }
   const answer = (await response.json().catch(() => undefined)) as

@@ -1,5 +1,5 @@
 /** Signing in and out in a browser: the coordinator sets the credential as a cookie that scripts cannot read. */
-import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
+import { type ErrorKind, errorMessage, ProtocolError } from '@rma/protocol/error';
 
 /** Who is signed in, by the cookie. */
 export interface SignedIn {
@@ -47,7 +47,7 @@ async function ask(url: string, method: 'GET' | 'POST' | 'DELETE', body?: object
       ...(body ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}),
     });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new ProtocolError('unavailable', `the coordinator cannot be reached (${why}); try again`);
   }
   if (response.status === 204) return undefined;

@@ -5,7 +5,7 @@
  */
 import { retryDelayMs } from '@rma/protocol/backoff';
 import type { Down } from '@rma/protocol/down';
-import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
+import { type ErrorKind, errorMessage, ProtocolError } from '@rma/protocol/error';
 import type { Up } from '@rma/protocol/up';
 import { BlobDownload } from './blob-download.js';
 import type { BlobSource } from './blob-source.js';
@@ -312,7 +312,7 @@ export class BlobTransfers {
     try {
       return upload.take();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       this.#abort(upload, 'internal', 'its bytes cannot be read');
       this.#fail(upload, new ProtocolError('internal', `its bytes cannot be read: ${why}`));
       return undefined;

@@ -5,7 +5,7 @@
  */
 import { decodeDown, encodeUp } from '@rma/protocol/codec';
 import type { Down, Welcome } from '@rma/protocol/down';
-import { ProtocolError } from '@rma/protocol/error';
+import { errorMessage, ProtocolError } from '@rma/protocol/error';
 import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import { decodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { Hello, Up } from '@rma/protocol/up';
@@ -278,7 +278,7 @@ export class Connection {
       });
       this.#socket = socket;
     } catch (error) {
-      closed(1006, error instanceof Error ? error.message : String(error));
+      closed(1006, errorMessage(error));
     }
   }
 

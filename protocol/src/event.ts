@@ -26,7 +26,7 @@ export const EVENT_TYPES = {
   'storage.recovered': 'the coordinator persists again',
   'worker.left': 'a worker left the pool for good, as its donor asked; its credential is revoked',
   'service.pulling': 'an image is being pulled, at most once a second; data: service, bytes, totalBytes',
-  'worker.policy': 'a donor paused or resumed a machine; data: paused, reason',
+  'worker.policy': "a machine became unavailable or available by its donor's policy; data: paused, reason",
   'workload.bound': 'a workload with state is bound to the worker that holds it; data: workload',
   'workload.released': 'a workload with state is no longer bound to a worker; data: workload, reason',
   'catalog.changed': 'a new catalogue is in force; data: source, workloads',

@@ -136,7 +136,10 @@ export const DonorPolicy = Type.Object({
   workloads: Type.Optional(Type.Array(Name, { maxItems: 64, description: 'the only ones that it runs' })),
   kinds: Type.Optional(Type.Array(Kind, { maxItems: 256, description: 'the only ones that it serves' })),
   images: Type.Optional(
-    Type.Array(plainText(256, 1), { maxItems: 256, description: 'the only ones that it runs; * stands for any text' }),
+    Type.Array(plainText(256, 1), {
+      maxItems: 256,
+      description: 'the only ones that it runs; * stands for any text, and an image without a tag is its `:latest`',
+    }),
   ),
 });
 export type DonorPolicy = Static<typeof DonorPolicy>;

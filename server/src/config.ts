@@ -1,5 +1,6 @@
 /** The coordinator's settings: flags before environment (`RMA_*`) before a config file before defaults, all checked alike. */
 import { readFileSync } from 'node:fs';
+import { errorMessage } from '@rma/protocol/error';
 import { parse } from 'yaml';
 
 export interface Setting<T> {
@@ -264,7 +265,7 @@ export function readConfig(
       config[name] = read(value);
     } catch (error) {
       const shown = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
-      throw new ConfigError(`${source}: ${error instanceof Error ? error.message : error}, got ${shown}`);
+      throw new ConfigError(`${source}: ${errorMessage(error)}, got ${shown}`);
     }
   }
   return config as Config;
@@ -275,7 +276,7 @@ function readFile(path: string): Record<string, unknown> {
   try {
     value = parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new ConfigError(`the config file ${path} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new ConfigError(`the config file ${path} cannot be read: ${errorMessage(error)}`);
   }
   if (value === null || value === undefined) return {};
   if (typeof value !== 'object' || Array.isArray(value)) throw new ConfigError(`${path}: expected a map of settings`);

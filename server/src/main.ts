@@ -1,6 +1,7 @@
 /** The command `rma-coordinator`: reads its settings, serves, and shuts down in order on SIGTERM and SIGINT. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
 import { CatalogError } from './catalog/catalog-file.js';
@@ -60,7 +61,7 @@ function flagsOf(options: Record<string, unknown>): Partial<Record<SettingName, 
 }
 
 function fail(error: unknown, status: number): never {
-  process.stderr.write(`rma-coordinator: ${error instanceof Error ? error.message : error}\n`);
+  process.stderr.write(`rma-coordinator: ${errorMessage(error)}\n`);
   process.exit(status);
 }
 

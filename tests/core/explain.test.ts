@@ -60,7 +60,7 @@ it.each<[string, string, (pool: Pool, alice: Client) => void, TaskFields | ((poo
   ],
   [
     'the only one is full, and nothing is known of how long tasks take',
-    'of 1 worker online, 1 serve echo, it is full: position 1',
+    'of 1 worker online, 1 serves echo, it is full: position 1',
     (pool, alice) => {
       new WorkerPeer(pool);
       alice.submit();

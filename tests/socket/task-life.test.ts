@@ -327,7 +327,7 @@ describe('why a task waits', () => {
     const running = submit();
     await worker.peer.waitFor('dispatch');
     const cases: [Partial<TaskSpec>, RegExp][] = [
-      [{}, /^of \d+ workers? online, 1 serve .*it is full: position 1/],
+      [{}, /^of \d+ workers? online, 1 serves .*it is full: position 1/],
       [{ constraints: { labels: { gpu: 'yes' } } }, /1 lacks the label gpu=yes: waits for one that fits$/],
       [{ constraints: { trust: 'trusted' } }, /1 is not trusted/],
       [{ constraints: { tier: 1 } }, /1 is not of tier 1/],

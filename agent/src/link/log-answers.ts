@@ -1,5 +1,6 @@
 /** The answer to `logs`: the last lines of the services that keep a log, the newest of them within 64 KiB. */
 import type { DownOf } from '@rma/protocol/down';
+import { errorMessage } from '@rma/protocol/error';
 import type { UpOf } from '@rma/protocol/up';
 import type { LogLine } from '@rma/protocol/worker';
 import type { Runtime } from '@rma/workloads/runtime';
@@ -33,7 +34,7 @@ export async function answerLogs(
     const sorted = all.flat().sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
     return { type: 'log.lines', ref, lines: newest(sorted, lines) };
   } catch (error) {
-    const message = `the log cannot be read: ${error instanceof Error ? error.message : error}`;
+    const message = `the log cannot be read: ${errorMessage(error)}`;
     return { type: 'log.lines', ref, lines: [], error: message.slice(0, 500).replace(/\s+/g, ' ') };
   }
 }

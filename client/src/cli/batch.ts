@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
+import { errorMessage } from '@rma/protocol/error';
 import { valueFromJson } from '@rma/protocol/payload';
 import { type Job, type SubmitOptions, taskSpec } from '../submit-options.js';
 import { UsageError } from '../usage-error.js';
@@ -92,7 +93,7 @@ async function* readJobs(
       checkJob(job);
       yield { index, job, bytes: line.length };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       throw new UsageError(`line ${index + 1} of the batch: ${why}. Nothing was submitted`);
     }
   }

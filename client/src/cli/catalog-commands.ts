@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagesOf, problemLines, readCatalog, withDigests } from '@rma/protocol/catalog-text';
+import { errorMessage } from '@rma/protocol/error';
 import type { CatalogView } from '@rma/protocol/view';
 import type { Command } from 'commander';
 import { UsageError } from '../usage-error.js';
@@ -57,7 +58,7 @@ function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new UsageError(`${file} cannot be read: ${errorMessage(error)}`);
   }
 }
 
@@ -101,7 +102,7 @@ async function pin(file: string, { json, only }: GlobalOptions & { only?: string
       digests.set(workload, digest);
       results.push({ workload, image, digest, changed: digest !== before });
     } catch (error) {
-      results.push({ workload, image, error: error instanceof Error ? error.message : String(error) });
+      results.push({ workload, image, error: errorMessage(error) });
     }
   }
   const pinned = withDigests(text, digests);

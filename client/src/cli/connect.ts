@@ -1,7 +1,7 @@
 /** Makes a client from the options that all commands share, and turns its failures into messages with a remedy. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProtocolError } from '@rma/protocol/error';
+import { hasErrorCode, ProtocolError } from '@rma/protocol/error';
 import { type Client, connect } from '../client.js';
 import { OfflineError } from '../client-error.js';
 import type { ConnectionChange } from '../message-router.js';
@@ -35,7 +35,7 @@ function findToken({ token }: GlobalOptions): Token {
   try {
     return { value: readFileSync(file, 'utf8').trim(), source: file };
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : String(error);
+    const why = hasErrorCode(error, 'ENOENT') ? 'does not exist' : String(error);
     throw new UsageError(
       `no token: give --token, set RMA_TOKEN, or name the coordinator's data directory in RMA_DATA (${file} ${why})`,
     );

@@ -1,5 +1,5 @@
 /** The `rma` command: its options, its commands, and the exit status that each run ends with. */
-import { ProtocolError } from '@rma/protocol/error';
+import { errorMessage, ProtocolError } from '@rma/protocol/error';
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from '../usage-error.js';
 import { CLIENT_VERSION } from '../version.js';
@@ -24,7 +24,7 @@ export async function run(args: readonly string[]): Promise<number> {
     // Commander has printed the problem.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS;
     const isUsage = error instanceof UsageError || (error instanceof ProtocolError && error.kind === 'invalid');
-    printError(error instanceof Error ? error.message : String(error));
+    printError(errorMessage(error));
     return isUsage ? USAGE_STATUS : 1;
   }
 }

@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { errorMessage } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
 import { valueFromJson } from '@rma/protocol/payload';
 import type { Job, SubmitOptions } from '../submit-options.js';
@@ -25,7 +26,7 @@ export async function readInput(input: string | undefined): Promise<unknown> {
   try {
     return valueFromJson(JSON.parse(json));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new UsageError(`${source} is not JSON: ${why}. Text needs quotes inside the shell's: --input '"text"'`);
   }
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ProtocolError } from '@rma/protocol/error';
+import { hasErrorCode, ProtocolError } from '@rma/protocol/error';
 import { StorageFull, type Store } from '../store/store.js';
 
 /** A partial upload without progress for so long is deleted. */
@@ -166,7 +166,7 @@ export class Upload {
 
 /** An upload may be completed, and its part renamed, between `readdir` and `stat`. */
 function ignoreMissing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException | null)?.code !== 'ENOENT') throw error;
+  if (!hasErrorCode(error, 'ENOENT')) throw error;
 }
 
 async function hashOf(path: string): Promise<string> {
@@ -195,11 +195,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 function asStorageFull(error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (error instanceof StorageFull || code === 'ENOSPC' || code === 'EDQUOT') {
-    return storageFull();
-  }
-  return error;
+  return error instanceof StorageFull || hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? storageFull() : error;
 }
 
 function storageFull(): ProtocolError {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import { problemLines, readCatalog } from '@rma/protocol/catalog-text';
+import { errorMessage } from '@rma/protocol/error';
 
 export type CatalogContent =
   | { readonly ok: true; readonly entries: readonly CatalogEntry[]; readonly text: string }
@@ -26,7 +27,7 @@ export function readCatalogFile(path: string): CatalogContent {
   } catch (error) {
     return {
       ok: false,
-      message: `${path} cannot be read: ${error instanceof Error ? error.message : error}`,
+      message: `${path} cannot be read: ${errorMessage(error)}`,
       text: null,
     };
   }

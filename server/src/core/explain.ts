@@ -46,7 +46,9 @@ export function explainWaiting(state: State, task: WaitingTask, wallMs: number):
     if (reason === undefined) able.push(worker);
     else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
-  const parts = [`of ${plural(online.length, 'worker')} online, ${serving.length} serve ${task.kind}`];
+  const parts = [
+    `of ${plural(online.length, 'worker')} online, ${plural(serving.length, 'serves', 'serve')} ${task.kind}`,
+  ];
   for (const [reason, n] of reasons) parts.push(`${n} ${reason}`);
   if (able.length === 0) return `${parts.join(', ')}: waits for one that fits`;
   const free = able.reduce((sum, worker) => sum + freeSlotsFor(worker, task.kind, model), 0);

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { ProtocolError } from '@rma/protocol/error';
+import { hasErrorCode, ProtocolError } from '@rma/protocol/error';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 
 /** Where the build puts it. */
@@ -61,7 +61,7 @@ export class AgentPackage {
       this.#loaded = { modifiedMs: mtimeMs, bytes, etag: `"${hash}"`, path: `/agent-${version}-${hash}.tgz` };
       return this.#loaded;
     } catch (error) {
-      const missing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
+      const missing = hasErrorCode(error, 'ENOENT');
       if (!missing) throw error;
       throw new ProtocolError(
         'not_found',

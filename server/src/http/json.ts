@@ -1,5 +1,5 @@
 /** JSON over HTTP: request bodies, responses, and the status of each error kind. */
-import { type ErrorKind, ProtocolError } from '@rma/protocol/error';
+import { type ErrorKind, errorMessage, ProtocolError } from '@rma/protocol/error';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
@@ -44,7 +44,7 @@ export async function jsonBody(request: HttpRequest, expected = 'an object'): Pr
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (error) {
-    throw new ProtocolError('invalid', `the body is not JSON: ${error instanceof Error ? error.message : error}`);
+    throw new ProtocolError('invalid', `the body is not JSON: ${errorMessage(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ProtocolError('invalid', 'the body must be an object', '', expected);

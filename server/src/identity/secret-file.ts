@@ -1,5 +1,6 @@
 /** Secret files: mode 0600, written atomically. */
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { errorMessage } from '@rma/protocol/error';
 
 /** Writes the whole file or nothing: temporary file, fsync, rename. */
 export function writeSecret(file: string, text: string): void {
@@ -20,7 +21,7 @@ export function copySecret(from: string, to: string): void {
   try {
     writeSecret(to, readFileSync(from, 'utf8').trim());
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new Error(`${from} cannot be copied to ${to}: ${why}. Its folder must exist and belong to this user.`);
   }
 }

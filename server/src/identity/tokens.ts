@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROLES, type Role } from '@rma/protocol/down';
-import { ProtocolError } from '@rma/protocol/error';
+import { hasErrorCode, ProtocolError } from '@rma/protocol/error';
 import { jwtVerify, SignJWT } from 'jose';
 import { writeSecret } from './secret-file.js';
 
@@ -78,7 +78,7 @@ export class Tokens {
         return { id: jti, role: role as Role, expiresAt: (exp ?? 0) * 1_000 };
       }
     } catch (error) {
-      const expired = error instanceof Error && 'code' in error && error.code === 'ERR_JWT_EXPIRED';
+      const expired = hasErrorCode(error, 'ERR_JWT_EXPIRED');
       throw new ProtocolError(
         'unauthenticated',
         expired

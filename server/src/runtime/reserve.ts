@@ -4,6 +4,7 @@
  */
 import { existsSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasErrorCode } from '@rma/protocol/error';
 
 export interface Reserve {
   /** Frees the reserved space. */
@@ -30,7 +31,7 @@ export function openReserve(directory: string, reserveBytes: number): Reserve {
       writeFileSync(file, Buffer.alloc(reserveBytes));
     } catch (error) {
       rmSync(file, { force: true });
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      if (!hasErrorCode(error, 'ENOSPC')) throw error;
     }
   };
   if (!held() && free() > reserveBytes + 2 * lowBytes) take();

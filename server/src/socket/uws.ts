@@ -7,6 +7,7 @@ import type * as Uws from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
+import { errorMessage } from '@rma/protocol/error';
 import { OVERSIZE_FACTOR } from './close-code.js';
 import { containHandlers } from './contained-handlers.js';
 import { type HeaderLines, HttpExchange, type ResponseSink } from './http-exchange.js';
@@ -37,7 +38,7 @@ export function loadUws(): { ok: true; factory: TransportFactory } | { ok: false
     uws._cfg?.('silent'); // omits the header with the server's name and version
     return { ok: true, factory: (options, handlers) => new UwsTransport(uws, options, containHandlers(handlers)) };
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorMessage(error);
     const libc = /version [`']?(GLIBC\w*_[\d.]+)/.exec(text)?.[1];
     const why = libc === undefined ? 'it has no binary for this platform' : `its binary needs ${libc} or later`;
     const platform = `Node ${process.versions.node} on ${process.platform} ${process.arch}`;

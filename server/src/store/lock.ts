@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import { type Database, isSqliteError, openLock } from './sqlite.js';
 
 export class DirectoryLocked extends Error {
@@ -37,6 +38,6 @@ function readHolder(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim() || 'another process';
   } catch (error) {
-    return `another process (${error instanceof Error ? error.message : error})`;
+    return `another process (${errorMessage(error)})`;
   }
 }

@@ -1,5 +1,6 @@
 /** The thread that answers history queries, on a read-only connection of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { errorMessage } from '@rma/protocol/error';
 import { TASK_STATES, type TaskState } from '@rma/protocol/task-state';
 import type { EventRecord } from '../core/effects.js';
 import { type EventTask, unpackEvents } from './event-log.js';
@@ -19,7 +20,7 @@ function open(file: string): ReturnType<typeof openReader> {
     return openReader(file);
   } catch (error) {
     // A SqliteError loses its message on its way out of a thread.
-    throw new Error(error instanceof Error ? error.message : String(error));
+    throw new Error(errorMessage(error));
   }
 }
 
@@ -169,7 +170,7 @@ parentPort?.on('message', ({ id, request }: { id: number; request: ReadRequest }
   try {
     reply = { id, ok: true, value: answer(request) };
   } catch (error) {
-    reply = { id, ok: false, message: error instanceof Error ? error.message : String(error) };
+    reply = { id, ok: false, message: errorMessage(error) };
   }
   parentPort?.postMessage(reply);
 });

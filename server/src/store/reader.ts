@@ -4,7 +4,7 @@
  * answer at all is replaced.
  */
 import { Worker } from 'node:worker_threads';
-import { ProtocolError } from '@rma/protocol/error';
+import { errorMessage, ProtocolError } from '@rma/protocol/error';
 import type { Constraints, TaskState } from '@rma/protocol/task';
 import type { AttemptView, TaskView } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
@@ -152,7 +152,7 @@ export class Reader {
     try {
       this.#settleStore();
     } catch (error) {
-      this.#settle({ id, ok: false, message: error instanceof Error ? error.message : String(error) });
+      this.#settle({ id, ok: false, message: errorMessage(error) });
       return;
     }
     const thread = this.#start();

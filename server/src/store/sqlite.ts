@@ -3,6 +3,7 @@
  * the library crashes on Node 20, version 12 from Node 22 on: the version is chosen here.
  */
 import { createRequire } from 'node:module';
+import { errorMessage } from '@rma/protocol/error';
 import type BetterSqlite3 from 'better-sqlite3';
 
 export type Database = BetterSqlite3.Database;
@@ -15,7 +16,7 @@ function loadDriver(): typeof BetterSqlite3 {
   try {
     return require(library) as typeof BetterSqlite3;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new Error(
       `SQLite's driver (${library}) does not load on Node ${process.versions.node}: ${why}. Run \`npm start\` or \`npm test\` at the project's root: both build it.`,
     );

@@ -1,5 +1,6 @@
 /** What the readers of documents share: tidy text and titles, and the failures of a damaged or too large file. */
 
+import { errorMessage } from '@rma/protocol/error';
 import { invalid } from '../input.js';
 import { TaskError } from '../runtime.js';
 
@@ -19,7 +20,7 @@ export function titleOf(title: unknown): { title?: string } {
 
 /** The file cannot be read; sending it again will not help. */
 export function damaged(what: string, error: unknown): TaskError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return new TaskError(
     'input.damaged',
     `input.file: the ${what} is damaged (${why}). Export it again, or send the whole file.`,

@@ -4,6 +4,7 @@
  * agent does.
  */
 import { Worker } from 'node:worker_threads';
+import { errorMessage } from '@rma/protocol/error';
 import type { Outcome, TaskContext } from '../runtime.js';
 import { loadModule } from './handler-module.js';
 import type { FromChild, ToChild } from './messages.js';
@@ -84,7 +85,7 @@ function sendOutcome(run: number, kind: string, outcome: Outcome): void {
   try {
     send({ type: 'done', run, outcome });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     const message = `${kind}: the handler's output cannot be sent (${why}). Return plain values: numbers, strings, lists, maps, Uint8Array.`;
     send({ type: 'done', run, outcome: { ok: false, error: { code: 'handler.output', message, retryable: false } } });
   }

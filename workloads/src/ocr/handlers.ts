@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { errorMessage } from '@rma/protocol/error';
 import type { Worker } from 'tesseract.js';
 import { asBytes, asMap, asOptionalText, invalid } from '../input.js';
 import { type HandlersOf, type TaskContext, TaskError } from '../runtime.js';
@@ -123,7 +124,7 @@ async function read(input: unknown, context: TaskContext): Promise<OcrOutput> {
     // After a failure the engine's memory may be in any state.
     await discard();
     if (context.signal.aborted) throw context.signal.reason;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     if (/read(ing)? image/i.test(why)) throw damaged('its pixels cannot be decoded');
     throw new Error(`the OCR engine failed: ${why}`);
   } finally {

@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { errorMessage } from '@rma/protocol/error';
 import type { DataServer, PrepareServer } from '../servers/data-server.js';
 import { freePort } from '../servers/free-port.js';
 import { findPostgres, type PostgresPrograms } from '../servers/programs.js';
@@ -48,7 +49,7 @@ export function preparePostgres(dataDir: string): PrepareServer {
       runAs = makeServerDirectory(home, ['postgres', 'nobody']);
     } catch (error) {
       if (existsSync(join(home, 'cluster'))) throw error;
-      return preparePglite(dataDir, error instanceof Error ? error.message : String(error));
+      return preparePglite(dataDir, errorMessage(error));
     }
     return prepare({ programs: found, home, directory: join(home, 'cluster'), runAs });
   };

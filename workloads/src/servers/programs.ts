@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { hasErrorCode } from '@rma/protocol/error';
 
 /** PostgreSQL's programs of one version. */
 export interface PostgresPrograms {
@@ -49,7 +50,7 @@ function versionsBelow(folder: string): string[] {
   try {
     return readdirSync(folder).map((version) => join(folder, version, 'bin'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasErrorCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Files with passwords: mode 0600, written in one step, kept from one start to the next. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { hasErrorCode } from '@rma/protocol/error';
 
 /** The secret in a file, made where there is none. */
 export function secretIn(file: string): string {
@@ -8,7 +9,7 @@ export function secretIn(file: string): string {
     const secret = readFileSync(file, 'utf8').trim();
     if (/^[A-Za-z0-9_-]{32}$/.test(secret)) return secret;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasErrorCode(error, 'ENOENT')) throw error;
   }
   const secret = randomBytes(24).toString('base64url');
   writeSecretFile(file, `${secret}\n`);

@@ -1,6 +1,7 @@
 /** The process of one run of a data server, from its start to its end together with everything below it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { hasErrorCode } from '@rma/protocol/error';
 import { scrubEnvironment } from '../host/environment.js';
 import type { Launch } from './data-server.js';
 
@@ -62,7 +63,7 @@ export class ServerProcess {
     try {
       process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+      if (!hasErrorCode(error, 'ESRCH')) throw error;
     }
   }
 

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasErrorCode } from '@rma/protocol/error';
 
 const GONE_WITHIN_MS = 8_000;
 const POLL_MS = 50;
@@ -33,7 +34,7 @@ function readPid(file: string): number | undefined {
     const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
     return pid > 1 ? pid : undefined;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasErrorCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

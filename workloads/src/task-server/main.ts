@@ -1,5 +1,6 @@
 /** `rma-task-server`: options, one server, signals, exit status. */
 import { readFileSync } from 'node:fs';
+import { errorMessage } from '@rma/protocol/error';
 import { Command, InvalidArgumentError } from 'commander';
 import { createEmbeddedRuntime } from '../host/embedded-runtime.js';
 import { createLog } from '../log.js';
@@ -92,7 +93,7 @@ try {
   const port = await server.start(flags.host, flags.port);
   log.info({ port, workloads: flags.workload }, `serving ${flags.workload.join(', ')} on ${flags.host}:${port}`);
 } catch (error) {
-  process.stderr.write(`rma-task-server: ${error instanceof Error ? error.message : error}\n`);
+  process.stderr.write(`rma-task-server: ${errorMessage(error)}\n`);
   await server.stop(0);
   process.exit(1);
 }

@@ -1,6 +1,6 @@
 /** Reads a task's input from a request: MessagePack, or JSON with bytes as `{"$bytes": base64}`. */
 import type { IncomingMessage } from 'node:http';
-import { ProtocolError } from '@rma/protocol/error';
+import { errorMessage } from '@rma/protocol/error';
 import { unpackPayload, valueFromJson } from '@rma/protocol/payload';
 
 /** An error response: status and message. */
@@ -28,7 +28,7 @@ export async function readInput(request: IncomingMessage, maxBytes: number): Pro
     if (!isJson) return unpackPayload(body);
     return valueFromJson(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)));
   } catch (error) {
-    const why = error instanceof ProtocolError || error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new HttpError(400, `the body is not the ${isJson ? 'JSON' : 'MessagePack'} of one value: ${why}`);
   }
 }
@@ -46,7 +46,7 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uin
     }
   } catch (error) {
     if (error instanceof HttpError) throw error;
-    throw new HttpError(400, `the body ended early: ${error instanceof Error ? error.message : error}`);
+    throw new HttpError(400, `the body ended early: ${errorMessage(error)}`);
   }
   return new Uint8Array(Buffer.concat(parts));
 }

@@ -5,6 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { errorMessage } from '@rma/protocol/error';
 import type { Execution, Outcome, Runtime, ServiceStatus } from '../runtime.js';
 import { encodeFrame, FRAMES_TYPE, type Frame } from './frames.js';
 import { HttpError, readInput } from './request-body.js';
@@ -40,7 +41,7 @@ export class TaskServer {
     this.#options = options;
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorMessage(error);
         options.log.warn({ error: why }, `a request failed: ${why}`);
         response.destroy();
       });
@@ -188,7 +189,7 @@ function lastFrame(kind: string, outcome: Outcome): Frame {
     encodeFrame(frame);
     return frame;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     return { type: 'error', error: { code: 'output.invalid', message: `${kind}: ${why}`, retryable: false } };
   }
 }

@@ -1,5 +1,6 @@
 /** The page's session and its one connection: who is signed in, the client, and the state of the connection. */
 import { type Client, connect, ProtocolError, type SignedIn, signIn, signOut, whoAmI } from '@rma/client';
+import { errorMessage } from '@rma/protocol/error';
 import { clock } from './clock.svelte.js';
 import { forgetVisit, isReturning, onOtherTab, rememberVisit } from './visit.js';
 
@@ -187,7 +188,7 @@ class Pool {
 }
 
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return errorMessage(error);
 }
 
 export const pool = new Pool();

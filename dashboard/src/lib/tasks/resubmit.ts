@@ -1,5 +1,6 @@
 /** Submits an ended task again: for admins by `retryTask` (keeps the owner), for clients as a new task of their own. */
 import type { Client } from '@rma/client';
+import { errorMessage } from '@rma/protocol/error';
 import { wholeValue } from '$lib/values/blob-source.js';
 
 const AT_ONCE = 8;
@@ -40,7 +41,7 @@ export async function resubmitMany(
       try {
         done.push(await resubmit(client, isAdmin, id));
       } catch (error) {
-        failed.push({ id, reason: error instanceof Error ? error.message : String(error) });
+        failed.push({ id, reason: errorMessage(error) });
       }
       onProgress(done.length + failed.length);
     }

@@ -3,6 +3,7 @@
  * task and the code samples are derived from it, so that they always agree. Pure.
  */
 import type { Constraints } from '@rma/client';
+import { errorMessage } from '@rma/protocol/error';
 import { mapValue, valueFromJson } from '@rma/protocol/payload';
 import { isMap } from '../values/shape.js';
 
@@ -45,7 +46,7 @@ export function parseInput(text: string, files: readonly AttachedFile[]): Parsed
   try {
     return { ok: true, value: withFiles(valueFromJson(json), files) };
   } catch (error) {
-    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+    return { ok: false, problem: errorMessage(error) };
   }
 }
 
@@ -61,7 +62,7 @@ function withFiles(value: unknown, files: readonly AttachedFile[]): unknown {
 
 /** The syntax error with line and column, which engines report in different ways or not at all. */
 export function jsonProblem(text: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   const at = positionOf(text, message);
   const what = message
     .replace(/\s*(in JSON )?at position \d+.*$/s, '')

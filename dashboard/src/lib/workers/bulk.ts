@@ -1,4 +1,5 @@
 /** Runs one action on many workers, AT_ONCE at a time, with progress. */
+import { errorMessage } from '@rma/protocol/error';
 import { bulkOutcome } from './consequences.js';
 
 const AT_ONCE = 16;
@@ -23,7 +24,7 @@ export async function forEachWorker<W>(
         await work(worker);
         fine++;
       } catch (error) {
-        failures.push(error instanceof Error ? error.message : String(error));
+        failures.push(errorMessage(error));
       }
       onProgress(fine + failures.length);
     }
