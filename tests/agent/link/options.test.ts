@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readOptions } from '@rma/agent/cli/options';
 import { parseCoordinatorAddress } from '@rma/agent/coordinator-address';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 let directory: string;
 beforeEach(() => {
@@ -65,6 +65,26 @@ describe('options', () => {
   it('need an address', () => {
     expect(() => read([])).toThrow(/no coordinator given.*--url/);
   });
+
+  it.each([
+    [['--label', 'nonsense'], /KEY=VALUE/],
+    [['--label', 'bad key=1'], /KEY=VALUE/],
+    [['--label', `long=${'x'.repeat(200)}`], /--label/],
+    [['--token', 'given', '--token-file', '/does/not/exist'], /one is enough/],
+    [['--log-level', 'loud'], /Allowed choices/],
+  ])('%j are refused with a reason', (args, reason) => {
+    // Commander prints wrong usage and ends the process; other mistakes are thrown.
+    const printed = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const exit = vi.spyOn(process, 'exit').mockImplementation((status) => {
+      throw new Error(`exit ${status}: ${printed.mock.calls.join('')}`);
+    });
+    try {
+      expect(() => read(['--url', 'http://a', ...args])).toThrow(reason);
+    } finally {
+      exit.mockRestore();
+      printed.mockRestore();
+    }
+  });
 });
 
 describe('language models', () => {
@@ -102,6 +122,10 @@ describe('an address', () => {
     ['http://[::1]:9', 'ws://[::1]:9/ws', 'http://127.0.0.1:9'],
   ])('%s is dialled as %s', (text, socketUrl, identity) => {
     expect(parseCoordinatorAddress(text, false)).toEqual({ socketUrl, identity });
+  });
+
+  it('of another protocol is refused', () => {
+    expect(() => parseCoordinatorAddress('ftp://x', false)).toThrow(/is not an address/);
   });
 
   it.each(['http://10.0.0.7:8080', 'ws://127.0.0.1.example:80', 'http://localhost.example'])(
