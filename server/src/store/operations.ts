@@ -8,7 +8,7 @@ import type { Persist } from '../core/effects.js';
 import type { Task } from '../core/task.js';
 import type { Row } from './columns.js';
 import { packEvents } from './event-log.js';
-import { TOKENS, WORKERS } from './rows.js';
+import { RECORD_FIELDS, recordTable } from './rows.js';
 import type { StatementName, Statements } from './statements.js';
 import { insertValues, isPlain, plainValues, STATE_CODE, TASK_COLUMNS } from './task-row.js';
 
@@ -102,8 +102,11 @@ export function otherOperations(persist: Persist, wallMs: number): Operation[] {
   }
   for (const seq of persist.dropChunks) add('dropChunks', seq);
   for (const c of persist.chunks) add('insertChunk', c.seq, c.attempt, c.chunk, c.data);
-  for (const record of persist.workers) add('upsertWorker', WORKERS.encode(record));
-  for (const record of persist.tokens) add('upsertToken', TOKENS.encode(record));
+  for (const field of RECORD_FIELDS) {
+    if (persist[field].size === 0) continue;
+    const { upsert, table } = recordTable(field);
+    for (const record of persist[field]) add(upsert, table.encode(record));
+  }
   for (const { kind, worker } of persist.kinds) add('insertKind', kind, worker);
   for (const worker of persist.dropKindsOf) add('dropKinds', worker);
   for (const [workload, binding] of persist.bindings) {
@@ -137,11 +140,13 @@ const packr = new Packr({ useRecords: false });
 
 export const packOperations = (operations: readonly Operation[]): Uint8Array => packr.pack(operations);
 
+const RECORDS_BY_CODE = new Map(RECORD_FIELDS.map(recordTable).map(({ upsert, table }) => [CODE[upsert], table]));
+
 /** Rows that an earlier version journalled lack the columns that came later. */
 export function unpackOperations(bytes: Uint8Array): readonly Operation[] {
   return (packr.unpack(bytes) as Operation[]).map(([code, values]) => {
-    if (code === CODE.upsertWorker) return [code, [WORKERS.complete(values[0] as Row)]];
-    if (code === CODE.upsertToken) return [code, [TOKENS.complete(values[0] as Row)]];
+    const table = RECORDS_BY_CODE.get(code);
+    if (table) return [code, [table.complete(values[0] as Row)]];
     if (code === CODE.insertTask) return [code, TASK_COLUMNS.map((_, i) => values[i] ?? null)];
     return [code, values];
   });

@@ -4,7 +4,7 @@ import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
 import type { Row, Table } from './columns.js';
-import { BINDINGS, TOKENS, WORKERS } from './rows.js';
+import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable } from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
@@ -79,9 +79,11 @@ export class SqliteStore implements Store {
       (row) => this.#read(row),
     );
     const counters = database.prepare('SELECT name, value FROM counters').all() as { name: string; value: number }[];
+    const records = Object.fromEntries(
+      RECORD_FIELDS.map((field) => [field, all(recordTable(field).table)]),
+    ) as unknown as Pick<Stored, RecordField>;
     return {
-      workers: all(WORKERS),
-      tokens: all(TOKENS),
+      ...records,
       kinds: database.prepare('SELECT kind, worker FROM kinds').all() as { kind: string; worker: string }[],
       bindings: all(BINDINGS),
       lanes: lanes.map((row) => {

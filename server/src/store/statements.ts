@@ -1,5 +1,5 @@
 /** Every statement of the store's writer, prepared once. The journal names some of them: see operations.ts. */
-import { TOKENS, WORKERS } from './rows.js';
+import { RECORD_FIELDS, recordTable, type UpsertName } from './rows.js';
 import type { Database, Statement } from './sqlite.js';
 import { TASK_COLUMNS } from './task-row.js';
 
@@ -45,8 +45,7 @@ const SQL = {
   dropChunks: 'DELETE FROM chunks WHERE seq = ?',
   chunks:
     'SELECT chunk, data FROM chunks WHERE seq = ? AND attempt = ? AND chunk > ? AND chunk <= ? ORDER BY chunk LIMIT ?',
-  upsertWorker: WORKERS.upsertSql,
-  upsertToken: TOKENS.upsertSql,
+  ...upserts(),
   insertKind: 'INSERT OR IGNORE INTO kinds VALUES (?, ?)',
   bind: 'INSERT OR REPLACE INTO bindings VALUES (?, ?, ?, ?)',
   unbind: 'DELETE FROM bindings WHERE workload = ?',
@@ -66,6 +65,11 @@ const SQL = {
   endedTasks: { pluck: 'SELECT seq FROM tasks WHERE ended_at < ? ORDER BY ended_at LIMIT ?' },
   dropTask: 'DELETE FROM tasks WHERE seq = ?',
 } satisfies Record<string, string | { readonly pluck: string }>;
+
+function upserts(): Record<UpsertName, string> {
+  const tables = RECORD_FIELDS.map(recordTable);
+  return Object.fromEntries(tables.map(({ upsert, table }) => [upsert, table.upsertSql])) as Record<UpsertName, string>;
+}
 
 export type StatementName = keyof typeof SQL;
 export type Statements = Readonly<Record<StatementName, Statement>>;
