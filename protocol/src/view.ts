@@ -11,7 +11,7 @@ export const WORKER_STATES = ['online', 'draining', 'away', 'offline', 'revoked'
 export const WorkerState = oneOf(WORKER_STATES, { description: 'away: without a session, within its grace' });
 export type WorkerState = (typeof WORKER_STATES)[number];
 
-/** A worker, as an admin sees it; a client does not see owner, address and hardware. */
+/** A worker, as an admin sees it; a client does not see what comes after `lastSeenAt`. */
 export const WorkerView = Type.Object({
   id: WorkerId,
   name: Type.String(),
@@ -29,6 +29,11 @@ export const WorkerView = Type.Object({
   owner: Type.Optional(Type.String()),
   address: Type.Optional(Type.String()),
   hardware: Type.Optional(Hardware),
+  agentVersion: Type.Optional(
+    Type.String({
+      description: 'name and version of the agent, as in its last `hello`; absent: none is stored yet',
+    }),
+  ),
   engine: Type.Optional(Engine),
   policy: Type.Optional(DonorPolicy),
   drained: Type.Optional(Type.Boolean({ description: 'an admin drained it; true also while it is away' })),

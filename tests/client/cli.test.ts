@@ -334,6 +334,22 @@ describe('questions', () => {
     expect(out).toMatch(/service {2}healthy {2}ocr \(embedded, 2 slots\): ocr\.read/);
   });
 
+  it("shows a worker's agent version, where it is known", async () => {
+    const agentVersion = 'rma-worker\u001b]0;owned\u0007 0.1.0';
+    const options = await serve({
+      reply: () => [
+        { ...worker, agentVersion },
+        { ...worker, id: 'w-test2' },
+      ],
+    });
+    const known = await rmaHere(['worker', 'show', 'w-test1', ...options]);
+    expect(known.out).toContain('agent    rma-worker\\u001b]0;owned\\u0007 0.1.0\n');
+    expect(JSON.parse((await rmaHere(['worker', 'show', 'w-test1', '--json', ...options])).out)).toMatchObject({
+      agentVersion,
+    });
+    expect((await rmaHere(['worker', 'show', 'w-test2', ...options])).out).not.toMatch(/^agent/m);
+  });
+
   it('ends with 1 for a worker or task that is not there', async () => {
     const options = await serve({ reply: ({ type }) => (type === 'query' ? new Error('no task has this id') : null) });
     const task = await rmaHere(['task', '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f', ...options]);

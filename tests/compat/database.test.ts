@@ -103,7 +103,9 @@ describe("a database of an earlier version, opened by today's coordinator", () =
     let last = 0;
     for await (const { seq } of admin.events({ since: 0 })) expect(seq).toBe(++last);
     expect(last).toBeGreaterThan(promised.length);
-    expect(await admin.workers()).toMatchObject([{ id: identity.id, state: 'away' }]);
+    const workers = await admin.workers();
+    expect(workers).toMatchObject([{ id: identity.id, state: 'away' }]);
+    expect(workers[0]).not.toHaveProperty('agentVersion');
     await admin.close();
   });
 

@@ -12,7 +12,7 @@ const viewOf = async (peer: Peer, id: string) => (await workersOf(peer)).find((w
 const statsOf = async (peer: Peer) => (await peer.ask({ type: 'query', query: { what: 'stats' } })) as StatsView;
 
 describe('a worker', () => {
-  it('is seen with tier, reasons, services and load; owner, address and hardware only by an admin', async () => {
+  it('is seen with tier, reasons, services and load; owner, address, hardware and agent version only by an admin', async () => {
     const { peer, id } = await pool.worker({ name: 'the-lab-pc', labels: { rack: '4' }, kinds: ['adm.see'], slots: 3 });
     peer.send({ type: 'sample', load: { cpu: 0.25, memoryUsedMiB: 2_000, temperatureC: 51, gpus: [] } });
     const admin = await pool.admin();
@@ -36,10 +36,11 @@ describe('a worker', () => {
       owner: 'join',
       hardware: { cpu: { logicalCores: 4 } },
     });
-    const { owner, address, hardware, ...rest } = full as WorkerView;
+    const { owner, address, hardware, agentVersion, ...rest } = full as WorkerView;
     expect(address).toMatch(/127\.0\.0\.1$/);
     expect(hardware).toBeDefined();
     expect(owner).toBeDefined();
+    expect(agentVersion).toBe('test-peer 0');
     expect(await viewOf(client, id)).toEqual({ ...rest, lastSeenAt: expect.any(Number) });
   });
 

@@ -104,6 +104,34 @@ describe('a credential', () => {
     }
   });
 
+  it('shows the agent version of the last hello, while the worker is offline and after a restart, too', async () => {
+    const own = new Pool();
+    await own.start();
+    try {
+      const connect = async (token: string, version: string) => {
+        const peer = await own.dial();
+        return peer.hello({ token, agent: { name: 'rma-worker', version }, worker: workerHello({ services: [] }) });
+      };
+      const shown = async () => {
+        const admin = await own.admin();
+        const [view] = (await admin.ask({ type: 'query', query: { what: 'workers' } })) as WorkerView[];
+        return { state: view?.state, agentVersion: view?.agentVersion };
+      };
+      const { worker } = await connect(own.coordinator.token('join'), '0.1.0');
+      expect(await shown()).toEqual({ state: 'online', agentVersion: 'rma-worker 0.1.0' });
+      await connect(worker!.credential!, '0.2.0');
+      expect(await shown()).toEqual({ state: 'online', agentVersion: 'rma-worker 0.2.0' });
+      await own.settle();
+      expect(await shown()).toEqual({ state: 'offline', agentVersion: 'rma-worker 0.2.0' });
+      await own.settle();
+      await own.restart();
+      expect(await shown()).toEqual({ state: 'offline', agentVersion: 'rma-worker 0.2.0' });
+      await own.settle();
+    } finally {
+      await own.dispose();
+    }
+  });
+
   it('of a worker that is revoked closes its socket, is refused, and cannot be had anew with the join token', async () => {
     const hello = workerHello();
     const { peer, id, credential } = await pool.worker(hello);

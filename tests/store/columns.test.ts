@@ -19,6 +19,21 @@ it.each([WORKERS, TOKENS, BINDINGS])('the table $name has the columns of its rec
   expect(columnsOf(name).toSorted()).toEqual(Object.keys(complete({})).toSorted());
 });
 
+it.each([WORKERS, TOKENS, BINDINGS])(
+  'a journalled row of $name gets what the migrations give a stored one',
+  (table) => {
+    const added = database
+      .prepare<[string], { name: string; default: string }>(
+        'SELECT name, dflt_value AS "default" FROM pragma_table_info(?) WHERE dflt_value IS NOT NULL',
+      )
+      .all(table.name);
+    const row = table.complete({});
+    for (const column of added) {
+      expect(row[column.name], column.name).toBe(database.prepare(`SELECT ${column.default}`).pluck().get());
+    }
+  },
+);
+
 it('the table of tasks has its columns, in the order in which the journal keeps them', () => {
   expect(columnsOf('tasks')).toEqual(TASK_COLUMNS);
 });

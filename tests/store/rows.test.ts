@@ -149,6 +149,7 @@ const worker: fc.Arbitrary<WorkerRecord> = fc.record({
     maxLength: 2,
   }),
   instance: text,
+  agentVersion: text,
   lastSeenAt: time,
   draining: fc.boolean(),
   revokedAt: time,

@@ -166,6 +166,7 @@ async function showWorker(client: Client, id: string, { json }: GlobalOptions): 
     ['joined', `${formatTime(view.joinedAt)} (${formatDuration(Math.max(0, Date.now() - view.joinedAt))} ago)`],
     ...(view.owner === undefined ? [] : [['owner', view.owner]]),
     ...(view.address === undefined ? [] : [['address', view.address]]),
+    ...(view.agentVersion === undefined ? [] : [['agent', view.agentVersion]]),
     ...Object.entries(labels).map(([name, value]) => ['label', `${name}=${value}`]),
     ...(hardware
       ? [

@@ -34,6 +34,7 @@ export function viewWorker(worker: Worker, full: boolean, wallMs: number): Worke
           owner: record.owner,
           address: worker.address,
           hardware: record.hardware,
+          ...(record.agentVersion === '' ? {} : { agentVersion: record.agentVersion }),
           ...(worker.engine ? { engine: worker.engine } : {}),
           ...(worker.policy ? { policy: worker.policy } : {}),
           ...(record.draining ? { drained: true } : {}),

@@ -107,6 +107,7 @@ function join(turn: Turn, token: TokenRecord, hello: WorkerHello, id: string): W
     hardware: hello.hardware,
     available: [],
     instance: '',
+    agentVersion: '',
     lastSeenAt: batch.wallMs,
     draining: false,
     revokedAt: 0,
@@ -123,6 +124,7 @@ function join(turn: Turn, token: TokenRecord, hello: WorkerHello, id: string): W
 function arrive(turn: Turn, input: HelloInput, worker: Worker, hello: WorkerHello): Verdict[] {
   const { batch, effects } = turn;
   const { record } = worker;
+  const { agent } = input.message;
   const restarted = hello.instance === undefined || hello.instance !== record.instance;
   const before = record.tier;
   worker.session = input.session;
@@ -136,6 +138,7 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, hello: WorkerHell
   record.hardware = hello.hardware;
   record.available = hello.available;
   record.instance = hello.instance ?? '';
+  record.agentVersion = `${agent.name} ${agent.version}`;
   record.tier = classify(hello.hardware).tier;
   record.lastSeenAt = batch.wallMs;
   effects.persist.workers.add(record);

@@ -28,6 +28,8 @@ export interface WorkerRecord {
   hardware: Hardware;
   available: readonly Available[];
   instance: string;
+  /** Name and version of the agent, as in its last hello; '' where none is stored yet. */
+  agentVersion: string;
   lastSeenAt: number;
   draining: boolean;
   revokedAt: number;

@@ -23,6 +23,7 @@ export const WORKERS = defineTable<WorkerRecord>('workers', {
   hardware: json(),
   available: json(),
   instance: plain(),
+  agentVersion: { ...plain<string>(), absent: '' },
   lastSeenAt: plain(),
   draining: flag,
   revokedAt: plain(),

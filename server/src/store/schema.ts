@@ -148,4 +148,8 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX blob_refs_seq ON blob_refs(seq);
   `,
+  `
+  -- Name and version of the worker's agent; '' until it says hello again.
+  ALTER TABLE workers ADD COLUMN agent_version TEXT NOT NULL DEFAULT '';
+  `,
 ];
