@@ -11,6 +11,7 @@ export type {
   CatalogView,
   EventPage,
   JoinInfo,
+  KindView,
   PlacementView,
   StatsView,
   TaskDetail,

@@ -334,6 +334,25 @@ describe('questions', () => {
     expect(out).toMatch(/service {2}healthy {2}ocr \(embedded, 2 slots\): ocr\.read/);
   });
 
+  it('shows the kinds as a table, and with --json as they are', async () => {
+    const kinds = [
+      { kind: 'echo', queued: 0, running: 0, workers: 0 },
+      { kind: 'ocr.read', queued: 12, running: 3, workers: 2, meanRunMs: 1_250 },
+    ];
+    const server = await serve({ reply: () => kinds });
+    expect(await rmaHere(['kinds', ...server])).toEqual({
+      status: 0,
+      out: [
+        'KIND      QUEUED  RUNNING  WORKERS  MEAN RUN',
+        'echo      0       0        0',
+        'ocr.read  12      3        2        1.3 s',
+        '',
+      ].join('\n'),
+      err: '',
+    });
+    expect(JSON.parse((await rmaHere(['kinds', '--json', ...server])).out)).toEqual(kinds);
+  });
+
   it('ends with 1 for a worker or task that is not there', async () => {
     const options = await serve({ reply: ({ type }) => (type === 'query' ? new Error('no task has this id') : null) });
     const task = await rmaHere(['task', '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f', ...options]);

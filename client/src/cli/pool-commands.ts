@@ -1,12 +1,13 @@
-/** `rma stats` and `rma events`: the pool's figures and its event log. */
+/** `rma stats`, `rma kinds` and `rma events`: the pool's figures, as a whole and by kind, and its event log. */
 import type { PoolEvent } from '@rma/protocol/event';
-import type { StatsView } from '@rma/protocol/view';
+import type { KindView, StatsView } from '@rma/protocol/view';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Client } from '../client.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatDuration, formatTime } from './duration.js';
 import { onInterrupt, signalStatus } from './interrupt.js';
 import { plainJson, plainLine } from './plain.js';
+import { table } from './table.js';
 import { coloured, print, printJson, printJsonLine } from './terminal.js';
 
 interface EventsCommandOptions extends GlobalOptions {
@@ -25,6 +26,15 @@ export function addPoolCommands(program: Command, finish: (status: number) => vo
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       finish(await withClient(options, async (client) => showStats(await client.stats(), options)));
+    });
+
+  program
+    .command('kinds')
+    .description('Lists the kinds of tasks: how many wait and run, how many workers serve them, the mean run time.')
+    .addHelpText('after', '\nExample:\n  rma kinds')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      finish(await withClient(options, async (client) => listKinds(await client.kinds(), options)));
     });
 
   program
@@ -72,6 +82,19 @@ async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<num
     `last event   ${stats.lastEvent}`,
   ];
   await print(lines.map(plainLine).join('\n'));
+  return 0;
+}
+
+async function listKinds(kinds: readonly KindView[], { json }: GlobalOptions): Promise<number> {
+  if (json) {
+    await printJson(kinds);
+    return 0;
+  }
+  const rows = kinds.map(({ kind, queued, running, workers, meanRunMs }) => {
+    const meanRun = meanRunMs === undefined ? '' : formatDuration(meanRunMs);
+    return [kind, `${queued}`, `${running}`, `${workers}`, meanRun];
+  });
+  await print(table(['KIND', 'QUEUED', 'RUNNING', 'WORKERS', 'MEAN RUN'], rows));
   return 0;
 }
 
