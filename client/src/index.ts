@@ -37,6 +37,7 @@ export { joinInfo } from './join-info.js';
 export type { Live, LiveStatus } from './live/live.js';
 export type {
   LiveJoin,
+  LiveKinds,
   LiveLoad,
   LiveOverview,
   LiveRecent,

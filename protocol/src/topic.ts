@@ -263,6 +263,20 @@ export const RecentMessage = Type.Object(
   { description: 'a readable sample of the events; `events` has all of them' },
 );
 
+export const KindsMessage = Type.Object(
+  {
+    type: Type.Literal('kinds'),
+    key: Key,
+    snapshot: Snapshot,
+    kinds: Type.Array(KindView, {
+      maxItems: LIMITS.maxItems,
+      description: 'new or changed; each replaces the one before',
+    }),
+    gone: Type.Optional(Type.Array(Kind, { maxItems: LIMITS.maxItems, description: 'no longer known to the pool' })),
+  },
+  { description: 'every kind that the pool knows' },
+);
+
 interface TopicRow {
   readonly message: TSchema;
   readonly roles: readonly Role[];
@@ -279,6 +293,7 @@ export const LIVE_TOPICS = {
   tasks: { message: TasksMessage, roles: CLIENTS },
   join: { message: JoinMessage, roles: ['admin', 'join'] },
   recent: { message: RecentMessage, roles: CLIENTS },
+  kinds: { message: KindsMessage, roles: CLIENTS },
 } as const satisfies Readonly<Record<string, TopicRow>>;
 export type LiveTopicName = keyof typeof LIVE_TOPICS;
 

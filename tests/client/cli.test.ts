@@ -395,6 +395,27 @@ describe('questions', () => {
     expect(await rmaHere(['cancel', id, ...(await serve())])).toMatchObject({ status: 0, out: `${id} cancelled\n` });
   });
 
+  it('prints the kinds again with every change, and ends with 0 when Ctrl-C leaves `kinds --follow`', async () => {
+    const connected = await PoolPeer.start();
+    try {
+      const run = start(['kinds', '--follow', '--json', '--url', connected.url, '--token', 'x']);
+      const session = await connected.session('client');
+      const { ref, topic } = await session.next('subscribe');
+      expect(topic).toBe('kinds');
+      const key = 'kinds';
+      const echo = { kind: 'echo', queued: 0, running: 0, workers: 0 };
+      session.send({ type: 'reply', ref, result: { key } });
+      session.send({ type: 'kinds', key, snapshot: true, kinds: [echo] });
+      await run.says(`${JSON.stringify([echo])}\n`);
+      session.send({ type: 'kinds', key, kinds: [{ ...echo, queued: 7 }] });
+      await run.says('"queued":7');
+      run.process.kill('SIGINT');
+      expect((await run.ended).status).toBe(0);
+    } finally {
+      await connected.stop();
+    }
+  });
+
   it('ends with 0 when Ctrl-C leaves `events --follow`', async () => {
     const connected = await PoolPeer.start();
     try {

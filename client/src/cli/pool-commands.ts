@@ -15,6 +15,10 @@ interface EventsCommandOptions extends GlobalOptions {
   readonly follow?: boolean;
 }
 
+interface KindsCommandOptions extends GlobalOptions {
+  readonly follow?: boolean;
+}
+
 /** Events that `rma events` shows without --since. */
 const RECENT_EVENTS = 100;
 
@@ -31,10 +35,11 @@ export function addPoolCommands(program: Command, finish: (status: number) => vo
   program
     .command('kinds')
     .description('Lists the kinds of tasks: how many wait and run, how many workers serve them, the mean run time.')
-    .addHelpText('after', '\nExample:\n  rma kinds')
+    .option('--follow', 'keep printing the list whenever it changes until Ctrl-C')
+    .addHelpText('after', '\nExamples:\n  rma kinds\n  rma kinds --follow --json')
     .action(async (_: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      finish(await withClient(options, async (client) => listKinds(await client.kinds(), options)));
+      const options = command.optsWithGlobals<KindsCommandOptions>();
+      finish(await withClient(options, (client) => showKinds(client, options)));
     });
 
   program
@@ -85,17 +90,29 @@ async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<num
   return 0;
 }
 
-async function listKinds(kinds: readonly KindView[], { json }: GlobalOptions): Promise<number> {
-  if (json) {
-    await printJson(kinds);
+async function showKinds(client: Client, { follow, json }: KindsCommandOptions): Promise<number> {
+  if (!follow) {
+    const kinds = await client.kinds();
+    await (json ? printJson(kinds) : print(kindsTable(kinds)));
     return 0;
   }
+  // Ctrl-C is the regular end of --follow.
+  const stopListening = onInterrupt((signal) => (signal === 'SIGINT' ? 0 : signalStatus(signal)));
+  await client.ready();
+  client.offlineTimeoutMs = undefined;
+  for await (const { kinds } of client.liveKinds()) {
+    await (json ? printJsonLine(kinds) : print(`${kindsTable(kinds)}\n`));
+  }
+  stopListening();
+  return 0;
+}
+
+function kindsTable(kinds: readonly KindView[]): string {
   const rows = kinds.map(({ kind, queued, running, workers, meanRunMs }) => {
     const meanRun = meanRunMs === undefined ? '' : formatDuration(meanRunMs);
     return [kind, `${queued}`, `${running}`, `${workers}`, meanRun];
   });
-  await print(table(['KIND', 'QUEUED', 'RUNNING', 'WORKERS', 'MEAN RUN'], rows));
-  return 0;
+  return table(['KIND', 'QUEUED', 'RUNNING', 'WORKERS', 'MEAN RUN'], rows);
 }
 
 async function showEvents(client: Client, { since, follow, json }: EventsCommandOptions): Promise<number> {
