@@ -13,6 +13,7 @@ import type { ConnectOptions, EventsOptions } from './client-options.js';
 import type { Live } from './live/live.js';
 import {
   type LiveJoin,
+  type LiveKinds,
   type LiveOverview,
   type LiveRecent,
   type LiveTaskFilter,
@@ -21,6 +22,7 @@ import {
   type LiveWorkers,
   type RecentFilter,
   reduceJoin,
+  reduceKinds,
   reduceOverview,
   reduceRecent,
   reduceTasks,
@@ -226,6 +228,11 @@ export class Client extends Administration {
   liveRecent({ types, subject, audit }: RecentFilter = {}): Live<LiveRecent> {
     const filter = defined({ types: types && [...types], subject, audit });
     return this.#router.topics.live({ topic: 'recent', ...filter }, reduceRecent);
+  }
+
+  /** Every kind that the pool knows, with the figures of the whole pool; asked once, see {@link kinds}. */
+  liveKinds(): Live<LiveKinds> {
+    return this.#router.topics.live({ topic: 'kinds' }, reduceKinds);
   }
 
   /**

@@ -11,6 +11,7 @@ export type {
   CatalogView,
   EventPage,
   JoinInfo,
+  KindView,
   PlacementView,
   StatsView,
   TaskDetail,
@@ -36,6 +37,7 @@ export { joinInfo } from './join-info.js';
 export type { Live, LiveStatus } from './live/live.js';
 export type {
   LiveJoin,
+  LiveKinds,
   LiveLoad,
   LiveOverview,
   LiveRecent,

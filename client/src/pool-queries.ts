@@ -7,6 +7,7 @@ import type {
   AuditPage,
   CatalogView,
   EventPage,
+  KindView,
   PlacementView,
   StatsView,
   TaskDetail,
@@ -66,6 +67,14 @@ export abstract class PoolQueries {
    */
   workerLog(id: string, { service, lines, since }: WorkerLogOptions = {}): Promise<LogLine[]> {
     return this.query({ what: 'log', worker: id, ...defined({ service, lines, since }) });
+  }
+
+  /** All kinds that the pool knows, by name, with the figures of the whole pool. */
+  kinds(): Promise<KindView[]> {
+    return this.pages(
+      (after) => this.query({ what: 'kinds', ...after }),
+      ({ kind }) => kind,
+    );
   }
 
   stats(): Promise<StatsView> {

@@ -10,7 +10,7 @@ import { oneOf, openWord } from './one-of.js';
 import { PoolEvent } from './pool-event.js';
 import { CLIENTS, type Role } from './role-name.js';
 import { Kind, Labels, Name, TaskId, TaskState, Trust, UnixMs, WorkerId } from './task.js';
-import { JoinInfo, TaskView, WorkerState, WorkerView } from './view.js';
+import { JoinInfo, KindView, TaskView, WorkerState, WorkerView } from './view.js';
 import { ServiceState, Tier } from './worker.js';
 
 /** The tasks of a `tasks` topic: the newest `limit` that match every field. */
@@ -86,16 +86,9 @@ export const OverviewNow = Type.Object({
       { description: 'from submit to success, of the last minute; absent: none succeeded' },
     ),
   ),
-  kinds: Type.Array(
-    Type.Object({
-      kind: Kind,
-      queued: Count,
-      running: Count,
-      workers: Type.Integer({ description: 'online with a healthy service for it' }),
-      meanRunMs: Type.Optional(Type.Number()),
-    }),
-    { description: 'kinds with queued or running tasks or a service; the longest queue first, at most 200' },
-  ),
+  kinds: Type.Array(KindView, {
+    description: 'kinds with queued or running tasks or a service; the longest queue first, at most 200',
+  }),
   facts: Type.Array(Notice),
   storage: Type.Object({ state: Type.String(), bytes: Count }),
   sessions: Counts,
@@ -270,6 +263,20 @@ export const RecentMessage = Type.Object(
   { description: 'a readable sample of the events; `events` has all of them' },
 );
 
+export const KindsMessage = Type.Object(
+  {
+    type: Type.Literal('kinds'),
+    key: Key,
+    snapshot: Snapshot,
+    kinds: Type.Array(KindView, {
+      maxItems: LIMITS.maxItems,
+      description: 'new or changed; each replaces the one before',
+    }),
+    gone: Type.Optional(Type.Array(Kind, { maxItems: LIMITS.maxItems, description: 'no longer known to the pool' })),
+  },
+  { description: 'every kind that the pool knows' },
+);
+
 interface TopicRow {
   readonly message: TSchema;
   readonly roles: readonly Role[];
@@ -286,6 +293,7 @@ export const LIVE_TOPICS = {
   tasks: { message: TasksMessage, roles: CLIENTS },
   join: { message: JoinMessage, roles: ['admin', 'join'] },
   recent: { message: RecentMessage, roles: CLIENTS },
+  kinds: { message: KindsMessage, roles: CLIENTS },
 } as const satisfies Readonly<Record<string, TopicRow>>;
 export type LiveTopicName = keyof typeof LIVE_TOPICS;
 

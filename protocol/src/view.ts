@@ -98,6 +98,18 @@ export const StatsView = Type.Object({
 });
 export type StatsView = Static<typeof StatsView>;
 
+/** A task kind that the pool knows, with figures of the whole pool. */
+export const KindView = Type.Object({
+  kind: Kind,
+  queued: Type.Integer({ minimum: 0 }),
+  running: Type.Integer({ minimum: 0 }),
+  workers: Type.Integer({ description: 'online with a healthy service for it' }),
+  meanRunMs: Type.Optional(
+    Type.Number({ description: 'moving mean since the coordinator started; absent: none of its tasks succeeded yet' }),
+  ),
+});
+export type KindView = Static<typeof KindView>;
+
 /** Where workloads run and may run: a page of workers, each with one cell per workload. */
 export const PlacementView = Type.Object({
   workloads: Type.Array(

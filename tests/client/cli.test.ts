@@ -350,6 +350,25 @@ describe('questions', () => {
     expect((await rmaHere(['worker', 'show', 'w-test2', ...options])).out).not.toMatch(/^agent/m);
   });
 
+  it('shows the kinds as a table, and with --json as they are', async () => {
+    const kinds = [
+      { kind: 'echo', queued: 0, running: 0, workers: 0 },
+      { kind: 'ocr.read', queued: 12, running: 3, workers: 2, meanRunMs: 1_250 },
+    ];
+    const server = await serve({ reply: () => kinds });
+    expect(await rmaHere(['kinds', ...server])).toEqual({
+      status: 0,
+      out: [
+        'KIND      QUEUED  RUNNING  WORKERS  MEAN RUN',
+        'echo      0       0        0',
+        'ocr.read  12      3        2        1.3 s',
+        '',
+      ].join('\n'),
+      err: '',
+    });
+    expect(JSON.parse((await rmaHere(['kinds', '--json', ...server])).out)).toEqual(kinds);
+  });
+
   it('ends with 1 for a worker or task that is not there', async () => {
     const options = await serve({ reply: ({ type }) => (type === 'query' ? new Error('no task has this id') : null) });
     const task = await rmaHere(['task', '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f', ...options]);
@@ -390,6 +409,27 @@ describe('questions', () => {
   it('cancels', async () => {
     const id = '0198a3c2-5b7e-7c41-9d55-0a1b2c3d4e5f';
     expect(await rmaHere(['cancel', id, ...(await serve())])).toMatchObject({ status: 0, out: `${id} cancelled\n` });
+  });
+
+  it('prints the kinds again with every change, and ends with 0 when Ctrl-C leaves `kinds --follow`', async () => {
+    const connected = await PoolPeer.start();
+    try {
+      const run = start(['kinds', '--follow', '--json', '--url', connected.url, '--token', 'x']);
+      const session = await connected.session('client');
+      const { ref, topic } = await session.next('subscribe');
+      expect(topic).toBe('kinds');
+      const key = 'kinds';
+      const echo = { kind: 'echo', queued: 0, running: 0, workers: 0 };
+      session.send({ type: 'reply', ref, result: { key } });
+      session.send({ type: 'kinds', key, snapshot: true, kinds: [echo] });
+      await run.says(`${JSON.stringify([echo])}\n`);
+      session.send({ type: 'kinds', key, kinds: [{ ...echo, queued: 7 }] });
+      await run.says('"queued":7');
+      run.process.kill('SIGINT');
+      expect((await run.ended).status).toBe(0);
+    } finally {
+      await connected.stop();
+    }
   });
 
   it('ends with 0 when Ctrl-C leaves `events --follow`', async () => {

@@ -37,6 +37,10 @@ function checkCounts(pool: Pool, rows: readonly Task[]): void {
   same(state.queued, inState('queued'), 'queued');
   same(state.scheduled, inState('scheduled'), 'scheduled');
   same(state.running.size, inState('running'), 'running');
+  for (const kind of new Set([...state.kinds.keys(), ...rows.map((row) => row.kind)])) {
+    const running = rows.filter((row) => row.kind === kind && row.state === 'running').length;
+    same(state.kinds.get(kind)?.running ?? 0, running, `running of the kind ${kind}`);
+  }
   for (const name of ['succeeded', 'failed', 'cancelled', 'expired'] as const) {
     same(state.ended.get(name) ?? 0, inState(name), name);
     same(memory.tables.ended.get(name) ?? 0, inState(name), `${name} on disk`);

@@ -51,6 +51,7 @@ const TOPICS: { readonly [T in TopicName]: Omit<UpOf<'subscribe'>, 'type' | 'ref
   tasks: { topic: 'tasks' },
   join: { topic: 'join', token: 't-none' },
   recent: { topic: 'recent' },
+  kinds: { topic: 'kinds' },
 };
 
 const none = { ended: task, waiting: task, worker: 'w-none', token: 't-none' };

@@ -15,6 +15,7 @@ export const sampleQueries = (ids: SampleIds): { readonly [W in QueryName]: Quer
   task: { what: 'task', task: ids.waiting },
   workers: { what: 'workers' },
   stats: { what: 'stats' },
+  kinds: { what: 'kinds' },
   tokens: { what: 'tokens' },
   placement: { what: 'placement' },
   catalog: { what: 'catalog' },

@@ -60,6 +60,25 @@ describe('the overview', () => {
   });
 });
 
+describe('the kinds', () => {
+  it('are there at once and follow tasks and workers, for a client as for an admin', async () => {
+    const views = [look(admin.liveKinds()), look(client.liveKinds())];
+    const now = () => views.map(({ value }) => value?.kinds.find(({ kind }) => kind === 'own.live'));
+    await until(() => expect(views.map(({ status }) => status)).toEqual(['live', 'live']));
+    expect(now()).toEqual([undefined, undefined]);
+    const { peer } = await pool.worker({ kinds: ['own.live'], slots: 1 });
+    await until(() => expect(now()[0]).toEqual({ kind: 'own.live', queued: 0, running: 0, workers: 1 }));
+    const tasks = [client.submit('own.live', 1), client.submit('own.live', 2)];
+    const busy = { kind: 'own.live', queued: 1, running: 1, workers: 1 };
+    await until(() => expect(now()).toEqual([busy, busy]));
+    expect(await client.kinds()).toEqual(views[1]!.value!.kinds);
+    await Promise.all(tasks.map((task) => task.cancel()));
+    peer.close();
+    const idle = { kind: 'own.live', queued: 0, running: 0, workers: 0 };
+    await until(() => expect(now()).toEqual([idle, idle]));
+  });
+});
+
 describe('what happened of late', () => {
   it('is there at once and goes on, each event once, by type', async () => {
     const { id } = await pool.worker();
@@ -236,11 +255,15 @@ it('is right again by itself after the coordinator was restarted', async () => {
   let second: TestCoordinator | undefined;
   try {
     const live = look(other.liveOverview());
-    await until(() => expect(live.status).toBe('live'));
+    const kinds = look(other.liveKinds());
+    const statuses = () => [live.status, kinds.status];
+    await until(() => expect(statuses()).toEqual(['live', 'live']));
+    const before = kinds.value;
     await first.stop();
-    await until(() => expect(live.status).toBe('stale'));
+    await until(() => expect(statuses()).toEqual(['stale', 'stale']));
     second = await eventually(() => startTestCoordinator({ port, data }));
-    await until(() => expect(live.status).toBe('live'));
+    await until(() => expect(statuses()).toEqual(['live', 'live']));
+    expect(kinds.value).toEqual(before);
     await other.submit('echo').accepted;
     await until(() => expect(live.value!.now.tasks.queued).toBe(1));
   } finally {

@@ -21,7 +21,7 @@ const GROUPS: readonly Group[] = [
   { commands: ['workers', 'worker'], load: async () => (await import('./worker-commands.js')).addWorkerCommands },
   { commands: ['placement'], load: async () => (await import('./placement-command.js')).addPlacementCommand },
   { commands: ['catalog'], load: async () => (await import('./catalog-commands.js')).addCatalogCommands },
-  { commands: ['stats', 'events'], load: async () => (await import('./pool-commands.js')).addPoolCommands },
+  { commands: ['stats', 'kinds', 'events'], load: async () => (await import('./pool-commands.js')).addPoolCommands },
   { commands: ['token'], load: async () => (await import('./token-commands.js')).addTokenCommands },
   { commands: ['join-command'], load: async () => (await import('./join-command.js')).addJoinCommand },
 ];

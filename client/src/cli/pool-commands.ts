@@ -1,16 +1,21 @@
-/** `rma stats` and `rma events`: the pool's figures and its event log. */
+/** `rma stats`, `rma kinds` and `rma events`: the pool's figures, as a whole and by kind, and its event log. */
 import type { PoolEvent } from '@rma/protocol/event';
-import type { StatsView } from '@rma/protocol/view';
+import type { KindView, StatsView } from '@rma/protocol/view';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Client } from '../client.js';
 import { type GlobalOptions, withClient } from './connect.js';
 import { formatDuration, formatTime } from './duration.js';
 import { onInterrupt, signalStatus } from './interrupt.js';
 import { plainJson, plainLine } from './plain.js';
+import { table } from './table.js';
 import { coloured, print, printJson, printJsonLine } from './terminal.js';
 
 interface EventsCommandOptions extends GlobalOptions {
   readonly since?: number;
+  readonly follow?: boolean;
+}
+
+interface KindsCommandOptions extends GlobalOptions {
   readonly follow?: boolean;
 }
 
@@ -25,6 +30,16 @@ export function addPoolCommands(program: Command, finish: (status: number) => vo
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       finish(await withClient(options, async (client) => showStats(await client.stats(), options)));
+    });
+
+  program
+    .command('kinds')
+    .description('Lists the kinds of tasks: how many wait and run, how many workers serve them, the mean run time.')
+    .option('--follow', 'keep printing the list whenever it changes until Ctrl-C')
+    .addHelpText('after', '\nExamples:\n  rma kinds\n  rma kinds --follow --json')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<KindsCommandOptions>();
+      finish(await withClient(options, (client) => showKinds(client, options)));
     });
 
   program
@@ -73,6 +88,31 @@ async function showStats(stats: StatsView, { json }: GlobalOptions): Promise<num
   ];
   await print(lines.map(plainLine).join('\n'));
   return 0;
+}
+
+async function showKinds(client: Client, { follow, json }: KindsCommandOptions): Promise<number> {
+  if (!follow) {
+    const kinds = await client.kinds();
+    await (json ? printJson(kinds) : print(kindsTable(kinds)));
+    return 0;
+  }
+  // Ctrl-C is the regular end of --follow.
+  const stopListening = onInterrupt((signal) => (signal === 'SIGINT' ? 0 : signalStatus(signal)));
+  await client.ready();
+  client.offlineTimeoutMs = undefined;
+  for await (const { kinds } of client.liveKinds()) {
+    await (json ? printJsonLine(kinds) : print(`${kindsTable(kinds)}\n`));
+  }
+  stopListening();
+  return 0;
+}
+
+function kindsTable(kinds: readonly KindView[]): string {
+  const rows = kinds.map(({ kind, queued, running, workers, meanRunMs }) => {
+    const meanRun = meanRunMs === undefined ? '' : formatDuration(meanRunMs);
+    return [kind, `${queued}`, `${running}`, `${workers}`, meanRun];
+  });
+  return table(['KIND', 'QUEUED', 'RUNNING', 'WORKERS', 'MEAN RUN'], rows);
 }
 
 async function showEvents(client: Client, { since, follow, json }: EventsCommandOptions): Promise<number> {

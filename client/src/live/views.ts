@@ -10,7 +10,7 @@ import type {
   WorkerSamples,
   WorkerTask,
 } from '@rma/protocol/topic';
-import type { JoinInfo, TaskView, WorkerView } from '@rma/protocol/view';
+import type { JoinInfo, KindView, TaskView, WorkerView } from '@rma/protocol/view';
 
 /** The filter of a live task list: the newest tasks that match every field. */
 export interface LiveTaskFilter {
@@ -91,6 +91,11 @@ export interface RecentEvent {
 export interface LiveJoin {
   readonly info: JoinInfo;
   readonly workers: readonly WorkerView[];
+}
+
+export interface LiveKinds {
+  /** By name. */
+  readonly kinds: readonly KindView[];
 }
 
 const KEPT_MS = 600_000;
@@ -253,4 +258,12 @@ export function reduceJoin(before: LiveJoin | undefined, message: TopicMessageOf
   const workers = new Map((message.snapshot ? [] : (before?.workers ?? [])).map((worker) => [worker.id, worker]));
   for (const worker of message.workers) workers.set(worker.id, worker);
   return { info, workers: [...workers.values()].sort((a, b) => a.joinedAt - b.joinedAt) };
+}
+
+export function reduceKinds(before: LiveKinds | undefined, message: TopicMessageOf<'kinds'>): LiveKinds | undefined {
+  if (!message.snapshot && !before) return undefined;
+  const kinds = new Map((message.snapshot ? [] : before!.kinds).map((view) => [view.kind, view]));
+  for (const kind of message.gone ?? []) kinds.delete(kind);
+  for (const view of message.kinds) kinds.set(view.kind, view);
+  return { kinds: [...kinds.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1)) };
 }

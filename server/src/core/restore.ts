@@ -2,7 +2,7 @@
 import type { Lane } from './lane.js';
 import { assign } from './placement/assign.js';
 import type { CoreSettings } from './settings.js';
-import { addLane, type Binding, makeState, type State } from './state.js';
+import { addLane, addRunning, type Binding, makeState, type State } from './state.js';
 import { type Task, timeoutOf } from './task.js';
 import type { TokenRecord } from './token.js';
 import { machineOf, makeWorker, type WorkerRecord } from './worker.js';
@@ -56,7 +56,7 @@ export function restore(
   }
   for (const task of stored.running) {
     state.tasks.set(task.id, task);
-    state.running.add(task);
+    addRunning(state, task);
     const worker = task.worker === null ? undefined : state.workers.get(task.worker);
     if (!worker) throw new Error(`task ${task.id} runs on the unknown worker ${task.worker}`);
     worker.running.set(task.id, task);

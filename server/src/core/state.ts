@@ -15,6 +15,8 @@ export interface KindState {
   /** Workers that may have a free slot; one that turns out to be full is removed. The order gives equal workers turns. */
   readonly free: Set<Worker>;
   readonly lanes: Set<Lane>;
+  /** The number of its tasks in `state.running`. */
+  running: number;
   /** A version: incremented whenever a slot for this kind may have become free. */
   capacity: number;
   /** Moving mean of run times in ms; 0 before the first. */
@@ -36,6 +38,7 @@ export interface State {
   readonly tokens: Map<string, TokenRecord>;
   /** The tasks in memory, by id: those within a lane's window, and all that run. */
   readonly tasks: Map<string, Task>;
+  /** Changed by {@link addRunning} and {@link removeRunning} alone, which keep the counts by kind. */
   readonly running: Set<Task>;
   readonly lanes: Map<number, Lane>;
   readonly lanesByKey: Map<string, Lane>;
@@ -115,10 +118,20 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
 export function kindState(state: State, kind: string): KindState {
   let found = state.kinds.get(kind);
   if (!found) {
-    found = { free: new Set(), lanes: new Set(), capacity: 0, meanRunMs: 0 };
+    found = { free: new Set(), lanes: new Set(), running: 0, capacity: 0, meanRunMs: 0 };
     state.kinds.set(kind, found);
   }
   return found;
+}
+
+export function addRunning(state: State, task: Task): void {
+  if (state.running.has(task)) return;
+  state.running.add(task);
+  kindState(state, task.kind).running++;
+}
+
+export function removeRunning(state: State, task: Task): void {
+  if (state.running.delete(task)) kindState(state, task.kind).running--;
 }
 
 export function addLane(state: State, lane: Lane): void {

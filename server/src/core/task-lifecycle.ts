@@ -3,7 +3,7 @@ import { retryDelayMs } from '@rma/protocol/backoff';
 import { type Failure, MAX_LOST } from '@rma/protocol/task';
 import { count, outgoingOf } from './effects.js';
 import { dequeue, enqueue, type Lane } from './lane.js';
-import { capacityGrew, kindState, type State } from './state.js';
+import { addRunning, capacityGrew, kindState, removeRunning, type State } from './state.js';
 import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } from './task.js';
 import { countLane, countOwner, emitTask, evict, notifyChanged, notifyEnded, type Turn, touch } from './turn.js';
 import { attemptKey, type LiveService, type Worker } from './worker.js';
@@ -74,7 +74,7 @@ function hold(turn: Turn, task: Task, worker: Worker, live: LiveService | undefi
   if (live) live.used++;
   worker.running.set(task.id, task);
   turn.effects.loads.add(worker);
-  turn.state.running.add(task);
+  addRunning(turn.state, task);
   turn.state.tasks.set(task.id, task);
 }
 
@@ -93,7 +93,7 @@ export function adoptAttempt(turn: Turn, task: Task, worker: Worker): void {
 /** The attempt no longer counts. Unless `confirmed`, its slot stays occupied until the agent confirms the stop. */
 export function release(turn: Turn, task: Task, confirmed: boolean): void {
   const { state } = turn;
-  state.running.delete(task);
+  removeRunning(state, task);
   const worker = task.worker === null ? undefined : state.workers.get(task.worker);
   if (!worker) return;
   worker.running.delete(task.id);

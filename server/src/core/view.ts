@@ -1,7 +1,7 @@
 /** Views of the live state, for queries. Read-only: nothing here changes the state. */
 
 import { TASK_STATES } from '@rma/protocol/task-state';
-import type { WorkerState, WorkerView } from '@rma/protocol/view';
+import type { KindView, WorkerState, WorkerView } from '@rma/protocol/view';
 import { queuedIn } from './lane.js';
 import type { State } from './state.js';
 import { tierOf, type Worker } from './worker.js';
@@ -83,4 +83,30 @@ export function countTasks(state: State): {
     if (queued > 0) queuedByKind[lane.kind] = (queuedByKind[lane.kind] ?? 0) + queued;
   }
   return { queued: state.queued, running: state.running.size, byState, queuedByKind };
+}
+
+/** Every known kind, whoever's tasks wait. One pass over workers and lanes: no task is visited. */
+export function viewKinds(state: State): KindView[] {
+  const workers = new Map<string, number>();
+  for (const worker of state.workers.values()) {
+    if (worker.session === 0 || worker.record.revokedAt) continue;
+    const kinds = new Set<string>();
+    for (const { service } of worker.services.values()) {
+      if (service.state === 'healthy') for (const kind of service.kinds) kinds.add(kind);
+    }
+    for (const kind of kinds) workers.set(kind, (workers.get(kind) ?? 0) + 1);
+  }
+  return [...state.knownKinds.keys()].map((kind) => {
+    const found = state.kinds.get(kind);
+    let queued = 0;
+    for (const lane of found?.lanes ?? []) queued += queuedIn(lane);
+    const meanRunMs = found?.meanRunMs ?? 0;
+    return {
+      kind,
+      queued,
+      running: found?.running ?? 0,
+      workers: workers.get(kind) ?? 0,
+      ...(meanRunMs > 0 ? { meanRunMs: Math.round(meanRunMs) } : {}),
+    };
+  });
 }

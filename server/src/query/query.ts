@@ -10,7 +10,7 @@ import { explainWaiting } from '../core/explain.js';
 import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/view.js';
 import type { State } from '../core/state.js';
 import { viewToken } from '../core/token.js';
-import { countTasks, countWorkers, viewWorker } from '../core/view.js';
+import { countTasks, countWorkers, viewKinds, viewWorker } from '../core/view.js';
 import type { Reader, StoredTask } from '../store/reader.js';
 import { auditEntry, type Viewer, visibleEvent } from './visible.js';
 
@@ -45,6 +45,13 @@ const ANSWERS: { readonly [W in QueryName]: Answer<W> } = {
       source.state().workers.values(),
       ({ record }) => record.id,
       (worker) => viewWorker(worker, role === 'admin', source.wallMs()),
+      query,
+    ),
+  kinds: (source, _viewer, query) =>
+    pageOf(
+      viewKinds(source.state()),
+      ({ kind }) => kind,
+      (view) => view,
       query,
     ),
   tokens: (source, _viewer, query) => {

@@ -1,8 +1,7 @@
 /** The topic `overview`: the pool as a whole. One view for all subscribers, whatever their role. */
 import type { History, OverviewNow } from '@rma/protocol/topic';
-import { queuedIn } from '../core/lane.js';
 import type { State } from '../core/state.js';
-import { countTasks, countWorkers } from '../core/view.js';
+import { countTasks, countWorkers, viewKinds } from '../core/view.js';
 import { countSessions } from '../query/query.js';
 import type { Notices, Signals } from './notices.js';
 import { BUCKET_MS, KEPT_BUCKETS, mergeHistories, type PoolHistory } from './pool-history.js';
@@ -106,34 +105,8 @@ export class OverviewTopic implements Topic<OverviewChange> {
 }
 
 function kindsOf(state: State): OverviewNow['kinds'] {
-  const workers = new Map<string, number>();
-  for (const worker of state.workers.values()) {
-    if (worker.session === 0 || worker.record.revokedAt) continue;
-    const kinds = new Set<string>();
-    for (const { service } of worker.services.values()) {
-      if (service.state === 'healthy') for (const kind of service.kinds) kinds.add(kind);
-    }
-    for (const kind of kinds) workers.set(kind, (workers.get(kind) ?? 0) + 1);
-  }
-  const running = new Map<string, number>();
-  for (const { kind } of state.running) running.set(kind, (running.get(kind) ?? 0) + 1);
-  const queued = new Map<string, number>();
-  for (const lane of state.lanes.values()) {
-    const waits = queuedIn(lane);
-    if (waits > 0) queued.set(lane.kind, (queued.get(lane.kind) ?? 0) + waits);
-  }
-  return [...new Set([...queued.keys(), ...running.keys(), ...workers.keys()])]
-    .filter((kind) => state.knownKinds.has(kind))
-    .map((kind) => {
-      const meanRunMs = state.kinds.get(kind)?.meanRunMs ?? 0;
-      return {
-        kind,
-        queued: queued.get(kind) ?? 0,
-        running: running.get(kind) ?? 0,
-        workers: workers.get(kind) ?? 0,
-        ...(meanRunMs > 0 ? { meanRunMs: Math.round(meanRunMs) } : {}),
-      };
-    })
+  return viewKinds(state)
+    .filter(({ queued, running, workers }) => queued > 0 || running > 0 || workers > 0)
     .sort((a, b) => b.queued - a.queued || b.running - a.running || (a.kind < b.kind ? -1 : 1))
     .slice(0, MAX_KINDS);
 }

@@ -13,6 +13,7 @@ import type { State } from '../core/state.js';
 import type { QuerySource } from '../query/query.js';
 import type { Viewer } from '../query/visible.js';
 import { JoinTopic } from './join.js';
+import { KindsTopic } from './kinds.js';
 import { Notices } from './notices.js';
 import { OverviewTopic } from './overview.js';
 import { BUCKET_MS, PoolHistory } from './pool-history.js';
@@ -207,6 +208,7 @@ export class TopicPublisher {
       }
       return new RecentTopic(message, viewer, this.#options.query.reader);
     },
+    kinds: () => new KindsTopic(),
     join: ({ message, viewer, token }) => {
       const { query, pool } = this.#options;
       const id = viewer.role === 'join' ? token : message.token;
