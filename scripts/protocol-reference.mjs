@@ -14,7 +14,7 @@ import { LIMITS } from '@rma/protocol/limits';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
 import { PoolEvent } from '@rma/protocol/pool-event';
 import { QUERIES } from '@rma/protocol/query';
-import { CancelReply, EventsReply, TopicReply } from '@rma/protocol/reply';
+import { CancelReply, CancelsReply, EventsReply, TopicReply } from '@rma/protocol/reply';
 import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { StreamId } from '@rma/protocol/stream';
 import * as task from '@rma/protocol/task';
@@ -87,6 +87,7 @@ function replyTable() {
     ...Object.entries(QUERIES).map(([name, { reply }]) => [`query \`${name}\``, reply]),
     ...Object.entries(ACTIONS).map(([name, { reply }]) => [`act \`${name}\``, reply]),
     ['`cancel`', CancelReply],
+    ['`cancels`', CancelsReply],
     ['`subscribe` to `events`', EventsReply],
     ['`subscribe` to any other topic', TopicReply],
   ];

@@ -11,7 +11,7 @@ import { EVENT_TYPES } from '@rma/protocol/event';
 import { LIMITS } from '@rma/protocol/limits';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
 import { QUERIES } from '@rma/protocol/query';
-import { CancelReply, EventsReply, TopicReply } from '@rma/protocol/reply';
+import { CancelReply, CancelsReply, EventsReply, TopicReply } from '@rma/protocol/reply';
 import { ACTION_ROLES, MESSAGE_ROLES, QUERY_ROLES, TOPIC_ROLES } from '@rma/protocol/role';
 import { TASK_MOVES } from '@rma/protocol/task';
 import { UP } from '@rma/protocol/up';
@@ -31,6 +31,7 @@ function contract() {
       queries: column(QUERIES, 'reply'),
       actions: column(ACTIONS, 'reply'),
       cancel: CancelReply,
+      cancels: CancelsReply,
       subscribe: { events: EventsReply, topic: TopicReply },
     },
     close: Object.fromEntries(Object.entries(CLOSE).map(([name, { code, retry }]) => [name, { code, retry }])),

@@ -6,9 +6,10 @@ import { ProtocolError } from '@rma/protocol/error';
 import type { PoolEvent } from '@rma/protocol/event';
 import type { BlobRef } from '@rma/protocol/payload';
 import type { ReplyTo, Request } from '@rma/protocol/reply';
-import { SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
+import { type Feature, SUBPROTOCOL_MSGPACK } from '@rma/protocol/version';
 import { Administration } from './administration.js';
 import { Blobs } from './blobs.js';
+import { type Cancellation, type CancelPort, cancelMany } from './cancel-many.js';
 import type { ConnectOptions, EventsOptions } from './client-options.js';
 import type { Live } from './live/live.js';
 import {
@@ -44,8 +45,6 @@ export type {
   TaskFilter,
   WorkerLogOptions,
 } from './client-options.js';
-
-const CANCELS_AT_ONCE = 64;
 
 /**
  * A connection to the pool that mends itself. Made by {@link connect}.
@@ -244,29 +243,16 @@ export class Client extends Administration {
   }
 
   /**
-   * Ends many tasks, some at a time. Resolves when all are settled; those that had ended otherwise, or are not there, are
-   * in `failed` with the reason.
+   * Ends many tasks; an id named twice counts once. Resolves when all are settled; those that had ended otherwise, or are
+   * not there, are in `failed` with the reason.
    */
-  async cancelMany(
-    ids: readonly string[],
-    onProgress?: (settled: number) => void,
-  ): Promise<{ cancelled: string[]; failed: { id: string; error: Error }[] }> {
-    const cancelled: string[] = [];
-    const failed: { id: string; error: Error }[] = [];
-    const waiting = [...ids];
-    const work = async () => {
-      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-        try {
-          await this.cancel(id);
-          cancelled.push(id);
-        } catch (error) {
-          failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
-        }
-        onProgress?.(cancelled.length + failed.length);
-      }
+  cancelMany(ids: readonly string[], onProgress?: (settled: number) => void): Promise<Cancellation> {
+    const port: CancelPort = {
+      hasCancels: async () => (await this.ready()).features.includes('cancels' satisfies Feature),
+      cancel: (id) => this.cancel(id),
+      cancels: (tasks) => this.ask({ type: 'cancels', tasks }),
     };
-    await Promise.all(Array.from({ length: Math.min(CANCELS_AT_ONCE, ids.length) }, work));
-    return { cancelled, failed };
+    return cancelMany(ids, port, onProgress);
   }
 
   /** Sends what is to be sent, closes the connection and rejects what is pending with a `ClosedError`. */

@@ -21,6 +21,7 @@ export type {
   WorkerView,
 } from '@rma/protocol/view';
 export type { LogLine } from '@rma/protocol/worker';
+export type { Cancellation } from './cancel-many.js';
 export type { TaskChunk } from './chunk-feed.js';
 export {
   Client,

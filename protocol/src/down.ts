@@ -71,7 +71,7 @@ export const Ended = Type.Object(
 
 export const Reply = Type.Object(
   { type: Type.Literal('reply'), ref: Ref, result: Type.Unknown() },
-  { description: 'answers `query`, `act`, `cancel` or `subscribe`' },
+  { description: 'answers `query`, `act`, `cancel`, `cancels` or `subscribe`' },
 );
 
 export const ErrorMessage = Type.Object(

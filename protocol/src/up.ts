@@ -77,6 +77,15 @@ export const Cancel = Type.Object(
   { description: 'ends a task; answered by `reply` with its state once that is on disk' },
 );
 
+export const Cancels = Type.Object(
+  {
+    type: Type.Literal('cancels'),
+    ref: Ref,
+    tasks: Type.Array(TaskId, { minItems: 1, maxItems, description: 'an id named twice counts once' }),
+  },
+  { description: 'ends many tasks; answered by `reply` with what became of each, once all of that is on disk' },
+);
+
 export const QueryMessage = Type.Object(
   { type: Type.Literal('query'), ref: Ref, query: Query },
   { description: 'answered by `reply`' },
@@ -235,6 +244,7 @@ export const UP_MESSAGES = {
   watch: { schema: Watch, roles: CLIENTS },
   unwatch: { schema: Unwatch, roles: CLIENTS },
   cancel: { schema: Cancel, roles: CLIENTS },
+  cancels: { schema: Cancels, roles: CLIENTS },
   query: { schema: QueryMessage, roles: CLIENTS },
   subscribe: { schema: Subscribe, roles: SUBSCRIBERS },
   unsubscribe: { schema: Unsubscribe, roles: SUBSCRIBERS },

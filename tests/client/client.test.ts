@@ -1,9 +1,12 @@
 /** The SDK against a peer that speaks frames: what is sent, what settles, what is sent again. */
 import { type Client, ClosedError, connect, OfflineError, ProtocolError, TaskError } from '@rma/client';
+import { newTaskId } from '@rma/client/task-id';
+import { LIMITS } from '@rma/protocol/limits';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { PoolPeer, succeeded, WORKER } from './support/pool-peer.js';
 
+const [A, B] = [newTaskId(), newTaskId()];
 let peer: PoolPeer;
 let client: Client;
 
@@ -196,6 +199,66 @@ it('cancels once the task is accepted, and takes a cancel that was done already 
   const query = await session.next('query');
   session.send({ type: 'reply', ref: query.ref, result: { id: task.id, state: 'cancelled' } });
   await cancelled;
+});
+
+it('cancels many in one frame where the coordinator has the feature, and asks again after a reconnect', async () => {
+  const ids = [A, B, A];
+  const settled: number[] = [];
+  const outcome = client.cancelMany(ids, (count) => settled.push(count));
+  const first = await peer.session('client', ['cancels']);
+  expect((await first.next('cancels')).tasks).toEqual([A, B]);
+  first.kill();
+  const second = await peer.session('client', ['cancels']);
+  const { ref, tasks } = await second.next('cancels');
+  expect(tasks).toEqual([A, B]);
+  const failed = [{ task: B, error: { kind: 'conflict' as const, message: `task ${B} succeeded already` } }];
+  second.send({ type: 'reply', ref, result: { cancelled: [A], failed } });
+  expect(await outcome).toMatchObject({ cancelled: [A], failed: [{ id: B, error: { kind: 'conflict' } }] });
+  expect(settled).toEqual([2]);
+});
+
+it('cancels more than a frame takes in several, and goes on after one that is refused', async () => {
+  const ids = Array.from({ length: LIMITS.maxItems + 1 }, newTaskId);
+  const outcome = client.cancelMany(ids);
+  const session = await peer.session('client', ['cancels']);
+  const full = await session.next('cancels');
+  expect(full.tasks).toHaveLength(LIMITS.maxItems);
+  session.send({ type: 'error', ref: full.ref, error: { kind: 'storage_full', message: 'the disk is full' } });
+  const { ref, tasks } = await session.next('cancels');
+  session.send({ type: 'reply', ref, result: { cancelled: tasks, failed: [] } });
+  const { cancelled, failed } = await outcome;
+  expect(cancelled).toEqual(ids.slice(-1));
+  expect(failed.map(({ id }) => id)).toEqual(ids.slice(0, -1));
+  expect(failed[0]?.error).toMatchObject({ kind: 'storage_full' });
+});
+
+it.each([
+  ['that lacks the feature', []],
+  ['that took the place of one with the feature', ['cancels' as const]],
+])('cancels many one by one at a coordinator %s', async (_, features) => {
+  const outcome = client.cancelMany([A, B]);
+  const session = await peer.session('client', features);
+  if (features.length > 0) {
+    const { ref } = await session.next('cancels');
+    session.send({ type: 'error', ref, error: { kind: 'unknown_message', message: "there is no message 'cancels'" } });
+  }
+  const [a, b] = [await session.next('cancel'), await session.next('cancel')];
+  expect([a.task, b.task]).toEqual([A, B]);
+  session.send({ type: 'error', ref: b.ref, error: { kind: 'not_found', message: `there is no task ${B}` } });
+  session.send({ type: 'reply', ref: a.ref, result: { state: 'cancelled' } });
+  expect(await outcome).toMatchObject({ cancelled: [A], failed: [{ id: B, error: { kind: 'not_found' } }] });
+});
+
+it('cancels none of many once it is closed, and says so for each', async () => {
+  const outcome = client.cancelMany([A, B]);
+  await client.close();
+  const { cancelled, failed } = await outcome;
+  expect(cancelled).toEqual([]);
+  expect(failed.map(({ id, error }) => [id, error instanceof ClosedError])).toEqual([
+    [A, true],
+    [B, true],
+  ]);
+  expect(await client.cancelMany([])).toEqual({ cancelled: [], failed: [] });
 });
 
 it('asks again after a reconnect, but never makes a token twice', async () => {

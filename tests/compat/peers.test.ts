@@ -121,6 +121,16 @@ describe.each([
     expect((await task.result()).state).toBe('cancelled');
   });
 
+  it('cancel many tasks', async () => {
+    const notBefore = new Date(Date.now() + 600_000);
+    const tasks = client.submitMany(Array.from({ length: 100 }, () => ({ kind: 'echo', notBefore })));
+    await Promise.all(tasks.map((task) => task.accepted));
+    const ids = tasks.map(({ id }) => id).sort();
+    const { cancelled, failed } = await client.cancelMany(ids);
+    expect(failed).toEqual([]);
+    expect(cancelled.sort()).toEqual(ids);
+  });
+
   it('show and list what there is', async () => {
     expect(await client.stats()).toMatchObject({ workers: { online: 1 } });
     expect((await client.placement()).workers).toHaveLength(1);

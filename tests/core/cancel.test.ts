@@ -1,5 +1,5 @@
 /** Cancelling, in every state that a task can be in. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Pool } from './harness.js';
 import { Client, taskId, WorkerPeer } from './peer.js';
 
@@ -122,5 +122,80 @@ describe('cancelling a task', () => {
     const { ended, errors } = alice.read();
     expect(ended).toMatchObject([{ state: 'succeeded' }]);
     expect(errors).toMatchObject([{ error: { kind: 'conflict' } }]);
+  });
+});
+
+describe('cancelling many tasks', () => {
+  it('ends them in one commit and answers once, with those that could not be in a list of their own', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    const running = alice.submitWatched();
+    const queued = alice.submitWatched();
+    const scheduled = alice.submitWatched({ notBefore: pool.wallMs + 5_000 });
+    expect(worker.dispatched().task).toBe(running);
+    const [bobs] = new Client(pool, 'bob').submit();
+    const unknown = taskId(99_999);
+    const commit = vi.spyOn(pool.store, 'commit');
+    alice.read();
+    pool.push({
+      type: 'message',
+      session: alice.session,
+      message: { type: 'cancels', ref: 7, tasks: [running, unknown, queued, bobs!, scheduled] },
+    });
+    pool.turn();
+    expect(commit).toHaveBeenCalledTimes(1);
+    expect([...commit.mock.calls[0]![0].tasks].map(({ id, state }) => [id, state])).toEqual(
+      [running, queued, scheduled].map((id) => [id, 'cancelled']),
+    );
+    const { replies, errors, ended: ends } = alice.read();
+    expect(errors).toEqual([]);
+    expect(replies).toEqual([
+      {
+        ref: 7,
+        result: {
+          cancelled: [running, queued, scheduled],
+          failed: [unknown, bobs!].map((task) => ({
+            task,
+            error: { kind: 'not_found', message: `there is no task ${task}` },
+          })),
+        },
+      },
+    ]);
+    expect(ends.map(({ task, state }) => [task, state])).toEqual(
+      [running, queued, scheduled].map((id) => [id, 'cancelled']),
+    );
+    expect(worker.read().stops).toMatchObject([{ task: running, attempt: 1, reason: 'cancelled' }]);
+  });
+
+  it('counts an id that is named twice once', () => {
+    const { pool, alice } = setUp();
+    const [id] = alice.submit();
+    const unknown = taskId(99_999);
+    const { replies } = alice.cancels(id!, unknown, id!, unknown);
+    expect(replies).toMatchObject([{ result: { cancelled: [id], failed: [{ task: unknown }] } }]);
+    expect(pool.memory.tables.ended).toEqual(new Map([['cancelled', 1]]));
+  });
+
+  it('answers alike when it comes again, and tells a conflict only of what ended otherwise', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    const [done] = alice.submit();
+    worker.succeed(worker.dispatched());
+    const [id] = alice.submit();
+    const message = `task ${done} succeeded already`;
+    const result = { cancelled: [id], failed: [{ task: done, error: { kind: 'conflict', message } }] };
+    expect(alice.cancels(id!, done!).replies).toMatchObject([{ result }]);
+    expect(alice.cancels(id!, done!).replies).toMatchObject([{ result }]);
+    expect(pool.memory.tables.ended.get('cancelled')).toBe(1);
+  });
+
+  it('is open to an admin, whose tasks they are not: the audit log has each of them', () => {
+    const { pool, alice } = setUp();
+    const ids = alice.submit({}, {});
+    const admin = new Client(pool, 'admin', 'admin');
+    const commit = vi.spyOn(pool.store, 'commit');
+    expect(admin.cancels(...ids).replies).toMatchObject([{ result: { cancelled: ids, failed: [] } }]);
+    const events = commit.mock.calls.flatMap(([{ events }]) => events);
+    expect(events.filter(({ type }) => type === 'task.cancelled').map(({ subject }) => subject)).toEqual(ids);
   });
 });

@@ -111,6 +111,12 @@ export class Client extends Peer {
     return this.read();
   }
 
+  cancels(...tasks: string[]): Sent {
+    this.read();
+    this.send({ type: 'cancels', ref: ++this.#ref, tasks });
+    return this.read();
+  }
+
   act(action: Action): Sent {
     this.read();
     const id = this.pool.nextId();

@@ -64,6 +64,7 @@ describe('in read-only mode', () => {
     alice.connect();
     admin.connect();
     expect(alice.cancel(queued).errors).toMatchObject([{ about: 'cancel', error: { kind: 'storage_full' } }]);
+    expect(alice.cancels(queued).errors).toMatchObject([{ about: 'cancels', error: { kind: 'storage_full' } }]);
     const { errors, replies } = admin.act({ do: 'worker.revoke', worker: worker.id });
     expect(errors).toMatchObject([{ about: 'act', error: { kind: 'storage_full' } }]);
     expect(replies).toEqual([]);

@@ -108,13 +108,14 @@ const PROMISES: { readonly [T in Down['type']]?: (message: DownOf<T>, before: Be
     tasks.map(({ task, state }) => {
       const cause =
         state === 'cancelled'
-          ? before.first('cancel', (cancel) => cancel.task === task)
+          ? (before.first('cancel', (cancel) => cancel.task === task) ??
+            before.first('cancels', ({ tasks }) => tasks.includes(task)))
           : before.first('results', ({ results }) => results.some((result) => result.task === task));
       return { what: `ended ${task}`, cause, files: [LOG] };
     }),
   reply: ({ ref }, before) => {
     const asks = (m: { ref: number }, from: string) => m.ref === ref && from === before.socket;
-    const cause = before.first('act', asks) ?? before.first('cancel', asks);
+    const cause = before.first('act', asks) ?? before.first('cancel', asks) ?? before.first('cancels', asks);
     return cause === undefined ? [] : [{ what: `reply ${ref}`, cause, files: [LOG] }];
   },
   'blob.stored': ({ stream, blob }, before) => {

@@ -83,6 +83,7 @@ export function liveMessage(random: Random, known: Knowledge, type: UpType, stre
     watch: () => ({ type: 'watch', tasks: [{ task, after: { attempt: 1, chunk: random.below(3) } }] }),
     unwatch: () => ({ type: 'unwatch', tasks: [task] }),
     cancel: () => ({ type: 'cancel', ref, task }),
+    cancels: () => ({ type: 'cancels', ref, tasks: [task, random.pick(known.tasks)] }),
     query: () => ({
       type: 'query',
       ref,

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { CLOSE, type CloseName } from '@rma/protocol/error';
 import { type BlobRef, packPayload } from '@rma/protocol/payload';
+import { FEATURES } from '@rma/protocol/version';
 import type { TransportFactory } from '@rma/server/socket/transport';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { describeTransports } from '../socket/transport-harness.js';
@@ -48,7 +49,7 @@ describeTransports('a peer', (factory: TransportFactory) => {
     it('greets with version, features, program and token, and is silent until it is welcome', async () => {
       const first = await coordinator.connection();
       const hello = await first.next('hello');
-      expect(hello).toMatchObject({ protocol: 1, features: ['blobs'], token: 'a token' });
+      expect(hello).toMatchObject({ protocol: 1, features: [...FEATURES], token: 'a token' });
       expect(hello.worker === undefined).toBe(host.role === 'client');
       expect(first.messages.size).toBe(0);
       expect(host.isOnline()).toBe(false);

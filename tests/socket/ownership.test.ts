@@ -38,6 +38,10 @@ describe("another client's task", () => {
 
     await expect(stranger.ask({ type: 'query', query: { what: 'task', task: task.id } })).rejects.toThrow(/^not_found/);
     await expect(stranger.ask({ type: 'cancel', task: task.id })).rejects.toThrow(/^not_found/);
+    expect(await stranger.ask({ type: 'cancels', tasks: [task.id] })).toMatchObject({
+      cancelled: [],
+      failed: [{ task: task.id, error: { kind: 'not_found' } }],
+    });
     stranger.send({ type: 'watch', tasks: [{ task: task.id }] });
     expect((await stranger.waitFor('refused')).tasks).toEqual([
       { task: task.id, error: { kind: 'not_found', message: `there is no task ${task.id}` } },

@@ -2,7 +2,7 @@
 import { ACTIONS, type ActionName } from '@rma/protocol/action';
 import { Check } from '@rma/protocol/check';
 import { QUERIES, type QueryName } from '@rma/protocol/query';
-import { CancelReply, EventsReply, TopicReply } from '@rma/protocol/reply';
+import { CancelReply, CancelsReply, EventsReply, TopicReply } from '@rma/protocol/reply';
 import type { TSchema } from 'typebox';
 import { beforeAll, expect, it } from 'vitest';
 import { echoTask, type Peer } from '../support/peer.js';
@@ -53,9 +53,10 @@ it.each(Object.keys(ACTIONS) as ActionName[])("to the action '%s'", async (name)
   expectShape(ACTIONS[name].reply, await admin.ask({ type: 'act', action: sampleActions(ids)[name] }));
 });
 
-it("to 'cancel' and to 'subscribe'", async () => {
+it("to 'cancel', 'cancels' and 'subscribe'", async () => {
   const admin = await pool.admin();
   expectShape(CancelReply, await admin.ask({ type: 'cancel', task: ids.waiting }));
+  expectShape(CancelsReply, await admin.ask({ type: 'cancels', tasks: [ids.waiting, ids.ended] }));
   expectShape(EventsReply, await admin.ask({ type: 'subscribe', topic: 'events' }));
   expectShape(TopicReply, await admin.ask({ type: 'subscribe', topic: 'overview' }));
 });

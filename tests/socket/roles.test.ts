@@ -23,6 +23,7 @@ const MESSAGES: { readonly [T in UpType]: () => UpOf<T> } = {
   watch: () => ({ type: 'watch', tasks: [{ task }] }),
   unwatch: () => ({ type: 'unwatch', tasks: [task] }),
   cancel: () => ({ type: 'cancel', ref: 1, task }),
+  cancels: () => ({ type: 'cancels', ref: 1, tasks: [task] }),
   query: () => ({ type: 'query', ref: 1, query: { what: 'stats' } }),
   subscribe: () => ({ type: 'subscribe', ref: 1, topic: 'events' }),
   unsubscribe: () => ({ type: 'unsubscribe', topic: 'events' }),

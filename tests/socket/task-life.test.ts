@@ -1,4 +1,5 @@
 /** A task's life as the wire shows it: from submit to its end, with chunks, progress, watchers, cancels and losses. */
+import { LIMITS } from '@rma/protocol/limits';
 import { packPayload, unpackPayload } from '@rma/protocol/payload';
 import type { TaskSpec } from '@rma/protocol/task';
 import { SUBPROTOCOLS } from '@rma/protocol/version';
@@ -193,6 +194,28 @@ describe('cancelling', () => {
     expect(await client.ask({ type: 'cancel', task: task.id })).toEqual({ state: 'cancelled' });
     await expect(client.ask({ type: 'cancel', task: task.id })).rejects.toThrow(/^conflict: .*cancelled already/);
     await expect(client.ask({ type: 'cancel', task: newTaskId() })).rejects.toThrow(/^not_found/);
+  });
+});
+
+describe('cancelling many tasks', () => {
+  it('takes one frame and one reply, for as many as maxItems', async () => {
+    const client = await pool.client();
+    const tasks = Array.from({ length: LIMITS.maxItems }, () =>
+      echoTask(1, { constraints: { labels: { nowhere: 'yes' } } }),
+    );
+    client.send({ type: 'submit', tasks });
+    await client.waitFor('accepted');
+    const ids = tasks.map(({ id }) => id);
+    expect(await client.ask({ type: 'cancels', tasks: ids })).toEqual({ cancelled: ids, failed: [] });
+    expect(await client.ask({ type: 'cancels', tasks: ids })).toEqual({ cancelled: ids, failed: [] });
+    expect(await detailOf(client, ids.at(-1)!)).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('is refused for none at all, and for more than maxItems', async () => {
+    const client = await pool.client();
+    await expect(client.ask({ type: 'cancels', tasks: [] })).rejects.toThrow(/^invalid/);
+    const tooMany = Array.from({ length: LIMITS.maxItems + 1 }, newTaskId);
+    await expect(client.ask({ type: 'cancels', tasks: tooMany })).rejects.toThrow(/^invalid/);
   });
 });
 

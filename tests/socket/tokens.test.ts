@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CLOSE, type CloseName, type ErrorKind } from '@rma/protocol/error';
-import { SUBPROTOCOLS } from '@rma/protocol/version';
+import { FEATURES, SUBPROTOCOLS } from '@rma/protocol/version';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type Peer, workerHello } from '../support/peer.js';
@@ -180,6 +180,8 @@ describe.each(SUBPROTOCOLS)('a hello over %s', (subprotocol) => {
       silenceMs: 8_000,
     });
     expect(welcome.features).toEqual(['blobs']);
+    const newest = await (await pool.dial({ subprotocol })).hello({ ...hello, features: ['telepathy', ...FEATURES] });
+    expect(newest.features).toEqual([...FEATURES]);
     expect(welcome.server.version).toBe('0.0.0-test');
   });
 

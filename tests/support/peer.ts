@@ -8,6 +8,7 @@ import { decodeDown, encodeUp } from '@rma/protocol/codec';
 import type { Down, DownOf, DownType } from '@rma/protocol/down';
 import { HEARTBEAT_MS } from '@rma/protocol/liveness';
 import { packPayload } from '@rma/protocol/payload';
+import type { Asking } from '@rma/protocol/reply';
 import { decodeStreamData, encodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { TaskSpec } from '@rma/protocol/task';
 import type { Up, UpOf } from '@rma/protocol/up';
@@ -28,11 +29,7 @@ export interface PeerOptions {
 }
 
 /** A message that is answered under its number. */
-export type Asked = { [T in 'query' | 'act' | 'cancel' | 'subscribe']: Omit<UpOf<T>, 'ref'> }[
-  | 'query'
-  | 'act'
-  | 'cancel'
-  | 'subscribe'];
+export type Asked = { [T in Asking['type']]: Omit<UpOf<T>, 'ref'> }[Asking['type']];
 
 export interface Closed {
   readonly code: number;

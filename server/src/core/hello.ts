@@ -23,13 +23,13 @@ export function hello(turn: Turn, input: HelloInput): void {
   }
   if (token.role === 'admin' || token.role === 'client') {
     openSession(turn, input, token.role, token, token.subject, null);
-    outgoingOf(turn.effects, input.session).welcome = welcome(input.session, token.role, token.subject);
+    outgoingOf(turn.effects, input.session).welcome = welcome(input, token.role, token.subject);
     return;
   }
   if (token.role === 'join' && !input.message.worker) {
     // A join token also opens a session that only watches who joins with it. That consumes no use.
     openSession(turn, input, 'join', token, token.subject, null);
-    outgoingOf(turn.effects, input.session).welcome = welcome(input.session, 'join', token.subject);
+    outgoingOf(turn.effects, input.session).welcome = welcome(input, 'join', token.subject);
     return;
   }
   if (!input.message.worker) {

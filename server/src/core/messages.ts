@@ -12,7 +12,7 @@ import type { Session } from './session.js';
 import { capacityGrew } from './state.js';
 import { submit } from './submit.js';
 import type { Task } from './task.js';
-import { cancel } from './task-actions.js';
+import { cancel, cancels } from './task-actions.js';
 import { emit, type Turn } from './turn.js';
 import { unwatch, watch } from './watch.js';
 import type { Worker } from './worker.js';
@@ -80,6 +80,15 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
     from: 'session',
     handle: cancel,
     tasks: ({ task }, need) => need(task),
+    blobs: null,
+    readOnly: 'refuse',
+  },
+  cancels: {
+    from: 'session',
+    handle: cancels,
+    tasks: ({ tasks }, need) => {
+      for (const task of tasks) need(task);
+    },
     blobs: null,
     readOnly: 'refuse',
   },

@@ -45,7 +45,7 @@ export function openSession(
   });
 }
 
-export function welcome(session: number, role: Role, subject: string): Welcome {
+export function welcome({ session, message }: HelloInput, role: Role, subject: string): Welcome {
   return {
     type: 'welcome',
     protocol: PROTOCOL_VERSION,
@@ -54,7 +54,7 @@ export function welcome(session: number, role: Role, subject: string): Welcome {
     subject,
     // Filled in by the socket layer, which knows the version.
     server: { name: 'rma-coordinator', version: '' },
-    features: [...FEATURES],
+    features: FEATURES.filter((feature) => message.features?.includes(feature)),
     heartbeatMs: HEARTBEAT_MS,
     silenceMs: SILENCE_MS,
   };

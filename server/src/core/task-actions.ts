@@ -1,5 +1,6 @@
-/** What an owner or an admin does to a task that exists: cancel it, or submit an ended one again as a new task. */
-import { isTerminal, type TaskSpec } from '@rma/protocol/task';
+/** What an owner or an admin does to tasks that exist: cancel them, or submit an ended one again as a new task. */
+import type { WireError } from '@rma/protocol/error';
+import { isTerminal, type Refusal, type TaskSpec } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
 import { refusal } from './admission.js';
 import { outgoingOf } from './effects.js';
@@ -9,21 +10,50 @@ import type { Task } from './task.js';
 import { endTask, stopAttempt } from './task-lifecycle.js';
 import { audit, findTask, sendError, sendReply, type Turn } from './turn.js';
 
-/** The task ends at once; a running attempt is stopped, and frees its slot once the worker confirms. */
-export function cancel(turn: Turn, session: Session, message: UpOf<'cancel'>): void {
-  const { task: id, ref } = message;
+/** Answers an error where the task had ended already, in whatever way. */
+export function cancel(turn: Turn, session: Session, { task: id, ref }: UpOf<'cancel'>): void {
+  const task = findOwn(turn, session, id);
+  if (!task || isTerminal(task.state)) {
+    outgoingOf(turn.effects, session.id).errors.push({ ref, about: 'cancel', error: cancelError(id, task) });
+    return;
+  }
+  cancelTask(turn, session, task);
+  sendReply(turn, session.id, ref, { state: task.state });
+}
+
+/**
+ * All of them in this step, so in one commit. A task that is cancelled already counts as cancelled: the message may come
+ * twice, and is answered alike.
+ */
+export function cancels(turn: Turn, session: Session, { tasks, ref }: UpOf<'cancels'>): void {
+  const cancelled: string[] = [];
+  const failed: Refusal[] = [];
+  for (const id of new Set(tasks)) {
+    const task = findOwn(turn, session, id);
+    if (task && !isTerminal(task.state)) cancelTask(turn, session, task);
+    if (task?.state === 'cancelled') cancelled.push(id);
+    else failed.push({ task: id, error: cancelError(id, task) });
+  }
+  sendReply(turn, session.id, ref, { cancelled, failed });
+}
+
+/** A task that this session may cancel; somebody else's is not there. */
+function findOwn(turn: Turn, session: Session, id: string): Task | undefined {
   const task = findTask(turn, id);
-  if (!task || (task.owner !== session.subject && session.role !== 'admin')) {
-    sendError(turn, session.id, 'not_found', `there is no task ${id}`, { ref, about: 'cancel' });
-  } else if (isTerminal(task.state)) {
-    sendError(turn, session.id, 'conflict', `task ${id} ${task.state} already`, { ref, about: 'cancel' });
-  } else {
-    if (task.state === 'running') stopAttempt(turn, task, 'cancelled');
-    endTask(turn, task, 'cancelled', { error: { code: 'cancelled', message: `cancelled by ${session.subject}` } });
-    if (task.owner !== session.subject) {
-      audit(turn, session, 'task.cancelled', task.id, { owner: task.owner }, task.owner);
-    }
-    sendReply(turn, session.id, ref, { state: task.state });
+  return task && (task.owner === session.subject || session.role === 'admin') ? task : undefined;
+}
+
+function cancelError(id: string, task: Task | undefined): WireError {
+  if (!task) return { kind: 'not_found', message: `there is no task ${id}` };
+  return { kind: 'conflict', message: `task ${id} ${task.state} already` };
+}
+
+/** An open task ends at once; a running attempt is stopped, and frees its slot once the worker confirms. */
+function cancelTask(turn: Turn, session: Session, task: Task): void {
+  if (task.state === 'running') stopAttempt(turn, task, 'cancelled');
+  endTask(turn, task, 'cancelled', { error: { code: 'cancelled', message: `cancelled by ${session.subject}` } });
+  if (task.owner !== session.subject) {
+    audit(turn, session, 'task.cancelled', task.id, { owner: task.owner }, task.owner);
   }
 }
 

@@ -31,7 +31,7 @@ export function helloWorker(turn: Turn, input: HelloInput, token: TokenRecord, h
   openSession(turn, input, 'worker', admitted.token, owner, id);
   const verdicts = arrive(turn, input, worker, hello);
   outgoingOf(turn.effects, input.session).welcome = {
-    ...welcome(input.session, 'worker', owner),
+    ...welcome(input, 'worker', owner),
     worker: {
       id,
       // As the hello just set it.

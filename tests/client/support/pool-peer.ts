@@ -11,7 +11,7 @@ import { packPayload } from '@rma/protocol/payload';
 import { decodeStreamData, encodeStreamData, isStreamData } from '@rma/protocol/stream';
 import type { TaskEnd } from '@rma/protocol/task';
 import type { Up, UpOf, UpType } from '@rma/protocol/up';
-import { SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
+import { type Feature, SUBPROTOCOLS, type Subprotocol } from '@rma/protocol/version';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export const WORKER = 'w-test1';
@@ -74,7 +74,7 @@ export class PeerSession {
     this.#socket.send(encodeStreamData(stream, bytes));
   }
 
-  welcome(role: 'admin' | 'client' | 'worker' = 'client'): void {
+  welcome(role: 'admin' | 'client' | 'worker' = 'client', features: readonly Feature[] = []): void {
     this.send({
       type: 'welcome',
       protocol: 1,
@@ -82,7 +82,7 @@ export class PeerSession {
       role,
       subject: 'tester',
       server: { name: 'peer', version: '0' },
-      features: [],
+      features: [...features],
       heartbeatMs: 3_000,
       silenceMs: 8_000,
     });
@@ -148,10 +148,10 @@ export class PoolPeer {
   }
 
   /** The next connection, greeted. */
-  async session(role: 'admin' | 'client' = 'client'): Promise<PeerSession> {
+  async session(role: 'admin' | 'client' = 'client', features: readonly Feature[] = []): Promise<PeerSession> {
     const session = await this.connection();
     await session.next('hello');
-    session.welcome(role);
+    session.welcome(role, features);
     return session;
   }
 
