@@ -25,7 +25,7 @@ On Windows: node scripts/start.mjs [options]`;
 
 /** Ctrl-C under npm arrives twice, from the terminal and from npm; only a later one means "at once". */
 /** What the first worker runs. No data services: a first try should not pull images. */
-const FIRST_WORKLOADS = ['echo', 'document', 'ner', 'embed', 'ocr', 'rag', 'vector'];
+const FIRST_WORKLOADS = ['echo', 'split', 'document', 'ner', 'embed', 'ocr', 'rag', 'vector'];
 /** The coordinator's second line, where it has a dashboard. */
 const SIGN_IN_LINE = /^dashboard, signs in once within 10 minutes: (\S+)$/;
 const SECOND_PRESS_MS = 1_000;

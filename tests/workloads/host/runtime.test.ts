@@ -29,7 +29,7 @@ afterEach(async () => {
 describe('services', () => {
   it('refuses a workload that does not exist, naming those that do', () => {
     expect(() => createEmbeddedRuntime({ workloads: ['ocr', 'telepathy'] })).toThrow(
-      /'telepathy'.*echo, document, ner, embed, ocr/,
+      /'telepathy'.*echo, split, document, ner, embed, ocr/,
     );
   });
 

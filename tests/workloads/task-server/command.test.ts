@@ -18,7 +18,7 @@ it('serves the workloads that it is given, and ends with 0 on SIGTERM', async ()
 });
 
 it.each([
-  [['--workload', 'nonsense'], /no workload 'nonsense'. There are: echo, document/],
+  [['--workload', 'nonsense'], /no workload 'nonsense'. There are: echo, split, document/],
   [[], /required option '--workload/],
   [['--workload', 'echo', '--port', '70000'], /whole number from 0 to 65535/],
   [['--workload', 'echo', '--host', '203.0.113.1', '--port', '0'], /rma-task-server: listen E/],
