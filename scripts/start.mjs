@@ -24,8 +24,6 @@ node server/bin/rma-coordinator.js --help lists them. Ctrl-C stops both, a secon
 On Windows: node scripts/start.mjs [options]`;
 
 /** Ctrl-C under npm arrives twice, from the terminal and from npm; only a later one means "at once". */
-/** What the first worker runs. No data services: a first try should not pull images. */
-const FIRST_WORKLOADS = ['echo', 'document', 'ner', 'embed', 'ocr', 'rag', 'vector'];
 /** The coordinator's second line, where it has a dashboard. */
 const SIGN_IN_LINE = /^dashboard, signs in once within 10 minutes: (\S+)$/;
 const SECOND_PRESS_MS = 1_000;
@@ -43,6 +41,7 @@ await runMain(async () => {
     return 0;
   }
   await ensureReady();
+  const workloads = options.worker ? await firstWorkloads() : [];
 
   const out = painter(process.stdout);
   /** @type {Record<import('./supervise.mjs').Source, string>} */
@@ -56,7 +55,7 @@ await runMain(async () => {
   let signInLink;
   const pool = supervise({
     coordinator: [join(root, 'server/bin/rma-coordinator.js'), '--data', data, ...options.forwarded],
-    worker: options.worker ? (url) => workerCommand(url, data) : undefined,
+    worker: options.worker ? (url) => workerCommand(url, data, workloads) : undefined,
     onLine: (source, line) => {
       const link = source === 'coordinator' && signInLink === undefined ? SIGN_IN_LINE.exec(line)?.[1] : undefined;
       if (link !== undefined) signInLink = link;
@@ -117,11 +116,21 @@ function required({ rawName, value }) {
   return value;
 }
 
-/** @param {string} url @param {string} data */
-function workerCommand(url, data) {
+/**
+ * No data services: a first try should not pull images.
+ * @returns {Promise<string[]>} the names of the workloads that the first worker runs
+ */
+async function firstWorkloads() {
+  // Here rather than at the top: this file is loaded before anything is built.
+  const { MANIFESTS } = await import('@rma/workloads/manifests');
+  return MANIFESTS.filter(({ host }) => host !== 'server').map(({ name }) => name);
+}
+
+/** @param {string} url @param {string} data @param {readonly string[]} workloads */
+function workerCommand(url, data, workloads) {
   const bin = join(root, 'agent/bin/rma-worker.js');
   const files = ['--token-file', join(data, 'local.token'), '--state', join(data, 'worker')];
-  return [bin, '--url', url, ...files, '--name', 'local', '--only', FIRST_WORKLOADS.join()];
+  return [bin, '--url', url, ...files, '--name', 'local', '--only', workloads.join()];
 }
 
 /**

@@ -57,7 +57,14 @@ describe('the manifests', () => {
     for (const manifest of MANIFESTS) {
       for (const kind of kindsOf(manifest)) expect(isTrustedKind(kind), kind).toBe(manifest.keepsData === true);
     }
-    expect([...BUILT_IN_KINDS].sort()).toEqual(['document.extract', 'echo', 'ner.extract', 'ocr.read', 'text.embed']);
+    expect([...BUILT_IN_KINDS].sort()).toEqual([
+      'document.extract',
+      'echo',
+      'ner.extract',
+      'ocr.read',
+      'text.embed',
+      'text.split',
+    ]);
   });
 
   it('reserve the usual share of the memory limit', () => {

@@ -13,9 +13,10 @@ import { ocr } from './ocr/manifest.js';
 import { postgres } from './postgres/manifest.js';
 import { rag } from './rag/manifest.js';
 import { redis } from './redis/manifest.js';
+import { split } from './split/manifest.js';
 import { vector } from './vector/manifest.js';
 
-const ALL = [echo, document, ner, embed, ocr, rag, vector, postgres, redis] as const;
+const ALL = [echo, split, document, ner, embed, ocr, rag, vector, postgres, redis] as const;
 
 /** The manifest of one of them, discriminated by `host`. */
 export type Workload = (typeof ALL)[number];

@@ -1,4 +1,5 @@
 /** The command `rma-task-server`, as a container starts it. */
+import { WORKLOAD_NAMES } from '@rma/workloads/manifests';
 import { afterEach, expect, it, vi } from 'vitest';
 import { Program } from '../../support/program.js';
 
@@ -18,7 +19,7 @@ it('serves the workloads that it is given, and ends with 0 on SIGTERM', async ()
 });
 
 it.each([
-  [['--workload', 'nonsense'], /no workload 'nonsense'. There are: echo, document/],
+  [['--workload', 'nonsense'], new RegExp(`no workload 'nonsense'. There are: ${WORKLOAD_NAMES.join(', ')}`)],
   [[], /required option '--workload/],
   [['--workload', 'echo', '--port', '70000'], /whole number from 0 to 65535/],
   [['--workload', 'echo', '--host', '203.0.113.1', '--port', '0'], /rma-task-server: listen E/],

@@ -22,21 +22,23 @@ interface Sentence extends Span {
   readonly heading: boolean;
 }
 
-/** A passage is closed at a paragraph's end from here on ... */
-const ENOUGH_CHARACTERS = 600;
-/** ... at a heading from here on: it opens another subject ... */
-const ENOUGH_BEFORE_HEADING = 360;
-/** ... and within a paragraph before it would grow beyond this. */
+/** No passage grows beyond this, unless the caller has another limit. */
 const MOST_CHARACTERS = 1_000;
+/** Shares of that limit: a passage is closed at a paragraph's end from here on ... */
+const ENOUGH = 0.6;
+/** ... and at a heading from here on: it opens another subject. */
+const ENOUGH_BEFORE_HEADING = 0.36;
+const LONGEST_OVERLAP = 0.2;
 /** A sentence without an end (a table, a list of words) is cut at a blank. */
 const LONGEST_SENTENCE = 600;
-const LONGEST_OVERLAP = 200;
 const LONGEST_HEADING = 80;
+/** The segmenter's time grows faster than the text: 100,000 characters take 0.4 s, 150,000 take 12 s. */
+const SEGMENTED_AT_ONCE = 10_000;
 
 const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
 
-/** The passages of a text, in order; none for a text without a word. */
-export function passagesOf(text: string): Passage[] {
+/** The passages of a text, in order, of at most `most` characters (100 or more) each; none for blanks alone. */
+export function passagesOf(text: string, most = MOST_CHARACTERS): Passage[] {
   const passages: Passage[] = [];
   let open: Sentence[] = [];
   let heading: string | undefined;
@@ -52,16 +54,18 @@ export function passagesOf(text: string): Passage[] {
       ...(headingOfOpen === undefined ? {} : { heading: headingOfOpen }),
     });
   };
-  for (const sentence of sentencesOf(text)) {
+  for (const sentence of sentencesOf(text, Math.min(most, LONGEST_SENTENCE))) {
     const before = open.at(-1);
     const start = open[0]?.start ?? sentence.start;
-    const tooLong = sentence.end - start > MOST_CHARACTERS;
+    const tooLong = sentence.end - start > most;
     const endsParagraph = sentence.opens && before !== undefined && !before.heading;
-    if (before !== undefined && !before.heading && tooLong) {
-      const overlap = !sentence.opens && before.end - before.start <= LONGEST_OVERLAP && open.length > 1;
+    if (before !== undefined && tooLong) {
+      const overlap = !sentence.opens && before.end - before.start <= LONGEST_OVERLAP * most && open.length > 1;
+      const carried = (before.heading || overlap) && sentence.end - before.start <= most;
+      if (carried && before.heading) open.pop();
       close();
-      if (overlap) open = [before];
-    } else if (endsParagraph && before.end - start >= (sentence.heading ? ENOUGH_BEFORE_HEADING : ENOUGH_CHARACTERS))
+      if (carried) open = [before];
+    } else if (endsParagraph && before.end - start >= most * (sentence.heading ? ENOUGH_BEFORE_HEADING : ENOUGH))
       close();
     if (open.length === 0 || (open.length === 1 && open[0] === before)) headingOfOpen = heading;
     if (sentence.heading) heading = text.slice(sentence.start, sentence.end);
@@ -71,11 +75,11 @@ export function passagesOf(text: string): Passage[] {
   return passages;
 }
 
-/** The sentences of a stretch of a text, in order; headings are sentences, too. */
-export function sentencesOf(text: string): Sentence[] {
+/** The sentences of a stretch of a text, in order, cut where longer than `longest`; headings are sentences, too. */
+export function sentencesOf(text: string, longest = LONGEST_SENTENCE): Sentence[] {
   return paragraphsOf(text).flatMap((paragraph) => {
     const heading = isHeading(text.slice(paragraph.start, paragraph.end));
-    const spans = heading ? [paragraph] : splitParagraph(text, paragraph);
+    const spans = heading ? [paragraph] : splitParagraph(text, paragraph, longest);
     return spans.map((span, index) => ({ ...span, heading, opens: index === 0 }));
   });
 }
@@ -93,20 +97,41 @@ function paragraphsOf(text: string): Span[] {
   return paragraphs;
 }
 
-function splitParagraph(text: string, { start, end }: Span): Span[] {
+function splitParagraph(text: string, paragraph: Span, longest: number): Span[] {
   const spans: Span[] = [];
-  for (const { segment, index } of sentences.segment(text.slice(start, end))) {
-    let from = start + index;
-    const to = from + segment.length;
-    while (to - from > LONGEST_SENTENCE) {
-      const blank = text.slice(from, from + LONGEST_SENTENCE).search(/\s\S*$/);
-      const cut = from + (blank > 0 ? blank : LONGEST_SENTENCE);
+  for (let { start: from, end: to } of segmentsOf(text, paragraph)) {
+    while (to - from > longest) {
+      const blank = text.slice(from, from + longest).search(/\s\S*$/);
+      const cut = blank > 0 ? from + blank : betweenCharacters(text, from + longest);
       push(spans, text, from, cut);
       from = cut;
     }
     push(spans, text, from, to);
   }
   return spans;
+}
+
+/** What the segmenter makes of a paragraph, window by window: each begins where the last whole sentence ended. */
+function* segmentsOf(text: string, { start, end }: Span): Generator<Span> {
+  let from = start;
+  while (from < end) {
+    const to = end - from <= SEGMENTED_AT_ONCE ? end : betweenCharacters(text, from + SEGMENTED_AT_ONCE);
+    const starts = Array.from(sentences.segment(text.slice(from, to)), ({ index }) => index);
+    // The last one may go on beyond the window.
+    const whole = to < end && starts.length > 1 ? starts.length - 1 : starts.length;
+    const base = from;
+    for (let n = 0; n < whole; n += 1) {
+      const next = starts[n + 1];
+      const stop = next === undefined ? to : base + next;
+      yield { start: from, end: stop };
+      from = stop;
+    }
+  }
+}
+
+/** Never between the two halves of a character. */
+function betweenCharacters(text: string, at: number): number {
+  return /[\uDC00-\uDFFF]/.test(text.charAt(at)) && /[\uD800-\uDBFF]/.test(text.charAt(at - 1)) ? at - 1 : at;
 }
 
 /** Without the blanks at its ends; nothing for blanks alone. */
