@@ -19,7 +19,7 @@ import { docker, engineUrl, POSTGRES, REDIS } from './support/fixture.js';
 
 const BIN = join(dirname(fileURLToPath(import.meta.resolve('@rma/agent/cli/main'))), '../..', 'bin', 'rma-worker.js');
 
-describe('an agent with a container engine', { ...needs('docker'), timeout: 120_000 }, () => {
+describe('an agent with a container engine', { ...needs('docker'), timeout: 240_000 }, () => {
   const fixture = useFixture();
   const engine = new Engine(parseEngineUrl(engineUrl()));
   const children: ChildProcess[] = [];
@@ -60,7 +60,7 @@ describe('an agent with a container engine', { ...needs('docker'), timeout: 120_
       .at(-1)
       ?.services.find((one) => one.name === name);
   const healthy = (session: TestSession, name: string) =>
-    fixture.coordinator.until(`${name} healthy`, () => service(session, name)?.state === 'healthy', 60_000);
+    fixture.coordinator.until(`${name} healthy`, () => service(session, name)?.state === 'healthy', 110_000);
 
   it('finds an engine that starts after it, says so, and runs what it could not run before', async () => {
     const { coordinator } = fixture;
