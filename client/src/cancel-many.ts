@@ -12,7 +12,7 @@ const CANCELS_AT_ONCE = 64;
 /** What became of them. */
 export interface Cancellation {
   readonly cancelled: string[];
-  /** Those that had ended otherwise, or are not there, or that nobody could be asked about. */
+  /** Those that had ended otherwise, do not exist, or got no answer because the client had ended. */
   readonly failed: { id: string; error: Error }[];
 }
 
@@ -32,7 +32,7 @@ export async function cancelMany(
 ): Promise<Cancellation> {
   const cancelled: string[] = [];
   const failed: Cancellation['failed'] = [];
-  const tellProgress = () => onProgress?.(cancelled.length + failed.length);
+  const reportProgress = () => onProgress?.(cancelled.length + failed.length);
 
   const cancelEach = async (some: readonly string[]) => {
     const waiting = some.values();
@@ -45,7 +45,7 @@ export async function cancelMany(
         } catch (error) {
           failed.push({ id, error: asError(error) });
         }
-        tellProgress();
+        reportProgress();
       }
     };
     await Promise.all(Array.from({ length: Math.min(CANCELS_AT_ONCE, some.length) }, work));
@@ -61,7 +61,7 @@ export async function cancelMany(
       if (error instanceof ProtocolError && error.kind === 'unknown_message') return cancelEach(some);
       for (const id of some) failed.push({ id, error: asError(error) });
     }
-    tellProgress();
+    reportProgress();
   };
 
   for (let rest = [...new Set(ids)]; rest.length > 0; ) {
