@@ -27,8 +27,10 @@ export interface GgufOptions {
 /** Printable, and within the wire's limit. */
 const NAME = /^[!-~]{1,128}$/;
 const DEFAULT_CONTEXT_TOKENS = 4_096;
+/** Those of llama.cpp. node-llama-cpp reads a damaged header as version 3 and searches the file for seconds. */
+const GGUF_VERSIONS = [2, 3];
 
-/** @throws AgentFault for a file that does not exist or is no GGUF file */
+/** @throws AgentFault for a file that does not exist, is no GGUF file or one of an unknown version */
 export function ggufSpecs({ models, slots = 1, contextTokens = DEFAULT_CONTEXT_TOKENS }: GgufOptions): GgufSpec[] {
   const specs = models.map((text, index): GgufSpec => {
     const at = text.indexOf('=');
@@ -54,10 +56,15 @@ function sizeMiB(path: string): number {
     const size = statSync(path).size;
     const file = openSync(path, 'r');
     try {
-      const magic = Buffer.alloc(4);
-      readSync(file, magic, 0, 4, 0);
-      if (magic.toString('latin1') !== 'GGUF')
+      const header = Buffer.alloc(8);
+      readSync(file, header, 0, header.length, 0);
+      if (header.toString('latin1', 0, 4) !== 'GGUF')
         throw new AgentFault(`--model: ${path} is no GGUF file. Get the model in GGUF format, as for llama.cpp.`);
+      const version = header.readUInt32LE(4);
+      if (!GGUF_VERSIONS.includes(version))
+        throw new AgentFault(
+          `--model: ${path} has the GGUF version ${version}; known are ${GGUF_VERSIONS.join(' and ')}. It is damaged, or newer than this agent: download it again, or update.`,
+        );
     } finally {
       closeSync(file);
     }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ggufSpecs } from '@rma/agent/gguf-runtime/gguf-spec';
@@ -120,9 +120,10 @@ describe('a GGUF file', needs('llama'), () => {
     expect(await run(QUESTION).done).toMatchObject({ ok: true });
   }, 60_000);
 
-  it('that is damaged makes the service unhealthy, with the reason', async () => {
+  it('that was downloaded by half makes the service unhealthy, with the reason', async () => {
     const damaged = join(directory, 'damaged.gguf');
-    writeFileSync(damaged, 'GGUF and then nothing of use');
+    const whole = readFileSync(file);
+    writeFileSync(damaged, whole.subarray(0, whole.length / 2));
     await start(damaged);
     await until({ state: 'unhealthy', reason: expect.stringMatching(/damaged\.gguf cannot be loaded: /) as string });
   }, 60_000);
@@ -133,6 +134,10 @@ describe('--model', () => {
     const text = join(directory, 'notes.txt');
     writeFileSync(text, 'not a model');
     expect(() => ggufSpecs({ models: [text] })).toThrow(/notes\.txt is no GGUF file/);
+    writeFileSync(text, 'GGUF and then nothing of use');
+    expect(() => ggufSpecs({ models: [text] })).toThrow(
+      /notes\.txt has the GGUF version 1684955424; .* download it again/,
+    );
     expect(() => ggufSpecs({ models: ['none.gguf'] })).toThrow(/cannot read .*none\.gguf/);
     expect(() => ggufSpecs({ models: [file, file] })).toThrow(/two models are called tiny/);
     expect(ggufSpecs({ models: [file, `other=${file}`] })).toMatchObject([
