@@ -10,24 +10,32 @@ const FAST_AT_ONCE = 4;
  * @type {readonly {folders: readonly string[], atOnce: number}[]}
  */
 const HEAVY = [
-  { folders: ['tests/durability/'], atOnce: 1 },
-  // Processes of their own, for which they wait more than they work.
-  { folders: ['tests/e2e/', 'tests/compat/', 'tests/workloads/rag/', 'tests/workloads/servers/'], atOnce: 2 },
-  { folders: ['tests/chaos/'], atOnce: 1 },
-  { folders: ['tests/dashboard/'], atOnce: 2 },
+  // Processes of their own, databases, browsers: each waits about a third of its time.
+  {
+    folders: [
+      'tests/chaos/',
+      'tests/compat/',
+      'tests/dashboard/',
+      'tests/durability/',
+      'tests/e2e/',
+      'tests/workloads/rag/',
+      'tests/workloads/servers/',
+    ],
+    atOnce: 3,
+  },
   { folders: ['tests/docker/'], atOnce: 1 },
   { folders: ['tests/images/'], atOnce: 1 },
 ];
 
 /**
  * What takes minutes by itself: containers, how well retrieval works, and most pages of the dashboard (the way in, the
- * overview, a task, a donor's page and every recovery are always looked at). Only with `--all`, or when it is named.
+ * overview, a task, a donor's page and a coordinator's restart are always looked at). Only with `--all`, or when it is named.
  */
 export const ON_REQUEST = [
   'tests/docker/',
   'tests/images/',
   'tests/workloads/rag/quality',
-  ...['access', 'add', 'events', 'shell', 'tasks', 'try', 'worker', 'workloads'].map(
+  ...['access', 'add', 'events', 'replaced', 'session', 'shell', 'tasks', 'try', 'worker', 'workloads'].map(
     (page) => `tests/dashboard/${page}`,
   ),
 ];

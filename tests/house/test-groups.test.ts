@@ -27,8 +27,7 @@ describe('the groups', () => {
   it('hold the fast files together, and the heavy folders by themselves', () => {
     expect(partition(files, [], false).map(({ files, atOnce }) => ({ files, atOnce }))).toEqual([
       { files: ['tests/core/step.test.ts', 'tests/agent/gpu.test.ts'], atOnce: 4 },
-      { files: ['tests/e2e/letter.test.ts'], atOnce: 2 },
-      { files: ['tests/chaos/kill.test.ts'], atOnce: 1 },
+      { files: ['tests/e2e/letter.test.ts', 'tests/chaos/kill.test.ts'], atOnce: 3 },
     ]);
   });
 

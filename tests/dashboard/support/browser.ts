@@ -94,6 +94,16 @@ export function useBrowser(): TestBrowser {
   return browser;
 }
 
+/** What a page logs while its coordinator is away. */
+export const CONNECTION_LOST = /WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/;
+
+/** The sign that the page has its connection. */
+export const live = (page: Page) => page.getByText('Live', { exact: true }).filter({ visible: true });
+
+/** Marks the page; a reload loses the mark. */
+export const mark = (page: Page) => page.evaluate(() => Object.assign(globalThis, { isMarked: true }));
+export const isMarked = (page: Page) => page.evaluate(() => 'isMarked' in globalThis);
+
 /** Runs in the page, before its scripts. */
 function setClock(offsetMs: number): void {
   const Right = Date;
