@@ -13,6 +13,7 @@ import { Tokens } from './identity/tokens.js';
 import { systemClock } from './runtime/clock.js';
 import { Loop } from './runtime/loop.js';
 import { openReserve, type Reserve } from './runtime/reserve.js';
+import { type SlicedJob, SlicedJobs } from './runtime/sliced-jobs.js';
 import { MAX_BODY_BYTES, Shell, type ShellCounts } from './shell.js';
 import { chooseTransport } from './socket/choose-transport.js';
 import type { TransportOptions } from './socket/transport.js';
@@ -24,8 +25,11 @@ import type { Store } from './store/store.js';
 export type { CoordinatorOptions } from './coordinator-options.js';
 
 const MAX_BUFFERED_BYTES = 32 * 1_048_576;
-const PRUNE_MS = 10_000;
-const PRUNE_LIMIT = 500;
+/** Often, so that what a fast pool leaves behind goes evenly: to look for something to prune costs microseconds. */
+const PRUNE_MS = 250;
+/** Some 5 ms of work. */
+const PRUNE_SLICE = { rows: 256, bytes: 2 * 1_048_576 };
+const SWEEP_MS = 10_000;
 const BLOB_MAX_AGE_MS = 3_600_000;
 
 export interface Coordinator {
@@ -101,11 +105,11 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
     signInCode: () => shell.signInCode(),
     counts: () => shell.counts(),
     async stop() {
-      clearInterval(housekeeping);
       catalog.stop();
       transport.stopListening();
       loop.push({ type: 'stopping' });
       shell.stop();
+      await housekeeping.stop();
       await loop.stop();
       await shell.disconnect();
       await transport.close();
@@ -137,9 +141,9 @@ async function openStorage(options: CoordinatorOptions, cleanups: Cleanups): Pro
   const store = openSqliteStore(file, options.synchronous);
   cleanups.push(() => store.close());
   const tokens = Tokens.open(data);
-  const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, systemClock.wallMs());
+  const newTokens = await ensureFirstTokens(data, tokens, store, store.tokens(), systemClock.wallMs());
   if (joinTokenFile !== undefined) copySecret(join(data, 'join.token'), joinTokenFile);
-  const reader = new Reader(file, () => store.settle());
+  const reader = new Reader(file, () => store.settle(), options.fatal);
   cleanups.push(() => reader.close());
   return { file, store, reserve, reader, tokens, newTokens, release: () => lock.release() };
 }
@@ -182,21 +186,29 @@ function transportOptions({ trustProxy, proxyHeader }: CoordinatorOptions): Tran
   };
 }
 
-/** Prunes what is past its retention, a little at a time. */
-function startHousekeeping(options: CoordinatorOptions, store: Store, blobs: BlobStore): NodeJS.Timeout {
+/** What keeps the store small, a slice at a time. */
+function startHousekeeping(options: CoordinatorOptions, store: Store, blobs: BlobStore): SlicedJobs {
   const { log, core, eventsKept, eventsKeptMs } = options;
-  return setInterval(() => {
+  const prune = () => {
     const wallMs = systemClock.wallMs();
-    try {
-      store.prune({
-        endedBefore: wallMs - core.retentionMs,
-        eventsBefore: wallMs - Math.min(eventsKeptMs, core.retentionMs),
-        maxEvents: eventsKept,
-        limit: PRUNE_LIMIT,
-      });
-    } catch (error) {
-      log.error({ err: error }, 'pruning failed; it is tried again');
-    }
-    blobs.sweep(BLOB_MAX_AGE_MS).catch((error: unknown) => log.error({ err: error }, 'sweeping blobs failed'));
-  }, PRUNE_MS);
+    return store.prune({
+      endedBefore: wallMs - core.retentionMs,
+      eventsBefore: wallMs - Math.min(eventsKeptMs, core.retentionMs),
+      maxEvents: eventsKept,
+      ...PRUNE_SLICE,
+    });
+  };
+  const sweep = async () => {
+    await blobs.sweep(BLOB_MAX_AGE_MS);
+    return false;
+  };
+  const jobs: SlicedJob[] = [
+    { name: 'prune', everyMs: PRUNE_MS, slice: prune },
+    { name: 'sweep blobs', everyMs: SWEEP_MS, slice: sweep },
+  ];
+  return new SlicedJobs(jobs, {
+    nowMs: () => systemClock.nowMs(),
+    failed: (job, error) => log.error({ err: error, job }, 'a job failed; it is tried again'),
+    fatal: options.fatal,
+  });
 }

@@ -152,4 +152,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Name and version of the worker's agent; '' until it says hello again.
   ALTER TABLE workers ADD COLUMN agent_version TEXT NOT NULL DEFAULT '';
   `,
+  `
+  -- Chunks of attempts before this one count no more, and are deleted in slices.
+  CREATE TABLE void_chunks (seq INTEGER PRIMARY KEY, before INTEGER NOT NULL) STRICT;
+  `,
 ];

@@ -3,12 +3,14 @@ import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
+import type { TokenRecord } from '../core/token.js';
 import type { Row, Table } from './columns.js';
-import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable } from './rows.js';
+import { prune } from './pruning.js';
+import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable, TOKENS } from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
-import { type BlobRecord, StorageFull, type Store } from './store.js';
+import { type BlobRecord, type PruneLimits, StorageFull, type Store } from './store.js';
 import { type TaskRow, taskFromRow } from './task-row.js';
 import { asStorageFull, WriteBehind } from './write-behind.js';
 
@@ -61,10 +63,17 @@ export class SqliteStore implements Store {
     return this.#writeBehind.recover(() => this.#load());
   }
 
+  /** The records of all tokens, without the rest of the state. */
+  tokens(): TokenRecord[] {
+    return this.#writeBehind.recover(() => this.#all(TOKENS));
+  }
+
+  #all<R>({ name, decode }: Table<R>): R[] {
+    return (this.#database.prepare(`SELECT * FROM ${name}`).all() as Row[]).map((row) => decode(row));
+  }
+
   #load(): Stored {
     const database = this.#database;
-    const all = <R>({ name, decode }: Table<R>) =>
-      (database.prepare(`SELECT * FROM ${name}`).all() as Row[]).map((row) => decode(row));
     const one = (sql: string) => database.prepare(sql).pluck().get() as number;
     const lanes = database.prepare('SELECT * FROM lanes').all() as {
       id: number;
@@ -80,12 +89,12 @@ export class SqliteStore implements Store {
     );
     const counters = database.prepare('SELECT name, value FROM counters').all() as { name: string; value: number }[];
     const records = Object.fromEntries(
-      RECORD_FIELDS.map((field) => [field, all(recordTable(field).table)]),
+      RECORD_FIELDS.map((field) => [field, this.#all<unknown>(recordTable(field).table)]),
     ) as unknown as Pick<Stored, RecordField>;
     return {
       ...records,
       kinds: database.prepare('SELECT kind, worker FROM kinds').all() as { kind: string; worker: string }[],
-      bindings: all(BINDINGS),
+      bindings: this.#all(BINDINGS),
       lanes: lanes.map((row) => {
         const lane = makeLane(row.id, row.key, row.kind, JSON.parse(row.constraints), row.owner);
         lane.open = row.open;
@@ -100,7 +109,7 @@ export class SqliteStore implements Store {
       nextSeq: Math.max(one('SELECT coalesce(max(seq), 0) FROM tasks'), counterOf(counters, 'seq')) + 1,
       newestId: (this.#statements.newestId.get() as string | null) ?? '',
       nextLane: Math.max(one('SELECT coalesce(max(id), 0) FROM lanes'), counterOf(counters, 'lane')) + 1,
-      lastEvent: Math.max(one('SELECT coalesce(max(last), 0) FROM events'), counterOf(counters, 'event')),
+      lastEvent: Math.max(this.#statements.lastEvent.get() as number, counterOf(counters, 'event')),
     };
   }
 
@@ -182,7 +191,7 @@ export class SqliteStore implements Store {
     upTo: number,
     limit: number,
   ): { chunk: number; data: Uint8Array }[] {
-    return this.#statements.chunks.all(seq, attempt, after, upTo, limit) as { chunk: number; data: Uint8Array }[];
+    return this.#statements.chunks.all({ seq, attempt, after, upTo, limit }) as { chunk: number; data: Uint8Array }[];
   }
 
   addBlob({ owner, blob, size }: BlobRecord, wallMs: number): void {
@@ -207,23 +216,13 @@ export class SqliteStore implements Store {
     })();
   }
 
-  prune(options: { endedBefore: number; eventsBefore: number; maxEvents: number; limit: number }): boolean {
-    const s = this.#statements;
-    this.#writeBehind.settle();
-    return this.#database.transaction(() => {
-      // First of all: numbers must not start over once the rows with the highest ones are deleted.
-      for (const name of ['seq', 'lane', 'event']) s.raise.run({ name });
-      const seqs = s.endedTasks.all(options.endedBefore, options.limit) as number[];
-      for (const seq of seqs) {
-        s.dropChunks.run(seq);
-        s.dropAttempts.run(seq);
-        s.dropBlobRefs.run(seq);
-        s.dropTask.run(seq);
-      }
-      const last = s.lastEvent.get() as number;
-      const events = s.dropEvents.run(options.eventsBefore, last - options.maxEvents, options.limit).changes;
-      return seqs.length >= options.limit || events >= options.limit;
-    })();
+  /** What only the journal holds is pruned once the tables have it: nothing pending refers to a row that has ended. */
+  prune(limits: PruneLimits): boolean {
+    try {
+      return prune(this.#database, this.#statements, limits);
+    } catch (error) {
+      throw asStorageFull(error);
+    }
   }
 
   close(): void {

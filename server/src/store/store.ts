@@ -14,6 +14,18 @@ export interface BlobRecord {
   readonly size: number;
 }
 
+/** What is past its retention, and how much of it one slice may delete. */
+export interface PruneLimits {
+  /** Tasks that ended before, in ms since 1970. */
+  readonly endedBefore: number;
+  readonly eventsBefore: number;
+  /** Events above this number are deleted whatever their age. */
+  readonly maxEvents: number;
+  /** Rows of all tables, and bytes of payload: a slice ends with the row that reaches one of them. */
+  readonly rows: number;
+  readonly bytes: number;
+}
+
 export interface Store {
   /** The state that the core is restored from. */
   load(): Awaitable<Stored>;
@@ -39,8 +51,8 @@ export interface Store {
   findBlob(owner: string, blob: string): Awaitable<{ size: number } | undefined>;
   /** Drops owners' rights to blobs that no task refers to, held since before `olderThan`; answers blobs without an owner. */
   dropBlobs(olderThan: number, limit: number): Awaitable<string[]>;
-  /** Deletes ended tasks and events past their retention, at most `limit` of each; true when there may be more. */
-  prune(options: { endedBefore: number; eventsBefore: number; maxEvents: number; limit: number }): Awaitable<boolean>;
+  /** One slice of pruning: deletes events and ended tasks past their retention, the oldest first; true when there may be more. */
+  prune(limits: PruneLimits): Awaitable<boolean>;
   close(): Awaitable<void>;
 }
 
