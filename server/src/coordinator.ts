@@ -12,7 +12,7 @@ import { copySecret } from './identity/secret-file.js';
 import { Tokens } from './identity/tokens.js';
 import { systemClock } from './runtime/clock.js';
 import { Loop } from './runtime/loop.js';
-import { openReserve, type Reserve } from './runtime/reserve.js';
+import { type DiskReserve, openReserve } from './runtime/reserve.js';
 import { type SlicedJob, SlicedJobs } from './runtime/sliced-jobs.js';
 import { MAX_BODY_BYTES, Shell, type ShellCounts } from './shell.js';
 import { chooseTransport } from './socket/choose-transport.js';
@@ -110,6 +110,7 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
       loop.push({ type: 'stopping' });
       shell.stop();
       await housekeeping.stop();
+      await shell.blobs.close();
       await loop.stop();
       await shell.disconnect();
       await transport.close();
@@ -124,7 +125,7 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
 export interface Storage {
   readonly file: string;
   readonly store: SqliteStore;
-  readonly reserve: Reserve;
+  readonly reserve: DiskReserve;
   readonly reader: Reader;
   readonly tokens: Tokens;
   readonly newTokens: readonly string[];
@@ -198,13 +199,10 @@ function startHousekeeping(options: CoordinatorOptions, store: Store, blobs: Blo
       ...PRUNE_SLICE,
     });
   };
-  const sweep = async () => {
-    await blobs.sweep(BLOB_MAX_AGE_MS);
-    return false;
-  };
   const jobs: SlicedJob[] = [
     { name: 'prune', everyMs: PRUNE_MS, slice: prune },
-    { name: 'sweep blobs', everyMs: SWEEP_MS, slice: sweep },
+    { name: 'sweep blobs', everyMs: SWEEP_MS, slice: () => blobs.sweep(BLOB_MAX_AGE_MS) },
+    { name: 'check blob files', everyMs: Number.POSITIVE_INFINITY, slice: () => blobs.checkFiles() },
   ];
   return new SlicedJobs(jobs, {
     nowMs: () => systemClock.nowMs(),

@@ -4,13 +4,14 @@ import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
 import type { TokenRecord } from '../core/token.js';
+import { SqliteBlobs } from './blob-records.js';
 import type { Row, Table } from './columns.js';
 import { prune } from './pruning.js';
 import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable, TOKENS } from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
-import { type BlobRecord, type PruneLimits, StorageFull, type Store } from './store.js';
+import { type PruneLimits, StorageFull, type Store } from './store.js';
 import { type TaskRow, taskFromRow } from './task-row.js';
 import { asStorageFull, WriteBehind } from './write-behind.js';
 
@@ -49,6 +50,7 @@ export function openSqliteStore(file: string, synchronous: Synchronous = 'FULL')
 }
 
 export class SqliteStore implements Store {
+  readonly blobs: SqliteBlobs;
   readonly #database: Database;
   readonly #statements: Statements;
   readonly #writeBehind: WriteBehind;
@@ -57,6 +59,7 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#statements = prepareStatements(database);
     this.#writeBehind = new WriteBehind(database, this.#statements);
+    this.blobs = new SqliteBlobs(database, this.#statements, () => this.#writeBehind.settle());
   }
 
   load(): Stored {
@@ -194,26 +197,8 @@ export class SqliteStore implements Store {
     return this.#statements.chunks.all({ seq, attempt, after, upTo, limit }) as { chunk: number; data: Uint8Array }[];
   }
 
-  addBlob({ owner, blob, size }: BlobRecord, wallMs: number): void {
-    try {
-      this.#statements.addBlob.run(owner, blob, size, wallMs);
-    } catch (error) {
-      throw asStorageFull(error);
-    }
-  }
-
   findBlob(owner: string, blob: string): { size: number } | undefined {
-    return this.#statements.findBlob.get(owner, blob) as { size: number } | undefined;
-  }
-
-  dropBlobs(olderThan: number, limit: number): string[] {
-    const s = this.#statements;
-    this.#writeBehind.settle();
-    return this.#database.transaction(() => {
-      const rows = s.unusedBlobs.all(olderThan, limit) as { owner: string; blob: string }[];
-      for (const { owner, blob } of rows) s.dropBlob.run(owner, blob);
-      return [...new Set(rows.map(({ blob }) => blob))].filter((blob) => s.anyBlob.get(blob) === undefined);
-    })();
+    return this.blobs.findBlob(owner, blob);
   }
 
   /** What only the journal holds is pruned once the tables have it: nothing pending refers to a row that has ended. */

@@ -66,11 +66,19 @@ const SQL = {
   lastEvent: { pluck: LAST_EVENT },
   oldestEvents: 'SELECT first, last, at, length(events) AS bytes FROM events ORDER BY first LIMIT ?',
   dropEvents: 'DELETE FROM events WHERE first <= ?',
-  addBlob: 'INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)',
+  addBlob: `INSERT INTO blobs (owner, blob, size, held_since, refs, uploader, attempt) VALUES (:owner, :blob, :size, :heldSince,
+       (SELECT count(*) FROM blob_refs WHERE owner = :owner AND blob = :blob), :uploader, :attempt) ON CONFLICT DO NOTHING`,
   findBlob: 'SELECT size FROM blobs WHERE owner = ? AND blob = ?',
   anyBlob: 'SELECT 1 FROM blobs WHERE blob = ? LIMIT 1',
-  unusedBlobs: `SELECT owner, blob FROM blobs b WHERE held_since < ? AND NOT EXISTS
-       (SELECT 1 FROM blob_refs r WHERE r.owner = b.owner AND r.blob = b.blob) LIMIT ?`,
+  // One that a task named before, and none names now, counts for who holds it from now on.
+  holdBlob: `UPDATE blobs SET held_since = :heldSince, uploader = iif(refs = 0, :uploader, ''),
+       attempt = iif(refs = 0, :attempt, '') WHERE owner = :owner AND blob = :blob AND held_since < :before`,
+  renewBlobs: `UPDATE blobs SET held_since = :heldSince
+       WHERE refs = 0 AND uploader <> '' AND uploader = :uploader AND held_since < :before`,
+  unnamedOf: `SELECT count(*) AS blobs, coalesce(sum(size), 0) AS bytes FROM
+       (SELECT size FROM blobs WHERE refs = 0 AND uploader <> '' AND uploader = ? LIMIT ?)`,
+  unnamedFor: { pluck: `SELECT count(*) FROM blobs WHERE refs = 0 AND attempt <> '' AND attempt = ?` },
+  unnamedBefore: 'SELECT owner, blob FROM blobs WHERE refs = 0 AND held_since < ? ORDER BY held_since LIMIT ?',
   dropBlob: 'DELETE FROM blobs WHERE owner = ? AND blob = ?',
   insertBlobRef: 'INSERT OR IGNORE INTO blob_refs VALUES (?, ?, ?)',
   dropBlobRefs: 'DELETE FROM blob_refs WHERE seq = ?',
