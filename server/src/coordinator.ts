@@ -12,7 +12,8 @@ import { copySecret } from './identity/secret-file.js';
 import { Tokens } from './identity/tokens.js';
 import { systemClock } from './runtime/clock.js';
 import { Loop } from './runtime/loop.js';
-import { openReserve, type Reserve } from './runtime/reserve.js';
+import { type DiskReserve, openReserve } from './runtime/reserve.js';
+import { type SlicedJob, SlicedJobs } from './runtime/sliced-jobs.js';
 import { MAX_BODY_BYTES, Shell, type ShellCounts } from './shell.js';
 import { chooseTransport } from './socket/choose-transport.js';
 import type { TransportOptions } from './socket/transport.js';
@@ -24,8 +25,11 @@ import type { Store } from './store/store.js';
 export type { CoordinatorOptions } from './coordinator-options.js';
 
 const MAX_BUFFERED_BYTES = 32 * 1_048_576;
-const PRUNE_MS = 10_000;
-const PRUNE_LIMIT = 500;
+/** Often, so that what a fast pool leaves behind goes evenly: to look for something to prune costs microseconds. */
+const PRUNE_MS = 250;
+/** Some 5 ms of work. */
+const PRUNE_SLICE = { rows: 256, bytes: 2 * 1_048_576 };
+const SWEEP_MS = 10_000;
 const BLOB_MAX_AGE_MS = 3_600_000;
 
 export interface Coordinator {
@@ -101,11 +105,12 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
     signInCode: () => shell.signInCode(),
     counts: () => shell.counts(),
     async stop() {
-      clearInterval(housekeeping);
       catalog.stop();
       transport.stopListening();
       loop.push({ type: 'stopping' });
       shell.stop();
+      await housekeeping.stop();
+      await shell.blobs.close();
       await loop.stop();
       await shell.disconnect();
       await transport.close();
@@ -120,7 +125,7 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
 export interface Storage {
   readonly file: string;
   readonly store: SqliteStore;
-  readonly reserve: Reserve;
+  readonly reserve: DiskReserve;
   readonly reader: Reader;
   readonly tokens: Tokens;
   readonly newTokens: readonly string[];
@@ -137,9 +142,9 @@ async function openStorage(options: CoordinatorOptions, cleanups: Cleanups): Pro
   const store = openSqliteStore(file, options.synchronous);
   cleanups.push(() => store.close());
   const tokens = Tokens.open(data);
-  const newTokens = await ensureFirstTokens(data, tokens, store, store.load().tokens, systemClock.wallMs());
+  const newTokens = await ensureFirstTokens(data, tokens, store, store.tokens(), systemClock.wallMs());
   if (joinTokenFile !== undefined) copySecret(join(data, 'join.token'), joinTokenFile);
-  const reader = new Reader(file, () => store.settle());
+  const reader = new Reader(file, () => store.settle(), options.fatal);
   cleanups.push(() => reader.close());
   return { file, store, reserve, reader, tokens, newTokens, release: () => lock.release() };
 }
@@ -182,21 +187,26 @@ function transportOptions({ trustProxy, proxyHeader }: CoordinatorOptions): Tran
   };
 }
 
-/** Prunes what is past its retention, a little at a time. */
-function startHousekeeping(options: CoordinatorOptions, store: Store, blobs: BlobStore): NodeJS.Timeout {
+/** What keeps the store small, a slice at a time. */
+function startHousekeeping(options: CoordinatorOptions, store: Store, blobs: BlobStore): SlicedJobs {
   const { log, core, eventsKept, eventsKeptMs } = options;
-  return setInterval(() => {
+  const prune = () => {
     const wallMs = systemClock.wallMs();
-    try {
-      store.prune({
-        endedBefore: wallMs - core.retentionMs,
-        eventsBefore: wallMs - Math.min(eventsKeptMs, core.retentionMs),
-        maxEvents: eventsKept,
-        limit: PRUNE_LIMIT,
-      });
-    } catch (error) {
-      log.error({ err: error }, 'pruning failed; it is tried again');
-    }
-    blobs.sweep(BLOB_MAX_AGE_MS).catch((error: unknown) => log.error({ err: error }, 'sweeping blobs failed'));
-  }, PRUNE_MS);
+    return store.prune({
+      endedBefore: wallMs - core.retentionMs,
+      eventsBefore: wallMs - Math.min(eventsKeptMs, core.retentionMs),
+      maxEvents: eventsKept,
+      ...PRUNE_SLICE,
+    });
+  };
+  const jobs: SlicedJob[] = [
+    { name: 'prune', everyMs: PRUNE_MS, slice: prune },
+    { name: 'sweep blobs', everyMs: SWEEP_MS, slice: () => blobs.sweep(BLOB_MAX_AGE_MS) },
+    { name: 'check blob files', everyMs: Number.POSITIVE_INFINITY, slice: () => blobs.checkFiles() },
+  ];
+  return new SlicedJobs(jobs, {
+    nowMs: () => systemClock.nowMs(),
+    failed: (job, error) => log.error({ err: error, job }, 'a job failed; it is tried again'),
+    fatal: options.fatal,
+  });
 }

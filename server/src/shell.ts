@@ -63,12 +63,13 @@ export class Shell {
     const { options, storage, clock, push, state } = shell;
     const { log } = options;
     this.#shell = shell;
-    this.blobs = new BlobStore(
-      join(options.data, 'blobs'),
-      storage.store,
-      () => clock.wallMs(),
-      () => state().storageFull,
-    );
+    this.blobs = new BlobStore({
+      directory: join(options.data, 'blobs'),
+      records: storage.store.blobs,
+      wallMs: () => clock.wallMs(),
+      room: () => storage.reserve.room(),
+      full: () => state().storageFull,
+    });
     this.#query = this.#querySource();
     this.#topics = new TopicPublisher({
       query: this.#query,

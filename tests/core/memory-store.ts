@@ -230,10 +230,6 @@ export class MemoryStore implements SyncStore {
     return this.#tables.blobs.get(`${owner} ${blob}`);
   }
 
-  dropBlobs(): string[] {
-    return [];
-  }
-
   prune({ endedBefore }: { endedBefore: number }): boolean {
     const { tasks } = this.#tables;
     for (const task of tasks.values()) if (task.endedAt !== 0 && task.endedAt < endedBefore) tasks.delete(task.seq);

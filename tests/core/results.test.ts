@@ -110,7 +110,6 @@ describe('a result', () => {
   it.each([
     ['without output or error', {}, 'output.missing'],
     ['above the inline limit', { output: new Uint8Array(LIMITS.maxInlineBytes + 1) }, 'output.too_large'],
-    ['that names a blob nobody uploaded', { output: bytes('x'), blobs: ['ab'.repeat(32)] }, 'output.blob_missing'],
   ])('%s fails the task with a reason', (_what, result, code) => {
     const { alice, worker } = setUp();
     alice.submitWatched();
@@ -118,6 +117,20 @@ describe('a result', () => {
     worker.results({ task, attempt, ...result });
     expect(alice.read().ended).toMatchObject([{ state: 'failed', error: { code } }]);
     expect(worker.used).toBe(0);
+  });
+
+  it('that names a blob that is not there is void: another attempt may bring it, and the last one fails the task', () => {
+    const { pool, alice, worker } = setUp();
+    alice.submitWatched({ maxAttempts: 2, backoffMs: 1_000 });
+    const result = { output: bytes('x'), blobs: ['ab'.repeat(32)] };
+    const { task, attempt } = worker.dispatched();
+    worker.results({ task, attempt, ...result });
+    expect([alice.read().ended, worker.used]).toEqual([[], 0]);
+    pool.advance(3_000);
+    const again = worker.dispatched();
+    expect(again.attempt).toBe(2);
+    worker.results({ task, attempt: again.attempt, ...result });
+    expect(alice.read().ended).toMatchObject([{ state: 'failed', error: { code: 'output.blob_missing' } }]);
   });
 
   it('with blobs refers to them', () => {

@@ -320,7 +320,7 @@ describe('an attempt', () => {
     expect((await client.waitFor('ended')).tasks).toMatchObject([
       { state: 'failed', error: { code: 'output.too_large' } },
     ]);
-    const missing = submit();
+    const missing = submit({ maxAttempts: 1 });
     await worker.peer.waitFor('dispatch');
     const blob = 'cd'.repeat(32);
     const output = packPayload({ $blob: blob, size: 5, as: 'bytes' });

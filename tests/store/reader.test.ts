@@ -3,13 +3,19 @@ import { join } from 'node:path';
 import { Reader } from '@rma/server/store/reader';
 import { openDatabase } from '@rma/server/store/sqlite';
 import { openSqliteStore, type SqliteStore } from '@rma/server/store/sqlite-store';
+import { StorageFull } from '@rma/server/store/store';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { event, makeTask, NOW, persistOf, tasksOf, testDirectory, theLane } from './records.js';
+
+/** For a reader that settles nothing that could break an invariant. */
+function raise(error: unknown): void {
+  throw error;
+}
 
 function open(): { file: string; store: SqliteStore; reader: Reader } {
   const file = join(testDirectory(), 'pool.db');
   const store = openSqliteStore(file);
-  const reader = new Reader(file, () => store.settle());
+  const reader = new Reader(file, () => store.settle(), raise);
   onTestFinished(async () => {
     await reader.close();
     store.close();
@@ -54,10 +60,11 @@ describe('events', () => {
 
   it('go on behind what was removed', async () => {
     const { reader, store } = withEvents(5);
-    store.prune({ endedBefore: 0, eventsBefore: NOW + 2, maxEvents: 1_000, limit: 100 });
+    store.settle();
+    store.prune({ endedBefore: 0, eventsBefore: NOW + 2, maxEvents: 1_000, rows: 100, bytes: 1_000_000 });
     expect(numbers(await reader.events(0, 4))).toEqual([7, 8, 9, 10]);
     expect(numbers(await reader.events(8, 4))).toEqual([9, 10, 11, 12]);
-    store.prune({ endedBefore: 0, eventsBefore: NOW + 9, maxEvents: 1_000, limit: 100 });
+    store.prune({ endedBefore: 0, eventsBefore: NOW + 9, maxEvents: 1_000, rows: 100, bytes: 1_000_000 });
     expect(await reader.events(3, 4)).toEqual({ events: [], last: 3 });
   });
 });
@@ -106,7 +113,7 @@ describe('among very many tasks', () => {
     );
     database.exec(`WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 50000)
       INSERT INTO tasks SELECT ${values} FROM many`);
-    const reader = new Reader(file, () => undefined, deadlineMs);
+    const reader = new Reader(file, () => undefined, raise, deadlineMs);
     onTestFinished(async () => {
       await reader.close();
       database.close();
@@ -146,7 +153,7 @@ it('rejects a request that fails with the reason, and answers the next', async (
 });
 
 it('rejects with the reason where there is no database', async () => {
-  const reader = new Reader(join(testDirectory(), 'none.db'), () => undefined);
+  const reader = new Reader(join(testDirectory(), 'none.db'), () => undefined, raise);
   onTestFinished(() => reader.close());
   for (let i = 0; i < 2; i++) {
     await expect(reader.events(0, 1)).rejects.toMatchObject({
@@ -171,4 +178,18 @@ it('refuses more requests than it can queue', async () => {
   const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
   expect(refused).toHaveLength(300 - 256);
   expect(refused[0]?.reason).toMatchObject({ kind: 'unavailable' });
+});
+
+it.each([
+  ['a full disk is told to who asks, and passes', new StorageFull(undefined), 0],
+  ['a broken invariant ends the process: the tables must not be read as if nothing was', new Error('invariant: x'), 1],
+])('where the tables cannot be brought up to date: %s', async (_what, error, fatals) => {
+  const fatal: unknown[] = [];
+  const settle = () => {
+    throw error;
+  };
+  const reader = new Reader(join(testDirectory(), 'pool.db'), settle, (broken) => void fatal.push(broken));
+  onTestFinished(() => reader.close());
+  await expect(reader.task(makeTask(1).id)).rejects.toThrow(error.message);
+  expect(fatal).toEqual(Array(fatals).fill(error));
 });

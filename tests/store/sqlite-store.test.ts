@@ -1,4 +1,4 @@
-/** The store's promises on SQLite: order of claims and due times, all or nothing, guarded updates, bounded removal. */
+/** The store's promises on SQLite: order of claims and due times, all or nothing, guarded updates. */
 import { join } from 'node:path';
 import type { Task } from '@rma/server/core/task';
 import { openSqliteStore, type SqliteStore } from '@rma/server/store/sqlite-store';
@@ -141,56 +141,5 @@ describe('commit', () => {
     store.commit(persistOf({ newLanes: [theLane(1), theLane(2)], laneDeltas: open }), NOW);
     store.commit(persistOf({ droppedLanes: [1, 2] }), NOW);
     expect(store.load().lanes.map(({ lane }) => lane.id)).toEqual([1]);
-  });
-});
-
-describe('prune', () => {
-  const KEEP = { endedBefore: 0, eventsBefore: 0, maxEvents: 1_000_000, limit: 10 };
-
-  function ended(seq: number, endedAt: number): Task {
-    return makeTask(seq, { state: 'succeeded', attempt: 1, endedAt, output: Uint8Array.of(1) });
-  }
-
-  it('removes ended tasks past their time with all that belongs to them, the oldest first, a bounded number a call', () => {
-    const old = Array.from({ length: 25 }, (_, i) => ended(i + 1, NOW - 1_000 + i));
-    store.commit(
-      persistOf({
-        tasks: new Set([...old, ended(26, NOW), makeTask(27)]),
-        chunks: old.map(({ seq }) => ({ seq, attempt: 1, chunk: 1, data: Uint8Array.of(1) })),
-        blobRefs: [{ owner: 'alice', blob: 'b', seq: 1 }],
-      }),
-      NOW,
-    );
-    store.addBlob({ owner: 'alice', blob: 'b', size: 1 }, NOW - 2_000);
-    expect(store.dropBlobs(NOW, 10)).toEqual([]);
-    const left = () => [...old, makeTask(26), makeTask(27)].filter(({ id }) => store.fetch([id]).length > 0);
-    expect(store.prune({ ...KEEP, endedBefore: NOW })).toBe(true);
-    expect(seqs(left()).slice(0, 2)).toEqual([11, 12]);
-    expect(store.chunks(1, 1, 0, 9, 9)).toEqual([]);
-    expect(store.prune({ ...KEEP, endedBefore: NOW })).toBe(true);
-    expect(store.prune({ ...KEEP, endedBefore: NOW })).toBe(false);
-    expect(seqs(left())).toEqual([26, 27]);
-    expect(store.dropBlobs(NOW, 10)).toEqual(['b']);
-  });
-
-  it('removes events by age and by number, a bounded number a call', () => {
-    for (let seq = 1; seq <= 40; seq++) store.commit(persistOf({ events: [event(seq)] }), NOW + seq);
-    expect(store.prune({ ...KEEP, eventsBefore: NOW + 6 })).toBe(false);
-    expect(store.prune({ ...KEEP, maxEvents: 20 })).toBe(true);
-    expect(store.prune({ ...KEEP, maxEvents: 20 })).toBe(false);
-    expect(store.prune({ ...KEEP, eventsBefore: NOW + 100, limit: 100 })).toBe(false);
-    expect(store.load().lastEvent).toBe(40);
-  });
-
-  it('never lets numbers start over, even when everything is gone before a restart', () => {
-    store.commit(
-      persistOf({ newLanes: [theLane(1), theLane(2)], tasks: new Set([ended(7, NOW)]), events: [event(1), event(2)] }),
-      NOW,
-    );
-    restart();
-    store.prune({ ...KEEP, endedBefore: NOW + 1, eventsBefore: NOW + 1 });
-    store.commit(persistOf({ droppedLanes: [1, 2] }), NOW);
-    restart();
-    expect(store.load()).toMatchObject({ nextSeq: 8, nextLane: 3, lastEvent: 2 });
   });
 });

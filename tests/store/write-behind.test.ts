@@ -54,13 +54,16 @@ it('a task that came, ran and ended between two settlings is one insert', () => 
   expect(rows('journal')).toEqual([]);
 });
 
-it('a reader of tables sees what was committed: claims, due times and the pruning settle first', () => {
+it('a reader of tables sees what was committed: claims and due times settle first, what is pruned needs not', () => {
   store.commit(persistOf({ newLanes: [theLane()], tasks: new Set([makeTask(1), makeTask(2)]) }), NOW);
   expect(store.claim(1, null, 10, 1_000_000).map(({ seq }) => seq)).toEqual([1, 2]);
   store.commit(tasksOf(makeTask(3, { state: 'scheduled', dueAt: NOW - 1 })), NOW);
   expect(store.due(NOW, 10).map(({ seq }) => seq)).toEqual([3]);
   store.commit(tasksOf(makeTask(4, { state: 'failed', attempt: 1, endedAt: NOW - 9 })), NOW);
-  store.prune({ endedBefore: NOW, eventsBefore: 0, maxEvents: 1_000, limit: 10 });
+  const overdue = { endedBefore: NOW, eventsBefore: 0, maxEvents: 1_000, rows: 10, bytes: 1_000_000 };
+  expect(store.prune(overdue)).toBe(false);
+  store.settle();
+  expect(store.prune(overdue)).toBe(true);
   expect(store.fetch([makeTask(4).id])).toEqual([]);
 });
 

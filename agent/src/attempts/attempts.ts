@@ -320,7 +320,10 @@ export class Attempts {
     if (!attempt.wanted) return;
     dropChunks(attempt, storedChunk);
     this.#out.chunks.push(...attempt.chunks);
-    if (attempt.state.name === 'finished') this.#send(attempt);
+    if (attempt.state.name !== 'finished') return;
+    // Offered again whatever was uploaded before: the coordinator keeps what no task names for an hour only.
+    for (const blob of attempt.state.result.blobs ?? []) attempt.state.missing.add(blob);
+    this.#send(attempt);
   }
 
   #send(attempt: Attempt): void {

@@ -1,79 +1,142 @@
-/** Blobs as files named by their SHA-256. A partial upload is kept to be resumed; a blob exists only once its hash matched. */
+/**
+ * Blobs as files named by their SHA-256. A partial upload is kept to be resumed; a blob exists only once its hash matched.
+ * Order on disk: a file is there, synced, before its row, and goes after it. So a crash can leave a file without a row, and
+ * never a row without a file; files without rows are removed after the next start.
+ */
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrorCode, ProtocolError } from '@rma/protocol/error';
-import { StorageFull, type Store } from '../store/store.js';
+import type { BlobRecords } from '../store/store.js';
+import { Parts, partName } from './parts.js';
+import { type BlobQuotas, DEFAULT_BLOB_QUOTAS, quotaRefusal } from './quota.js';
+import { asStorageFull, storageFull, Upload } from './upload.js';
 
 /** A partial upload without progress for so long is deleted. */
 const PART_MAX_AGE_MS = 3_600_000;
+/** While an upload moves, what its uploader holds is held anew this often: the last of many blobs may take long. */
+const RENEW_MS = 600_000;
+/** Files or rows that one slice looks at. */
+const SLICE = 256;
+const BLOB = /^[0-9a-f]{64}$/;
+
+/** Whose a blob becomes, and who uploads it. */
+export interface UploadScope {
+  readonly owner: string;
+  /** A client's subject or a worker, see {@link uploaderOf}. */
+  readonly uploader: string;
+  /** For a worker: the attempt whose output it is. */
+  readonly attempt: string;
+}
+
+export interface BlobStoreOptions {
+  readonly directory: string;
+  readonly records: BlobRecords;
+  readonly wallMs: () => number;
+  /** Bytes that may be written without touching what is reserved for results. */
+  readonly room: () => number;
+  /** Whether there was no such room lately: uploads under way end then, too. */
+  readonly full: () => boolean;
+  readonly quotas?: BlobQuotas;
+}
 
 export class BlobStore {
-  readonly #directory: string;
-  readonly #store: Store;
-  readonly #wallMs: () => number;
-  readonly #full: () => boolean;
-  /** Blobs between rename and commit: a sweep must not delete their files. */
+  readonly #options: BlobStoreOptions;
+  readonly #quotas: BlobQuotas;
+  readonly #parts = new Parts();
+  /** Blobs between rename and commit: their files must not be taken for such without a row. */
   readonly #finishing = new Set<string>();
-  /** Uploads under way, by `owner blob`. */
-  readonly #uploading = new Set<string>();
+  readonly #checking = this.#checkFiles();
 
-  /** @param full whether the room that is left is reserved for results */
-  constructor(directory: string, store: Store, wallMs: () => number, full: () => boolean) {
-    this.#directory = directory;
-    this.#store = store;
-    this.#wallMs = wallMs;
-    this.#full = full;
-    mkdirSync(join(directory, 'parts'), { recursive: true });
+  constructor(options: BlobStoreOptions) {
+    this.#options = options;
+    this.#quotas = options.quotas ?? DEFAULT_BLOB_QUOTAS;
+    mkdirSync(this.#partsDirectory, { recursive: true });
   }
 
   async find(owner: string, blob: string): Promise<{ size: number } | undefined> {
-    return this.#store.findBlob(owner, blob);
+    return this.#options.records.findBlob(owner, blob);
+  }
+
+  /** As `find`, for a blob that is about to be uploaded: one that is there is kept as long as if it were. */
+  async hold(scope: UploadScope, blob: string): Promise<{ size: number } | undefined> {
+    const { records, wallMs } = this.#options;
+    return records.holdBlob({ ...scope, blob }, wallMs());
   }
 
   /**
-   * Begins or resumes an upload. @throws ProtocolError of kind `unavailable` while another one of the same runs, and
-   * `storage_full` for one that is not part of a result while the disk is full
+   * Begins or resumes an upload. @throws ProtocolError of kind `unavailable` while another one of the same runs,
+   * `storage_full` where it would not fit beside what is reserved for results, `rate_limited` and `too_large` by quota
    */
-  async upload(owner: string, blob: string, size: number, forResult: boolean): Promise<Upload> {
-    const key = `${owner} ${blob}`;
-    const refused = () => !forResult && this.#full();
-    if (refused()) throw storageFull();
-    if (this.#uploading.has(key)) {
+  async upload(scope: UploadScope, blob: string, size: number): Promise<Upload> {
+    const name = partName(scope.uploader, scope.owner, blob);
+    if (this.#parts.isOpen(name)) {
       throw new ProtocolError('unavailable', `the blob ${blob} is being uploaded on another stream; try again shortly`);
     }
-    this.#uploading.add(key);
+    if (this.#options.full()) throw storageFull();
+    // Counted first, so that many that are asked for at once count each other.
+    const part = this.#parts.open(name, scope.uploader, size);
     try {
-      const part = join(this.#directory, 'parts', `${createHash('sha256').update(key).digest('hex')}.part`);
-      const file = await open(part, 'a+', 0o600);
-      const held = (await file.stat()).size;
-      if (held > size) await file.truncate(0);
-      return new Upload(file, part, Math.min(held, held > size ? 0 : held), size, {
-        refused,
-        whole: () => this.#finish(owner, blob, size, part),
-        done: () => this.#uploading.delete(key),
+      const room = this.#options.room();
+      await this.#checkQuota(scope, room);
+      const file = await open(this.#pathOf(name), 'a+', 0o600);
+      const found = (await file.stat()).size;
+      const held = found > size ? 0 : found;
+      if (found > size) await file.truncate(0);
+      this.#parts.expect(part, size - held);
+      if (this.#parts.expectedBytes > room) {
+        await file.close();
+        throw storageFull();
+      }
+      let renewedMs = this.#options.wallMs();
+      return new Upload(file, held, size, {
+        refused: this.#options.full,
+        wrote: async (bytes) => {
+          this.#parts.expect(part, size - bytes);
+          const now = this.#options.wallMs();
+          if (now - renewedMs < RENEW_MS) return;
+          renewedMs = now;
+          await this.#options.records.renewBlobs(scope.uploader, now);
+        },
+        whole: () => this.#finish(scope, blob, size, name),
+        done: () => this.#parts.close(part, this.#options.wallMs()),
       });
     } catch (error) {
-      this.#uploading.delete(key);
+      this.#parts.close(part, this.#options.wallMs());
       throw asStorageFull(error);
     }
   }
 
-  async #finish(owner: string, blob: string, size: number, part: string): Promise<void> {
+  async #checkQuota({ uploader, attempt }: UploadScope, room: number): Promise<void> {
+    const { records } = this.#options;
+    const { parts, bytes } = this.#parts.usageOf(uploader);
+    const unnamed = await records.unnamedOf(uploader, this.#quotas.blobs);
+    const ofAttempt = attempt === '' ? 0 : await records.unnamedFor(attempt);
+    const usage = { blobs: unnamed.blobs + parts, bytes: unnamed.bytes + bytes, ofAttempt };
+    const refusal = quotaRefusal(this.#quotas, usage, room);
+    if (refusal) throw refusal;
+  }
+
+  async #finish(scope: UploadScope, blob: string, size: number, name: string): Promise<void> {
+    const part = this.#pathOf(name);
     const actual = await hashOf(part);
     if (actual !== blob) {
       rmSync(part, { force: true });
+      this.#parts.remove(name);
       throw new ProtocolError('invalid', `the bytes hash to ${actual}, not to ${blob}; upload them again`);
     }
+    const { records, wallMs, directory } = this.#options;
     this.#finishing.add(blob);
     try {
       const file = this.#fileOf(blob);
       const made = await mkdir(dirname(file), { recursive: true });
-      if (made !== undefined) await syncDirectory(this.#directory);
+      if (made !== undefined) await syncDirectory(directory);
       await rename(part, file);
+      this.#parts.remove(name);
       await syncDirectory(dirname(file));
-      await this.#store.addBlob({ owner, blob, size }, this.#wallMs());
+      await records.addBlob({ ...scope, blob, size }, wallMs());
+      await records.renewBlobs(scope.uploader, wallMs());
     } finally {
       this.#finishing.delete(blob);
     }
@@ -83,88 +146,83 @@ export class BlobStore {
     return open(this.#fileOf(blob), 'r');
   }
 
-  /** Deletes blobs that no task refers to, and abandoned uploads. */
-  async sweep(maxAgeMs: number): Promise<void> {
-    const dropped = await this.#store.dropBlobs(this.#wallMs() - maxAgeMs, 1_000);
-    for (const blob of dropped) if (!this.#finishing.has(blob)) rmSync(this.#fileOf(blob), { force: true });
-    const parts = join(this.#directory, 'parts');
-    for (const name of await readdir(parts)) {
-      const file = join(parts, name);
-      const found = await stat(file).catch(ignoreMissing);
-      if (found && found.mtimeMs < this.#wallMs() - PART_MAX_AGE_MS) rmSync(file, { force: true });
+  /** One slice: deletes blobs that no task refers to, and abandoned uploads. True when there may be more. */
+  async sweep(maxAgeMs: number): Promise<boolean> {
+    const { records, wallMs } = this.#options;
+    const dropped = await records.dropUnnamed(wallMs() - maxAgeMs, SLICE);
+    for (const blob of dropped) await this.#removeUnowned(blob);
+    const old = this.#parts.takeOld(wallMs() - PART_MAX_AGE_MS, SLICE);
+    for (const name of old) await this.#removePart(name);
+    return dropped.length === SLICE || old.length === SLICE;
+  }
+
+  /** One slice of what follows a start: removes files that a crash left, and counts the partial uploads. True: there is more. */
+  async checkFiles(): Promise<boolean> {
+    for (let files = 0; files < SLICE; files++) if ((await this.#checking.next()).done) return false;
+    return true;
+  }
+
+  /** Gives a check up that is under way. */
+  async close(): Promise<void> {
+    await this.#checking.return(undefined);
+  }
+
+  async *#checkFiles(): AsyncGenerator<void> {
+    for await (const { name } of await opendir(this.#partsDirectory)) {
+      const found = await stat(this.#pathOf(name)).catch(ignoreMissing);
+      const oldestMs = this.#options.wallMs() - PART_MAX_AGE_MS;
+      if (found && !this.#parts.found(name, found.size, found.mtimeMs, oldestMs)) await this.#removePart(name);
+      yield;
     }
+    for await (const { name: directory } of await opendir(this.#options.directory)) {
+      if (!/^[0-9a-f]{2}$/.test(directory)) continue;
+      for await (const { name } of await opendir(join(this.#options.directory, directory))) {
+        if (BLOB.test(name)) await this.#removeUnowned(name);
+        yield;
+      }
+    }
+  }
+
+  /**
+   * Deletes a blob's file unless somebody has a right to it. One that is finished meanwhile was among `#finishing` before
+   * its row was looked for, or is still.
+   */
+  async #removeUnowned(blob: string): Promise<void> {
+    if (this.#finishing.has(blob) || (await this.#options.records.isOwned(blob)) || this.#finishing.has(blob)) return;
+    // Away at once, since the same blob may be finished again; deleting a large file takes a while.
+    const gone = this.#pathOf(`${blob}.gone`);
+    try {
+      renameSync(this.#fileOf(blob), gone);
+    } catch (error) {
+      ignoreMissing(error);
+    }
+    await rm(gone, { force: true });
+  }
+
+  async #removePart(name: string): Promise<void> {
+    await rm(this.#pathOf(name), { force: true });
+    this.#parts.remove(name);
+  }
+
+  get #partsDirectory(): string {
+    return join(this.#options.directory, 'parts');
+  }
+
+  #pathOf(part: string): string {
+    return join(this.#partsDirectory, part);
   }
 
   #fileOf(blob: string): string {
-    return join(this.#directory, blob.slice(0, 2), blob);
+    return join(this.#options.directory, blob.slice(0, 2), blob);
   }
 }
 
-/** One upload. Writes are in order; `end` checks the whole. */
-export class Upload {
-  #last: Promise<void> = Promise.resolve();
-  #received: number;
-  #closed = false;
-
-  constructor(
-    readonly file: FileHandle,
-    readonly part: string,
-    /** Bytes that are held already: the sender continues here. */
-    readonly offset: number,
-    readonly size: number,
-    private readonly port: { refused(): boolean; whole(): Promise<void>; done(): void },
-  ) {
-    this.#received = offset;
-  }
-
-  /** Resolves once the operating system has the bytes. @throws ProtocolError for more than was announced */
-  write(bytes: Uint8Array): Promise<void> {
-    if (this.port.refused()) return Promise.reject(storageFull());
-    this.#received += bytes.length;
-    if (this.#received > this.size) {
-      return Promise.reject(new ProtocolError('too_large', `more than the announced ${this.size} bytes came`));
-    }
-    this.#last = this.#last.then(async () => {
-      try {
-        await this.file.appendFile(bytes);
-      } catch (error) {
-        throw asStorageFull(error);
-      }
-    });
-    return this.#last;
-  }
-
-  async end(): Promise<void> {
-    try {
-      await this.#last;
-      if (this.#received !== this.size) {
-        throw new ProtocolError('invalid', `${this.#received} bytes came, ${this.size} were announced`);
-      }
-      await this.file.sync();
-      await this.#close();
-      await this.port.whole();
-    } catch (error) {
-      throw asStorageFull(error);
-    } finally {
-      await this.abandon();
-    }
-  }
-
-  /** Keeps what was received, for a resumed upload. */
-  async abandon(): Promise<void> {
-    await this.#last.catch(() => undefined);
-    await this.#close();
-    this.port.done();
-  }
-
-  async #close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.file.close();
-  }
+/** The name by which what a peer uploads is counted: workers and clients share none. */
+export function uploaderOf(kind: 'subject' | 'worker', name: string): string {
+  return `${kind} ${name}`;
 }
 
-/** An upload may be completed, and its part renamed, between `readdir` and `stat`. */
+/** An upload may be completed, and its part renamed, between the list and `stat`. */
 function ignoreMissing(error: unknown): undefined {
   if (!hasErrorCode(error, 'ENOENT')) throw error;
 }
@@ -192,12 +250,4 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
-}
-
-function asStorageFull(error: unknown): unknown {
-  return error instanceof StorageFull || hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? storageFull() : error;
-}
-
-function storageFull(): ProtocolError {
-  return new ProtocolError('storage_full', "the coordinator's disk is full; upload again later");
 }

@@ -9,6 +9,8 @@ import { endTask, failAttempt, freeSlot, loseAttempt, release, succeed, type Tas
 import { findTask, notifyChanged, sendError, type Turn } from './turn.js';
 import { attemptKey, type Worker } from './worker.js';
 
+const BLOB_MISSING = 'output.blob_missing';
+
 export function results(turn: Turn, worker: Worker, message: UpOf<'results'>, session: Session): void {
   const outgoing = outgoingOf(turn.effects, session.id);
   for (const result of message.results) {
@@ -34,7 +36,10 @@ function accept(turn: Turn, task: Task, worker: Worker, result: AttemptResult): 
   const { error, output, blobs } = result;
   if (!error) {
     const fault = outputFault(turn, task, output, blobs);
-    if (fault) endTask(turn, task, 'failed', { error: fault });
+    // Swept while its worker was away, if it ever came: another attempt brings it, or the next ones fail as well.
+    if (fault?.code === BLOB_MISSING) {
+      if (running) failAttempt(turn, task, fault, true);
+    } else if (fault) endTask(turn, task, 'failed', { error: fault });
     else succeed(turn, task, outcomeOf(output, blobs), result.runMs);
     return;
   }
@@ -65,7 +70,7 @@ function outputFault(
   }
   for (const blob of blobs ?? []) {
     if (!turn.batch.blobsHeld.has(`${task.owner} ${blob}`)) {
-      return { code: 'output.blob_missing', message: `the worker named the blob ${blob} without uploading it` };
+      return { code: BLOB_MISSING, message: `the worker named the blob ${blob} without uploading it` };
     }
   }
   return undefined;

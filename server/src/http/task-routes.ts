@@ -6,7 +6,7 @@ import { LIMITS } from '@rma/protocol/limits';
 import { isBlobRef, type Payload, packPayload, unpackPayload, valueFromJson, valueToJson } from '@rma/protocol/payload';
 import { isTerminal, type TaskEnd, type TaskSpec } from '@rma/protocol/task';
 import { v7 } from 'uuid';
-import type { BlobStore } from '../blobs/blob-store.js';
+import { type BlobStore, uploaderOf } from '../blobs/blob-store.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 import type { Caller } from './caller.js';
@@ -92,8 +92,9 @@ async function inputOf(
   const packed = packPayload(valueFromJson(input ?? null));
   if (packed.length <= LIMITS.maxInlineBytes) return { payload: packed, blobs: [] };
   const blob = createHash('sha256').update(packed).digest('hex');
-  if (!(await routes.blobs.find(caller.subject, blob))) {
-    const upload = await routes.blobs.upload(caller.subject, blob, packed.length, false);
+  const scope = { owner: caller.subject, uploader: uploaderOf('subject', caller.subject), attempt: '' };
+  if (!(await routes.blobs.hold(scope, blob))) {
+    const upload = await routes.blobs.upload(scope, blob, packed.length);
     await upload.write(packed.subarray(upload.offset));
     await upload.end();
   }

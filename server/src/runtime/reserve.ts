@@ -13,12 +13,18 @@ export interface Reserve {
   isFull(was: boolean): boolean;
 }
 
+/** A reserve on a disk. */
+export interface DiskReserve extends Reserve {
+  /** Bytes that may still be written before submits must be refused; 0 or below: none. */
+  room(): number;
+}
+
 /**
  * Reserves if there is enough room. On a disk that is already full an earlier start's reserve is freed at once: the start
  * itself has to write.
  * @param reserveBytes the size of the file; submits are refused while less than half of it is free beside it
  */
-export function openReserve(directory: string, reserveBytes: number): Reserve {
+export function openReserve(directory: string, reserveBytes: number): DiskReserve {
   const file = join(directory, 'reserve.bin');
   const lowBytes = reserveBytes / 2;
   const free = () => {
@@ -35,12 +41,14 @@ export function openReserve(directory: string, reserveBytes: number): Reserve {
     }
   };
   if (!held() && free() > reserveBytes + 2 * lowBytes) take();
-  const reserve: Reserve = {
+  const room = () => free() - lowBytes - (held() ? 0 : reserveBytes);
+  const reserve: DiskReserve = {
+    room,
     release: () => rmSync(file, { force: true }),
     isFull(was) {
-      const room = free();
-      if (!was) return room < lowBytes + (held() ? 0 : reserveBytes);
-      if (room < 2 * lowBytes + (held() ? 0 : reserveBytes)) return true;
+      const left = room();
+      if (!was) return left < 0;
+      if (left < lowBytes) return true;
       if (!held()) take();
       return !held();
     },

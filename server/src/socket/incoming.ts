@@ -5,6 +5,7 @@
 import { ProtocolError } from '@rma/protocol/error';
 import type { Up, UpOf } from '@rma/protocol/up';
 import { v7 } from 'uuid';
+import { type UploadScope, uploaderOf } from '../blobs/blob-store.js';
 import type { Input } from '../core/inputs.js';
 import type { State } from '../core/state.js';
 import type { Tokens } from '../identity/tokens.js';
@@ -54,7 +55,7 @@ export class Incoming {
         else topics.unsubscribe(connection.id, message.topic, message.key);
         return;
       case 'blob.put':
-        void streams.put(message, this.#blobOwner(connection, message) ?? connection.subject);
+        void streams.put(message, this.#uploadScope(connection, message));
         return;
       case 'blob.get':
         void streams.get(message, this.#readableOwner(connection, message));
@@ -104,6 +105,15 @@ export class Incoming {
     if (runsIt && (message.type === 'blob.put' || task.blobs?.includes(message.blob))) return task.owner;
     if (message.type === 'blob.get') return undefined;
     throw new ProtocolError('not_found', 'a worker names an attempt that it runs: `attempt` is missing or not its own');
+  }
+
+  /** Whose the blob becomes, and against whose quota it counts. */
+  #uploadScope(connection: Connection, message: UpOf<'blob.put'>): UploadScope {
+    const owner = this.#blobOwner(connection, message) ?? connection.subject;
+    const worker = this.#options.state().sessions.get(connection.id)?.worker;
+    const { attempt } = message;
+    if (!worker || !attempt) return { owner, uploader: uploaderOf('subject', owner), attempt: '' };
+    return { owner, uploader: uploaderOf('worker', worker), attempt: `${attempt.task}#${attempt.attempt}` };
   }
 
   /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task named. */

@@ -3,7 +3,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { ProtocolError } from '@rma/protocol/error';
 import { LIMITS } from '@rma/protocol/limits';
 import type { UpOf } from '@rma/protocol/up';
-import type { BlobStore, Upload } from '../blobs/blob-store.js';
+import type { BlobStore, UploadScope } from '../blobs/blob-store.js';
+import type { Upload } from '../blobs/upload.js';
 import type { Connection } from './connection.js';
 import { wireErrorOf } from './error-reply.js';
 
@@ -43,15 +44,15 @@ export class Streams {
     return this.#inbound.size + this.#outbound.size + this.#opening.size;
   }
 
-  async put(message: UpOf<'blob.put'>, owner: string): Promise<void> {
+  async put(message: UpOf<'blob.put'>, scope: UploadScope): Promise<void> {
     const { stream, blob, size } = message;
     if (!this.#admit(stream)) return;
     try {
-      if (await this.blobs.find(owner, blob)) {
+      if (await this.blobs.hold(scope, blob)) {
         this.#send({ type: 'blob.stored', stream, blob });
         return;
       }
-      const upload = await this.blobs.upload(owner, blob, size, this.connection.role === 'worker');
+      const upload = await this.blobs.upload(scope, blob, size);
       if (this.#closed || !this.#opening.has(stream)) return void (await upload.abandon());
       this.#inbound.set(stream, { upload, blob, credit: LIMITS.streamWindowBytes });
       this.#send({ type: 'blob.ready', stream, offset: upload.offset, credit: LIMITS.streamWindowBytes });

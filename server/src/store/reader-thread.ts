@@ -73,8 +73,10 @@ function scanTasks(request: Extract<ReadRequest, { what: 'tasks' }>): StoredTask
   }
   if (request.kind !== undefined) add('kind = ?', request.kind);
   if (request.worker !== undefined) add('worker = ?', request.worker);
-  const bounds = database.prepare('SELECT coalesce(min(seq), 0) AS first, coalesce(max(seq), 0) AS last FROM tasks');
-  const { first, last } = bounds.get() as { first: number; last: number };
+  // Two searches; a query with both `min` and `max` would visit every row.
+  const bound = (of: 'min' | 'max') => (database.prepare(`SELECT ${of}(seq) FROM tasks`).pluck().get() as number) ?? 0;
+  const first = bound('min');
+  const last = bound('max');
   const before = request.before === undefined ? undefined : seqOf(request.before);
   const rows = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`);
   const found: StoredTask[] = [];
@@ -144,7 +146,9 @@ function answer(request: ReadRequest): unknown {
     case 'history':
       return readHistory(database, request, performance.now() + deadlineMs / 2);
     case 'events': {
-      const rows = database.prepare('SELECT first, at, events FROM events WHERE last > ? ORDER BY first LIMIT 1000');
+      // From the row that holds number `since + 1`, found by its key: `last` has no index.
+      const rows = database.prepare(`SELECT first, at, events FROM events
+        WHERE first >= coalesce((SELECT max(first) FROM events WHERE first <= ? + 1), 0) ORDER BY first LIMIT 1000`);
       const taskOf = database.prepare('SELECT id, owner, kind, priority FROM tasks WHERE seq = ?');
       const events: EventRecord[] = [];
       let last = request.since;

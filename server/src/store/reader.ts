@@ -8,6 +8,7 @@ import { errorMessage, ProtocolError } from '@rma/protocol/error';
 import type { Constraints, TaskState } from '@rma/protocol/task';
 import type { AttemptView, TaskView } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
+import { StorageFull } from './store.js';
 
 const DEADLINE_MS = 1_000;
 /** Past its deadline, how long a thread may still take to report that. */
@@ -74,6 +75,7 @@ interface Waiting {
 export class Reader {
   readonly #file: string;
   readonly #settleStore: () => void;
+  readonly #fatal: (error: unknown) => void;
   readonly #deadlineMs: number;
   #thread: Worker | undefined;
   #ready = false;
@@ -86,11 +88,13 @@ export class Reader {
 
   /**
    * @param settle brings the file's tables up to date before they are read
+   * @param fatal called when that fails by anything but a full disk: an invariant is broken, and the process must end
    * @param deadlineMs what one request may take
    */
-  constructor(file: string, settle: () => void, deadlineMs = DEADLINE_MS) {
+  constructor(file: string, settle: () => void, fatal: (error: unknown) => void, deadlineMs = DEADLINE_MS) {
     this.#file = file;
     this.#settleStore = settle;
+    this.#fatal = fatal;
     this.#deadlineMs = deadlineMs;
   }
 
@@ -153,6 +157,7 @@ export class Reader {
       this.#settleStore();
     } catch (error) {
       this.#settle({ id, ok: false, message: errorMessage(error) });
+      if (!(error instanceof StorageFull)) this.#fatal(error);
       return;
     }
     const thread = this.#start();

@@ -152,4 +152,25 @@ export const MIGRATIONS: readonly string[] = [
   -- Name and version of the worker's agent; '' until it says hello again.
   ALTER TABLE workers ADD COLUMN agent_version TEXT NOT NULL DEFAULT '';
   `,
+  `
+  -- Chunks of attempts before this one count no more, and are deleted in slices.
+  CREATE TABLE void_chunks (seq INTEGER PRIMARY KEY, before INTEGER NOT NULL) STRICT;
+  `,
+  `
+  -- refs: how many rows of blob_refs name it. One that never was named counts against its uploader's quota; after that,
+  -- uploader and attempt are ''.
+  ALTER TABLE blobs ADD COLUMN refs INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE blobs ADD COLUMN uploader TEXT NOT NULL DEFAULT '';
+  ALTER TABLE blobs ADD COLUMN attempt TEXT NOT NULL DEFAULT '';
+  UPDATE blobs SET refs = (SELECT count(*) FROM blob_refs r WHERE r.owner = blobs.owner AND r.blob = blobs.blob);
+  CREATE INDEX blobs_unnamed ON blobs(held_since) WHERE refs = 0;
+  CREATE INDEX blobs_uploader ON blobs(uploader, size) WHERE refs = 0 AND uploader <> '';
+  CREATE INDEX blobs_attempt ON blobs(attempt) WHERE refs = 0 AND attempt <> '';
+  CREATE TRIGGER blob_named AFTER INSERT ON blob_refs BEGIN
+    UPDATE blobs SET refs = refs + 1, uploader = '', attempt = '' WHERE owner = new.owner AND blob = new.blob;
+  END;
+  CREATE TRIGGER blob_released AFTER DELETE ON blob_refs BEGIN
+    UPDATE blobs SET refs = refs - 1 WHERE owner = old.owner AND blob = old.blob;
+  END;
+  `,
 ];

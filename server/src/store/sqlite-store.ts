@@ -3,12 +3,15 @@ import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
 import type { Task } from '../core/task.js';
+import type { TokenRecord } from '../core/token.js';
+import { SqliteBlobs } from './blob-records.js';
 import type { Row, Table } from './columns.js';
-import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable } from './rows.js';
+import { prune } from './pruning.js';
+import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable, TOKENS } from './rows.js';
 import { MIGRATIONS } from './schema.js';
 import { type Database, isSqliteError, openDatabase, type Synchronous } from './sqlite.js';
 import { prepareStatements, type Statements } from './statements.js';
-import { type BlobRecord, StorageFull, type Store } from './store.js';
+import { type PruneLimits, StorageFull, type Store } from './store.js';
 import { type TaskRow, taskFromRow } from './task-row.js';
 import { asStorageFull, WriteBehind } from './write-behind.js';
 
@@ -47,6 +50,7 @@ export function openSqliteStore(file: string, synchronous: Synchronous = 'FULL')
 }
 
 export class SqliteStore implements Store {
+  readonly blobs: SqliteBlobs;
   readonly #database: Database;
   readonly #statements: Statements;
   readonly #writeBehind: WriteBehind;
@@ -55,16 +59,24 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#statements = prepareStatements(database);
     this.#writeBehind = new WriteBehind(database, this.#statements);
+    this.blobs = new SqliteBlobs(database, this.#statements, () => this.#writeBehind.settle());
   }
 
   load(): Stored {
     return this.#writeBehind.recover(() => this.#load());
   }
 
+  /** The records of all tokens, without the rest of the state. */
+  tokens(): TokenRecord[] {
+    return this.#writeBehind.recover(() => this.#all(TOKENS));
+  }
+
+  #all<R>({ name, decode }: Table<R>): R[] {
+    return (this.#database.prepare(`SELECT * FROM ${name}`).all() as Row[]).map((row) => decode(row));
+  }
+
   #load(): Stored {
     const database = this.#database;
-    const all = <R>({ name, decode }: Table<R>) =>
-      (database.prepare(`SELECT * FROM ${name}`).all() as Row[]).map((row) => decode(row));
     const one = (sql: string) => database.prepare(sql).pluck().get() as number;
     const lanes = database.prepare('SELECT * FROM lanes').all() as {
       id: number;
@@ -80,12 +92,12 @@ export class SqliteStore implements Store {
     );
     const counters = database.prepare('SELECT name, value FROM counters').all() as { name: string; value: number }[];
     const records = Object.fromEntries(
-      RECORD_FIELDS.map((field) => [field, all(recordTable(field).table)]),
+      RECORD_FIELDS.map((field) => [field, this.#all<unknown>(recordTable(field).table)]),
     ) as unknown as Pick<Stored, RecordField>;
     return {
       ...records,
       kinds: database.prepare('SELECT kind, worker FROM kinds').all() as { kind: string; worker: string }[],
-      bindings: all(BINDINGS),
+      bindings: this.#all(BINDINGS),
       lanes: lanes.map((row) => {
         const lane = makeLane(row.id, row.key, row.kind, JSON.parse(row.constraints), row.owner);
         lane.open = row.open;
@@ -100,7 +112,7 @@ export class SqliteStore implements Store {
       nextSeq: Math.max(one('SELECT coalesce(max(seq), 0) FROM tasks'), counterOf(counters, 'seq')) + 1,
       newestId: (this.#statements.newestId.get() as string | null) ?? '',
       nextLane: Math.max(one('SELECT coalesce(max(id), 0) FROM lanes'), counterOf(counters, 'lane')) + 1,
-      lastEvent: Math.max(one('SELECT coalesce(max(last), 0) FROM events'), counterOf(counters, 'event')),
+      lastEvent: Math.max(this.#statements.lastEvent.get() as number, counterOf(counters, 'event')),
     };
   }
 
@@ -182,48 +194,20 @@ export class SqliteStore implements Store {
     upTo: number,
     limit: number,
   ): { chunk: number; data: Uint8Array }[] {
-    return this.#statements.chunks.all(seq, attempt, after, upTo, limit) as { chunk: number; data: Uint8Array }[];
-  }
-
-  addBlob({ owner, blob, size }: BlobRecord, wallMs: number): void {
-    try {
-      this.#statements.addBlob.run(owner, blob, size, wallMs);
-    } catch (error) {
-      throw asStorageFull(error);
-    }
+    return this.#statements.chunks.all({ seq, attempt, after, upTo, limit }) as { chunk: number; data: Uint8Array }[];
   }
 
   findBlob(owner: string, blob: string): { size: number } | undefined {
-    return this.#statements.findBlob.get(owner, blob) as { size: number } | undefined;
+    return this.blobs.findBlob(owner, blob);
   }
 
-  dropBlobs(olderThan: number, limit: number): string[] {
-    const s = this.#statements;
-    this.#writeBehind.settle();
-    return this.#database.transaction(() => {
-      const rows = s.unusedBlobs.all(olderThan, limit) as { owner: string; blob: string }[];
-      for (const { owner, blob } of rows) s.dropBlob.run(owner, blob);
-      return [...new Set(rows.map(({ blob }) => blob))].filter((blob) => s.anyBlob.get(blob) === undefined);
-    })();
-  }
-
-  prune(options: { endedBefore: number; eventsBefore: number; maxEvents: number; limit: number }): boolean {
-    const s = this.#statements;
-    this.#writeBehind.settle();
-    return this.#database.transaction(() => {
-      // First of all: numbers must not start over once the rows with the highest ones are deleted.
-      for (const name of ['seq', 'lane', 'event']) s.raise.run({ name });
-      const seqs = s.endedTasks.all(options.endedBefore, options.limit) as number[];
-      for (const seq of seqs) {
-        s.dropChunks.run(seq);
-        s.dropAttempts.run(seq);
-        s.dropBlobRefs.run(seq);
-        s.dropTask.run(seq);
-      }
-      const last = s.lastEvent.get() as number;
-      const events = s.dropEvents.run(options.eventsBefore, last - options.maxEvents, options.limit).changes;
-      return seqs.length >= options.limit || events >= options.limit;
-    })();
+  /** What only the journal holds is pruned once the tables have it: nothing pending refers to a row that has ended. */
+  prune(limits: PruneLimits): boolean {
+    try {
+      return prune(this.#database, this.#statements, limits);
+    } catch (error) {
+      throw asStorageFull(error);
+    }
   }
 
   close(): void {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { errorMessage } from '@rma/protocol/error';
 import type BetterSqlite3 from 'better-sqlite3';
+import { memoryLimit } from './memory-limit.js';
 
 export type Database = BetterSqlite3.Database;
 export type Statement = BetterSqlite3.Statement;
@@ -23,6 +24,18 @@ function loadDriver(): typeof BetterSqlite3 {
   }
 }
 
+/** Bytes of SQLite's page cache: a share of the memory, within bounds. */
+const CACHES = {
+  writer: { share: 1 / 32, least: 2 * 1_048_576, most: 64 * 1_048_576 },
+  reader: { share: 1 / 128, least: 1_048_576, most: 16 * 1_048_576 },
+};
+
+/** For `PRAGMA cache_size`: 8 MiB and 2 MiB in a container of 256 MiB, 64 and 16 from 2 GiB on. */
+export function cacheKiB(memoryBytes: number, of: keyof typeof CACHES): number {
+  const { share, least, most } = CACHES[of];
+  return Math.floor(Math.min(most, Math.max(least, memoryBytes * share)) / 1_024);
+}
+
 export type Synchronous = 'FULL' | 'NORMAL';
 
 /** Opens for writing, in WAL mode. `FULL`: once a commit has returned, it survives a power cut. */
@@ -32,7 +45,7 @@ export function openDatabase(file: string, synchronous: Synchronous = 'FULL'): D
   database.pragma(`synchronous = ${synchronous}`);
   database.pragma('foreign_keys = OFF');
   database.pragma('busy_timeout = 2000');
-  database.pragma('cache_size = -65536');
+  database.pragma(`cache_size = -${cacheKiB(memoryLimit(), 'writer')}`);
   database.pragma('temp_store = MEMORY');
   return database;
 }
@@ -41,7 +54,7 @@ export function openDatabase(file: string, synchronous: Synchronous = 'FULL'): D
 export function openReader(file: string): Database {
   const database = new (loadDriver())(file, { readonly: true, fileMustExist: true });
   database.pragma('busy_timeout = 1000');
-  database.pragma('cache_size = -16384');
+  database.pragma(`cache_size = -${cacheKiB(memoryLimit(), 'reader')}`);
   return database;
 }
 

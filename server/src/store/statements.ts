@@ -3,9 +3,14 @@ import { RECORD_FIELDS, recordTable, type UpsertName } from './rows.js';
 import type { Database, Statement } from './sqlite.js';
 import { TASK_COLUMNS } from './task-row.js';
 
+/** By the key, since `last` has no index and rows are in its order: a search instead of a scan of all events. */
+export const LAST_EVENT = 'SELECT coalesce((SELECT last FROM events ORDER BY first DESC LIMIT 1), 0)';
+/** Above every attempt's number. */
+const ALL_ATTEMPTS = Number.MAX_SAFE_INTEGER;
+
 /** The highest number that is still in a table, by the name of its counter. */
 const maxOf = `CASE :name WHEN 'seq' THEN (SELECT coalesce(max(seq), 0) FROM tasks)
-  WHEN 'lane' THEN (SELECT coalesce(max(id), 0) FROM lanes) ELSE (SELECT coalesce(max(last), 0) FROM events) END`;
+  WHEN 'lane' THEN (SELECT coalesce(max(id), 0) FROM lanes) ELSE (${LAST_EVENT}) END`;
 const queuedIn = 'lane = ? AND state = 1';
 
 /** `pluck`: answers the first column's value instead of a row. */
@@ -42,29 +47,51 @@ const SQL = {
   dropAttempts: 'DELETE FROM attempts WHERE seq = ?',
   insertChunk: 'INSERT INTO chunks VALUES (?, ?, ?, ?)',
   lastChunk: 'SELECT max(chunk) AS last, sum(length(data)) AS bytes FROM chunks WHERE seq = ? AND attempt = ?',
-  dropChunks: 'DELETE FROM chunks WHERE seq = ?',
-  chunks:
-    'SELECT chunk, data FROM chunks WHERE seq = ? AND attempt = ? AND chunk > ? AND chunk <= ? ORDER BY chunk LIMIT ?',
+  // Chunks can be many MiB: they are void at once, and deleted in slices (see pruning.ts).
+  dropChunks: voidChunks('attempt + 1'),
+  voidChunks: voidChunks(ALL_ATTEMPTS),
+  nextVoid: 'SELECT seq, before FROM void_chunks LIMIT 1',
+  chunksBefore: `SELECT attempt, chunk, length(data) AS bytes FROM chunks WHERE seq = ? AND attempt < ?
+       ORDER BY attempt, chunk LIMIT ?`,
+  dropChunk: 'DELETE FROM chunks WHERE seq = ? AND attempt = ? AND chunk = ?',
+  dropVoid: 'DELETE FROM void_chunks WHERE seq = ?',
+  chunks: `SELECT chunk, data FROM chunks WHERE seq = :seq AND attempt = :attempt AND chunk > :after AND chunk <= :upTo
+       AND NOT EXISTS (SELECT 1 FROM void_chunks WHERE seq = :seq AND before > :attempt) ORDER BY chunk LIMIT :limit`,
   ...upserts(),
   insertKind: 'INSERT OR IGNORE INTO kinds VALUES (?, ?)',
   bind: 'INSERT OR REPLACE INTO bindings VALUES (?, ?, ?, ?)',
   unbind: 'DELETE FROM bindings WHERE workload = ?',
   dropKinds: 'DELETE FROM kinds WHERE worker = ?',
   insertEvents: 'INSERT INTO events VALUES (?, ?, ?, ?)',
-  lastEvent: { pluck: 'SELECT coalesce(max(last), 0) FROM events' },
-  dropEvents:
-    'DELETE FROM events WHERE first IN (SELECT first FROM events WHERE at < ? OR last <= ? ORDER BY first LIMIT ?)',
-  addBlob: 'INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)',
+  lastEvent: { pluck: LAST_EVENT },
+  oldestEvents: 'SELECT first, last, at, length(events) AS bytes FROM events ORDER BY first LIMIT ?',
+  dropEvents: 'DELETE FROM events WHERE first <= ?',
+  addBlob: `INSERT INTO blobs (owner, blob, size, held_since, refs, uploader, attempt) VALUES (:owner, :blob, :size, :heldSince,
+       (SELECT count(*) FROM blob_refs WHERE owner = :owner AND blob = :blob), :uploader, :attempt) ON CONFLICT DO NOTHING`,
   findBlob: 'SELECT size FROM blobs WHERE owner = ? AND blob = ?',
   anyBlob: 'SELECT 1 FROM blobs WHERE blob = ? LIMIT 1',
-  unusedBlobs: `SELECT owner, blob FROM blobs b WHERE held_since < ? AND NOT EXISTS
-       (SELECT 1 FROM blob_refs r WHERE r.owner = b.owner AND r.blob = b.blob) LIMIT ?`,
+  // One that a task named before, and none names now, counts for who holds it from now on.
+  holdBlob: `UPDATE blobs SET held_since = :heldSince, uploader = iif(refs = 0, :uploader, ''),
+       attempt = iif(refs = 0, :attempt, '') WHERE owner = :owner AND blob = :blob AND held_since < :before`,
+  renewBlobs: `UPDATE blobs SET held_since = :heldSince
+       WHERE refs = 0 AND uploader <> '' AND uploader = :uploader AND held_since < :before`,
+  unnamedOf: `SELECT count(*) AS blobs, coalesce(sum(size), 0) AS bytes FROM
+       (SELECT size FROM blobs WHERE refs = 0 AND uploader <> '' AND uploader = ? LIMIT ?)`,
+  unnamedFor: { pluck: `SELECT count(*) FROM blobs WHERE refs = 0 AND attempt <> '' AND attempt = ?` },
+  unnamedBefore: 'SELECT owner, blob FROM blobs WHERE refs = 0 AND held_since < ? ORDER BY held_since LIMIT ?',
   dropBlob: 'DELETE FROM blobs WHERE owner = ? AND blob = ?',
   insertBlobRef: 'INSERT OR IGNORE INTO blob_refs VALUES (?, ?, ?)',
   dropBlobRefs: 'DELETE FROM blob_refs WHERE seq = ?',
-  endedTasks: { pluck: 'SELECT seq FROM tasks WHERE ended_at < ? ORDER BY ended_at LIMIT ?' },
+  endedTasks: `SELECT seq, length(input) + coalesce(length(output), 0) AS bytes FROM tasks WHERE ended_at < ?
+       ORDER BY ended_at LIMIT ?`,
   dropTask: 'DELETE FROM tasks WHERE seq = ?',
 } satisfies Record<string, string | { readonly pluck: string }>;
+
+/** Those of attempts before `before` are void; of a task without chunks nothing is. */
+function voidChunks(before: string | number): string {
+  return `INSERT INTO void_chunks SELECT seq, ${before} FROM chunks WHERE seq = ? ORDER BY attempt DESC LIMIT 1
+       ON CONFLICT (seq) DO UPDATE SET before = max(before, excluded.before)`;
+}
 
 function upserts(): Record<UpsertName, string> {
   const tables = RECORD_FIELDS.map(recordTable);

@@ -12,6 +12,43 @@ export interface BlobRecord {
   readonly owner: string;
   readonly blob: string;
   readonly size: number;
+  /** Against whose quota it counts until a task names it. */
+  readonly uploader: string;
+  /** The attempt whose output it belongs to; '' for a client's. */
+  readonly attempt: string;
+}
+
+/**
+ * What is known of blobs, whose bytes are files: a row is one owner's right to read one. A blob is *unnamed* while no task
+ * refers to it. Each write is durable when it returns.
+ */
+export interface BlobRecords {
+  addBlob(record: BlobRecord, wallMs: number): Awaitable<void>;
+  findBlob(owner: string, blob: string): Awaitable<{ size: number } | undefined>;
+  /** As `findBlob`, for one that is uploaded again: it is held anew from now, by this uploader. */
+  holdBlob(record: Omit<BlobRecord, 'size'>, wallMs: number): Awaitable<{ size: number } | undefined>;
+  /** All that this uploader holds unnamed is held anew from now. */
+  renewBlobs(uploader: string, wallMs: number): Awaitable<void>;
+  /** How much of an uploader's is unnamed; no more than `limit` are counted. */
+  unnamedOf(uploader: string, limit: number): Awaitable<{ blobs: number; bytes: number }>;
+  /** How many blobs for an attempt are unnamed. */
+  unnamedFor(attempt: string): Awaitable<number>;
+  /** Whether anybody has a right to it. */
+  isOwned(blob: string): Awaitable<boolean>;
+  /** Drops rights to unnamed blobs held since before `heldBefore`, the oldest first, at most `limit`; answers the blobs. */
+  dropUnnamed(heldBefore: number, limit: number): Awaitable<string[]>;
+}
+
+/** What is past its retention, and how much of it one slice may delete. */
+export interface PruneLimits {
+  /** Tasks that ended before, in ms since 1970. */
+  readonly endedBefore: number;
+  readonly eventsBefore: number;
+  /** Events above this number are deleted whatever their age. */
+  readonly maxEvents: number;
+  /** Rows of all tables, and bytes of payload: a slice ends with the row that reaches one of them. */
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 export interface Store {
@@ -35,12 +72,9 @@ export interface Store {
     upTo: number,
     limit: number,
   ): Awaitable<{ chunk: number; data: Uint8Array }[]>;
-  addBlob(record: BlobRecord, wallMs: number): Awaitable<void>;
   findBlob(owner: string, blob: string): Awaitable<{ size: number } | undefined>;
-  /** Drops owners' rights to blobs that no task refers to, held since before `olderThan`; answers blobs without an owner. */
-  dropBlobs(olderThan: number, limit: number): Awaitable<string[]>;
-  /** Deletes ended tasks and events past their retention, at most `limit` of each; true when there may be more. */
-  prune(options: { endedBefore: number; eventsBefore: number; maxEvents: number; limit: number }): Awaitable<boolean>;
+  /** One slice of pruning: deletes events and ended tasks past their retention, the oldest first; true when there may be more. */
+  prune(limits: PruneLimits): Awaitable<boolean>;
   close(): Awaitable<void>;
 }
 

@@ -181,6 +181,21 @@ describe('attempts', () => {
     expect(attempts.takeOutgoing().again).toHaveLength(1);
   });
 
+  it('offer the blobs of an unacknowledged result again in the next session: they may have been swept meanwhile', () => {
+    const { attempts, asks, find } = table();
+    attempts.dispatch([dispatch(1)], 0);
+    const blob = 'b'.repeat(64);
+    attempts.ended(find(1), { ok: true, output: OUTPUT, blobs: [blob] }, 5);
+    attempts.uploaded(find(1), blob);
+    attempts.takeOutgoing();
+    asks();
+    attempts.offline();
+    attempts.online([{ task: taskId(1), attempt: 1, verdict: 'resend', chunk: 0 }], 9);
+    expect([asks(), attempts.takeOutgoing().again]).toEqual([['upload 1'], []]);
+    attempts.uploaded(find(1), blob);
+    expect(attempts.takeOutgoing().again).toHaveLength(1);
+  });
+
   it('go back to the pool when the worker leaves', () => {
     const { attempts, asks, find, finish } = table();
     attempts.dispatch([dispatch(1)], 0);

@@ -1,0 +1,98 @@
+/**
+ * Sliced jobs: work on many rows or files, cut into slices of bounded size that run between two turns. A job keeps no
+ * cursor of its own where what is left can be read from the disk, so that a crash costs the slice under way at most.
+ * Invariant: slices take at most SHARE of the time, and while there is more to do no less, however long the turns are.
+ */
+import { type Awaitable, StorageFull } from '../store/store.js';
+
+/** Pruning a task costs less than half of what accepting and running it does: so pruning keeps up with any rate. */
+const SHARE = 1 / 3;
+/** Work that has a share of 1/3 may take half as long as what lies between two passes. */
+const WORK_TO_REST = SHARE / (1 - SHARE);
+
+export interface SlicedJob {
+  readonly name: string;
+  /** How long it rests when nothing is left to do, in ms; infinite: it runs once. */
+  readonly everyMs: number;
+  /** Does a bounded piece, and has it on disk when it returns; true when there is more, which then follows without a rest. */
+  slice(): Awaitable<boolean>;
+}
+
+export interface SlicedJobsPorts {
+  readonly nowMs: () => number;
+  /** Of a slice that failed for want of room, or by the file system: the job is tried again after its rest. */
+  readonly failed: (job: string, error: unknown) => void;
+  /** A broken invariant: the process must stop rather than write from a wrong state. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export class SlicedJobs {
+  readonly #ports: SlicedJobsPorts;
+  readonly #jobs: { readonly job: SlicedJob; dueAtMs: number }[];
+  #timer: NodeJS.Timeout | undefined;
+  #pass: Promise<void> = Promise.resolve();
+  #restedSinceMs: number;
+  #stopped = false;
+
+  /** They begin at once. */
+  constructor(jobs: readonly SlicedJob[], ports: SlicedJobsPorts) {
+    this.#ports = ports;
+    this.#restedSinceMs = ports.nowMs();
+    this.#jobs = jobs.map((job) => ({ job, dueAtMs: this.#restedSinceMs }));
+    this.#wake(0);
+  }
+
+  /** Resolves once the slice under way is over. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#pass;
+  }
+
+  #wake(afterMs: number): void {
+    if (this.#stopped) return;
+    const passes = () => {
+      this.#pass = this.#runPass().catch((error: unknown) => {
+        this.#stopped = true;
+        this.#ports.fatal(error);
+      });
+    };
+    this.#timer = setTimeout(passes, afterMs);
+  }
+
+  /** One slice, and more as far as the time since the last pass allows: a long turn must not starve the jobs. */
+  async #runPass(): Promise<void> {
+    const { nowMs } = this.#ports;
+    const began = nowMs();
+    const allowedMs = (began - this.#restedSinceMs) * WORK_TO_REST;
+    for (let next = this.#next(); next && !this.#stopped; next = this.#next()) {
+      const more = await this.#slice(next.job);
+      next.dueAtMs = nowMs() + (more ? 0 : next.job.everyMs);
+      if (nowMs() - began >= allowedMs) break;
+    }
+    const ended = nowMs();
+    this.#restedSinceMs = ended;
+    const dueAtMs = Math.min(...this.#jobs.map((each) => each.dueAtMs));
+    if (dueAtMs < Number.POSITIVE_INFINITY) this.#wake(Math.max(dueAtMs - ended, (ended - began) / WORK_TO_REST));
+  }
+
+  /** The one that is due for the longest time: jobs with more to do take turns. */
+  #next(): { readonly job: SlicedJob; dueAtMs: number } | undefined {
+    const first = this.#jobs.reduce((a, b) => (b.dueAtMs < a.dueAtMs ? b : a));
+    return first.dueAtMs <= this.#ports.nowMs() ? first : undefined;
+  }
+
+  async #slice(job: SlicedJob): Promise<boolean> {
+    try {
+      return await job.slice();
+    } catch (error) {
+      if (!(error instanceof StorageFull) && !isOfFileSystem(error)) throw error;
+      this.#ports.failed(job.name, error);
+      return false;
+    }
+  }
+}
+
+function isOfFileSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
