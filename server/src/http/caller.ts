@@ -12,19 +12,19 @@ export interface Caller {
 }
 
 /** @throws ProtocolError of kind `unauthenticated` or `forbidden` */
-export async function callerOf(
+export function callerOf(
   request: HttpRequest,
   tokens: Tokens,
   state: () => State,
   wallMs: number,
   roles: readonly ('admin' | 'client')[],
-): Promise<Caller> {
+): Caller {
   const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
   const session = bearer ? undefined : sessionOf(request.headers.get('cookie'));
   if (!bearer && !session) {
     throw new ProtocolError('unauthenticated', 'send the token in the header: Authorization: Bearer TOKEN');
   }
-  const { id } = await (bearer ? tokens.verify(bearer) : tokens.verifySession(session!));
+  const { id } = bearer ? tokens.verify(bearer) : tokens.verifySession(session!);
   const token = state().tokens.get(id);
   if (!token || token.revokedAt || (token.expiresAt && token.expiresAt <= wallMs)) {
     throw new ProtocolError('unauthenticated', 'the token is unknown here, revoked or expired');

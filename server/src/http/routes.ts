@@ -36,12 +36,12 @@ function routesOf(options: HttpOptions): Routes {
   const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[] = ['client', 'admin']) =>
     callerOf(request, tokens, state, query.wallMs(), roles);
   const agent = new AgentPackage(AGENT_PACKAGE, query.version);
-  const adminStats: Route = async (request) => {
-    await caller(request, ['admin']);
+  const adminStats: Route = (request) => {
+    caller(request, ['admin']);
     return json(200, statsOf(query));
   };
   const adminWorkers: Route = async (request) => {
-    const viewer = await caller(request, ['admin']);
+    const viewer = caller(request, ['admin']);
     return json(200, { workers: await allWorkers(query, viewer) });
   };
   return [
@@ -55,17 +55,9 @@ function routesOf(options: HttpOptions): Routes {
     ['GET', /^\/rma-worker\.service$/, agentUnit],
     ['GET', /^\/api\/admin\/stats$/, adminStats],
     ['GET', /^\/api\/admin\/workers$/, adminWorkers],
-    ['POST', /^\/api\/tasks$/, async (request) => postTask(options, await caller(request), request)],
-    [
-      'GET',
-      /^\/api\/tasks\/([^/]+)$/,
-      async (request, [, id]) => getTask(options, await caller(request), request, id!),
-    ],
-    [
-      'GET',
-      /^\/api\/blobs\/([0-9a-f]{64})$/,
-      async (request, [, blob]) => getBlob(options, await caller(request), blob!),
-    ],
+    ['POST', /^\/api\/tasks$/, (request) => postTask(options, caller(request), request)],
+    ['GET', /^\/api\/tasks\/([^/]+)$/, (request, [, id]) => getTask(options, caller(request), request, id!)],
+    ['GET', /^\/api\/blobs\/([0-9a-f]{64})$/, (request, [, blob]) => getBlob(options, caller(request), blob!)],
   ];
 }
 

@@ -72,7 +72,7 @@ export class Incoming {
         logs.answered(connection.id, message);
         return;
       case 'act':
-        if (message.action.do === 'token.create') void this.#mint(connection, message);
+        if (message.action.do === 'token.create') this.#mint(connection, message);
         else if (message.action.do === 'task.retry') {
           push({ type: 'message', session: connection.id, message, newTask: v7() });
         } else push({ type: 'message', session: connection.id, message });
@@ -122,18 +122,14 @@ export class Incoming {
     }
   }
 
-  async #mint(connection: Connection, message: UpOf<'act'>): Promise<void> {
-    const { tokens, push, clock, failed } = this.#options;
+  #mint(connection: Connection, message: UpOf<'act'>): void {
+    const { tokens, push, clock } = this.#options;
     const { action } = message;
     if (action.do !== 'token.create') return;
-    try {
-      const id = shortId('t-', 12);
-      const expiresAt = action.expiresInSeconds ? clock.wallMs() + action.expiresInSeconds * 1_000 : 0;
-      const subject = action.role === 'admin' ? 'admin' : action.name;
-      const token = await tokens.sign({ id, role: action.role, subject, expiresAt });
-      push({ type: 'message', session: connection.id, message, minted: { id, token } });
-    } catch (error) {
-      failed(connection, error, message);
-    }
+    const id = shortId('t-', 12);
+    const expiresAt = action.expiresInSeconds ? clock.wallMs() + action.expiresInSeconds * 1_000 : 0;
+    const subject = action.role === 'admin' ? 'admin' : action.name;
+    const token = tokens.sign({ id, role: action.role, subject, expiresAt });
+    push({ type: 'message', session: connection.id, message, minted: { id, token } });
   }
 }
