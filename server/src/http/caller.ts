@@ -8,6 +8,8 @@ import type { HttpRequest } from '../socket/transport.js';
 export interface Caller {
   readonly role: 'admin' | 'client';
   readonly subject: string;
+  /** In whose turn its queries are answered and its messages handled: all requests of a subject are one. */
+  readonly asker: string;
   readonly token: { readonly id: string; readonly role: 'admin' | 'client' };
 }
 
@@ -36,5 +38,5 @@ export function callerOf(
       `a token of the role '${role}' may not do this; it takes ${roles.join(' or ')}`,
     );
   }
-  return { role, subject: token.subject, token: { id, role } };
+  return { role, subject: token.subject, asker: `http ${token.subject}`, token: { id, role } };
 }

@@ -7,10 +7,9 @@ import type { Logger } from 'pino';
 import { originAllowed } from '../identity/origin.js';
 import { sessionOf } from '../identity/session-cookie.js';
 import { answerQuery, type QuerySource, statsOf } from '../query/query.js';
-import type { Viewer } from '../query/visible.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
 import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
-import { callerOf } from './caller.js';
+import { type Caller, callerOf } from './caller.js';
 import { json, problem } from './json.js';
 import { joinInfo, makeCode, type SessionRoutes, signIn, signOut, whoAmI } from './session-routes.js';
 import type { StaticFiles } from './static-files.js';
@@ -36,9 +35,9 @@ function routesOf(options: HttpOptions): Routes {
   const caller = (request: HttpRequest, roles: readonly ('admin' | 'client')[] = ['client', 'admin']) =>
     callerOf(request, tokens, state, query.wallMs(), roles);
   const agent = new AgentPackage(AGENT_PACKAGE, query.version);
-  const adminStats: Route = (request) => {
-    caller(request, ['admin']);
-    return json(200, statsOf(query));
+  const adminStats: Route = async (request) => {
+    const viewer = caller(request, ['admin']);
+    return json(200, await answerQuery(query, viewer.asker, viewer, { what: 'stats' }));
   };
   const adminWorkers: Route = async (request) => {
     const viewer = caller(request, ['admin']);
@@ -131,11 +130,11 @@ function healthOf(options: HttpOptions): unknown {
 }
 
 /** All pages in one response: HTTP has no frame limit. */
-async function allWorkers(query: QuerySource, viewer: Viewer): Promise<WorkerView[]> {
+async function allWorkers(query: QuerySource, viewer: Caller): Promise<WorkerView[]> {
   const all: WorkerView[] = [];
   for (;;) {
     const after = all.at(-1)?.id;
-    const page = await answerQuery(query, viewer, { what: 'workers', ...defined({ after }) });
+    const page = await answerQuery(query, viewer.asker, viewer, { what: 'workers', ...defined({ after }) });
     if (page.length === 0) return all;
     all.push(...page);
   }
