@@ -69,7 +69,6 @@ const DOORS = {
   systeminformation: ['agent/src/probe/system.ts'],
   dockerode: ['agent/src/docker/engine/**'],
   'tar-stream': ['agent/src/docker/tar.ts'],
-  jose: ['server/src/identity/**'],
   yaml: ['server/src/config.ts', 'protocol/src/catalog-text.ts', 'agent/src/policy/yaml-reader.ts'],
   'eventsource-parser': ['agent/src/endpoint-runtime/sse.ts'],
   'node-llama-cpp': ['agent/src/gguf-runtime/llama.ts'],

@@ -4,6 +4,7 @@
  * control first, then batches (submits, results), then bulk data as the uplink takes it.
  */
 import { decodeDown, encodeUp } from '@rma/protocol/codec';
+import { frameBytes } from '@rma/protocol/credit';
 import type { Down, Welcome } from '@rma/protocol/down';
 import { errorMessage, ProtocolError } from '@rma/protocol/error';
 import { LIVENESS_TICK_MS } from '@rma/protocol/liveness';
@@ -13,6 +14,7 @@ import { FEATURES, PROTOCOL_VERSION, type Subprotocol } from '@rma/protocol/vers
 import { checkDown } from '#check';
 import { defer, dial } from '#socket';
 import type { BlobTransfers } from './blob-transfers.js';
+import { InputCredit } from './input-credit.js';
 import { Session, type SessionEffect, type SessionEnd, type SessionLost, type SessionOptions } from './session.js';
 import { sha256Hex } from './sha256.js';
 import type { Frame, Socket } from './socket.js';
@@ -57,6 +59,7 @@ export interface ConnectionHost {
   takeControl(): readonly Outbound[];
   /** Items that wait for `takeBatch`: the first {@link EARLY_BACKLOG} of a tick leave before the tick is over. */
   readonly backlog?: number;
+  /** The next credited batch (submits, results, chunks); only asked for while there is credit. */
   takeBatch(): Outbound | undefined;
 }
 
@@ -76,6 +79,7 @@ export class Connection {
   #blobs: BlobTransfers | undefined;
   #socket: Socket | undefined;
   #control: Outbound[] = [];
+  readonly #credit = new InputCredit();
   #ticker: ReturnType<typeof setInterval> | undefined;
   #tickedAtMs = 0;
   /** Fires for what is due before the next regular tick. */
@@ -228,6 +232,7 @@ export class Connection {
           this.#write([encodeUp({ type: 'heartbeat' }, this.#options.subprotocol)]);
           break;
         case 'begin':
+          this.#credit.begun(effect.welcome);
           this.#blobs?.online();
           this.#host.begun(effect.welcome);
           this.flushSoon();
@@ -256,6 +261,7 @@ export class Connection {
   #offline(): void {
     this.#socket = undefined;
     this.#control = [];
+    this.#credit.offline();
     this.#blobs?.offline();
     this.#host.offline();
   }
@@ -329,6 +335,7 @@ export class Connection {
   #dispatch(message: Down, frame: Frame, nowMs: number): void {
     const effects = this.session.received(message, nowMs);
     if (effects) this.#perform(effects);
+    else if (message.type === 'credit') this.#credit.granted(message);
     else if (!this.#blobs?.received(message, nowMs, Math.random()))
       this.#host.received(message, frame, nowMs, Math.random());
   }
@@ -364,20 +371,19 @@ export class Connection {
   #collect(bufferedBytes: number, nowMs: number): Frame[] {
     const frames: Frame[] = [];
     let buffered = bufferedBytes;
-    const add = (message: Outbound) => {
+    const add = (message: Outbound, isCredited = false) => {
       const frame = message instanceof Uint8Array ? message : encodeUp(message, this.#options.subprotocol);
       frames.push(frame);
       buffered += frame.length;
+      if (isCredited) this.#credit.sent(frameBytes(frame));
     };
-    const control = this.#control;
-    if (control.length > 0) this.#control = [];
-    for (const message of control) add(message);
-    for (const message of this.#host.takeControl()) add(message);
+    const control = [...this.#control.splice(0), ...this.#host.takeControl()];
+    for (const [message, isCredited] of this.#credit.pass(control)) add(message, isCredited);
     for (const message of this.#blobs?.takeControl(nowMs, Math.random()) ?? []) add(message);
-    while (buffered < MAX_BATCH_BUFFER_BYTES) {
+    while (buffered < MAX_BATCH_BUFFER_BYTES && this.#credit.isOpen) {
       const batch = this.#host.takeBatch();
       if (!batch) break;
-      add(batch);
+      add(batch, true);
     }
     while (buffered < MAX_BULK_BUFFER_BYTES) {
       const data = this.#blobs?.takeData(nowMs);

@@ -15,6 +15,11 @@ const Ref = Type.Integer({ description: 'of the message that it answers, or that
 
 export { ROLES, type Role } from './role-name.js';
 
+const Granted = {
+  messages: Type.Integer({ minimum: 0, description: 'since the session began' }),
+  bytes: Type.Integer({ minimum: 0, description: 'the same' }),
+};
+
 export const Heartbeat = Type.Object({ type: Type.Literal('heartbeat') }, { description: 'after 3 s without sending' });
 
 export const Welcome = Type.Object(
@@ -28,6 +33,9 @@ export const Welcome = Type.Object(
     features: Type.Array(Type.String()),
     heartbeatMs: Millis,
     silenceMs: Millis,
+    credit: Type.Optional(
+      Type.Object(Granted, { description: 'with the feature `credit`: what it may send before the first `credit`' }),
+    ),
     worker: Type.Optional(
       Type.Object({
         id: WorkerId,
@@ -43,6 +51,11 @@ export const Welcome = Type.Object(
   { description: 'answers `hello`; the session begins' },
 );
 export type Welcome = Static<typeof Welcome>;
+
+export const Credit = Type.Object(
+  { type: Type.Literal('credit'), ...Granted },
+  { description: 'how much of the credited messages may have been sent in all; renewed with the commits' },
+);
 
 export const Accepted = Type.Object(
   { type: Type.Literal('accepted'), tasks: Type.Array(TaskId) },
@@ -164,6 +177,7 @@ export const BlobHead = Type.Object(
 export const DOWN = {
   welcome: Welcome,
   heartbeat: Heartbeat,
+  credit: Credit,
   accepted: Accepted,
   refused: Refused,
   changed: Changed,

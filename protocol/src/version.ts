@@ -10,7 +10,7 @@ export const SUBPROTOCOLS = [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON] as const;
 export type Subprotocol = (typeof SUBPROTOCOLS)[number];
 
 /** What this version can do beyond its base; `welcome` answers with what both sides know. */
-export const FEATURES = ['blobs', 'cancels'] as const;
+export const FEATURES = ['blobs', 'cancels', 'credit'] as const;
 export type Feature = (typeof FEATURES)[number];
 
 /** The path of the one WebSocket endpoint. */

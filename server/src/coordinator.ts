@@ -6,12 +6,11 @@ import { BUILT_IN_KINDS } from '@rma/workloads/manifests';
 import type { BlobStore } from './blobs/blob-store.js';
 import { CatalogWatch } from './catalog/catalog-watch.js';
 import type { CoordinatorOptions } from './coordinator-options.js';
-import type { Effects } from './core/effects.js';
 import { ensureFirstTokens } from './identity/first-tokens.js';
 import { copySecret } from './identity/secret-file.js';
 import { Tokens } from './identity/tokens.js';
 import { systemClock } from './runtime/clock.js';
-import { Loop } from './runtime/loop.js';
+import { Loop, type LoopOptions } from './runtime/loop.js';
 import { type DiskReserve, openReserve } from './runtime/reserve.js';
 import { type SlicedJob, SlicedJobs } from './runtime/sliced-jobs.js';
 import { MAX_BODY_BYTES, Shell, type ShellCounts } from './shell.js';
@@ -73,7 +72,7 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
   const catalog = new CatalogWatch({ file: options.catalog, data, log });
   // The loop's first turn is a later task of the event loop: the shell exists by then.
   const loop = await startLoop(options, storage, {
-    perform: (effects) => shell.perform(effects),
+    perform: (effects, taken) => shell.perform(effects, taken),
     rebuilt: (reason) => {
       shell.restartSessions(reason);
       catalog.resend();
@@ -85,7 +84,8 @@ async function assemble(options: CoordinatorOptions, cleanups: Cleanups): Promis
     storage,
     clock: systemClock,
     transport: chosen.name,
-    push: (input) => loop.push(input),
+    push: (input, bytes, flow) => loop.push(input, bytes, flow),
+    admits: (flow, bytes) => loop.admits(flow, bytes),
     state: () => loop.state,
   });
   cleanups.push(() => shell.stop());
@@ -151,7 +151,7 @@ async function openStorage(options: CoordinatorOptions, cleanups: Cleanups): Pro
 
 interface LoopOutputs {
   /** After each commit. */
-  readonly perform: (effects: Effects) => void;
+  readonly perform: LoopOptions['perform'];
   /** After the state was loaded anew because a commit failed. */
   readonly rebuilt: (reason: string) => void;
 }

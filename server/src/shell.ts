@@ -16,7 +16,9 @@ import { makeRequestHandler } from './http/routes.js';
 import { StaticFiles } from './http/static-files.js';
 import { SignInCodes } from './identity/sign-in-codes.js';
 import type { QuerySource } from './query/query.js';
+import { QueryTurns } from './query/query-turns.js';
 import type { Clock } from './runtime/clock.js';
+import type { Flow, Taken } from './runtime/input-queue.js';
 import { Connections } from './socket/connections.js';
 import type { Transport, TransportHandlers } from './socket/transport.js';
 import { TopicPublisher } from './topics/topic-publisher.js';
@@ -33,8 +35,10 @@ export interface ShellOptions {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly transport: Transport['name'];
-  /** Hands an input to the core. */
-  readonly push: (input: Input) => void;
+  /** Hands an input to the core, in its session's turn or that of another flow. */
+  readonly push: (input: Input, bytes?: number, flow?: Flow) => void;
+  /** Whether a flow may have so many bytes more waiting for a turn. */
+  readonly admits: (flow: Flow, bytes: number) => boolean;
   /** The core's live state, to be read only; another object after a rebuild. */
   readonly state: () => State;
 }
@@ -60,7 +64,7 @@ export class Shell {
   readonly #files: StaticFiles | undefined;
 
   constructor(shell: ShellOptions) {
-    const { options, storage, clock, push, state } = shell;
+    const { options, storage, clock, push, admits, state } = shell;
     const { log } = options;
     this.#shell = shell;
     this.blobs = new BlobStore({
@@ -85,11 +89,12 @@ export class Shell {
       query: this.#query,
       topics: this.#topics,
       push,
+      admits,
       state,
       readChunks: (...range) => storage.store.chunks(...range),
       log,
     });
-    this.#httpSessions = new HttpSessions(push);
+    this.#httpSessions = new HttpSessions(push, admits);
     this.#files = StaticFiles.open(options.dashboard ?? DASHBOARD);
   }
 
@@ -114,8 +119,8 @@ export class Shell {
   }
 
   /** Sends what the core decided; called after the commit. */
-  perform(effects: Effects): void {
-    this.#connections.perform(effects);
+  perform(effects: Effects, taken: ReadonlyMap<Flow, Taken>): void {
+    this.#connections.perform(effects, taken);
     this.#httpSessions.perform(effects);
   }
 
@@ -175,6 +180,7 @@ export class Shell {
     return {
       state,
       reader: storage.reader,
+      turns: new QueryTurns(storage.reader),
       wallMs: () => clock.wallMs(),
       version: options.version,
       transport,

@@ -81,8 +81,7 @@ export class Pool {
   turn(crash?: CrashPoint): void {
     const { state, nowMs, wallMs, random } = this;
     const time = { nowMs, wallMs, random };
-    const arrived = this.#inbox;
-    this.#inbox = [];
+    const arrived = this.#arrived();
     this.#crash = crash;
     try {
       runTurnSync(
@@ -94,6 +93,11 @@ export class Pool {
       this.#crash = undefined;
     }
     if (crash) this.restart();
+  }
+
+  /** What the turn leaves waits for the next. */
+  *#arrived(): Generator<Input> {
+    for (let left = this.#inbox.length; left > 0; left--) yield this.#inbox.shift()!;
   }
 
   #makeTurns(): Turns {

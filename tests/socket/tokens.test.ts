@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CLOSE, type CloseName, type ErrorKind } from '@rma/protocol/error';
 import { FEATURES, SUBPROTOCOLS } from '@rma/protocol/version';
+import { Tokens } from '@rma/server/identity/tokens';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type Peer, workerHello } from '../support/peer.js';
@@ -80,6 +81,14 @@ describe('a token', () => {
 
   it.each(Object.entries(forge))('%s is refused', async (_, make) => {
     await expectRefused(await greet(await make()), 'unauthenticated', 'unauthenticated', /token/);
+  });
+
+  it('is verified and signed at once: no tick of the event loop, nor a thread, for each of the hellos after a restart', () => {
+    const tokens = new Tokens(signingKey());
+    const { jti } = claimsOf(pool.coordinator.token('client'));
+    expect(tokens.verify(pool.coordinator.token('client'))).toEqual({ id: jti, role: 'client' });
+    const made = tokens.sign({ id: 't-1', role: 'worker', subject: 'w-1', expiresAt: 0 });
+    expect(tokens.verify(made)).toEqual({ id: 't-1', role: 'worker' });
   });
 
   it('of a client whose claim says admin is a client: the record decides, not the claim', async () => {

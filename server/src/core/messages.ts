@@ -17,6 +17,9 @@ import { emit, type Turn } from './turn.js';
 import { unwatch, watch } from './watch.js';
 import type { Worker } from './worker.js';
 
+/** Items of a part: with the largest rows that they may name, 8 MiB are fetched for it. */
+const MAX_PART_ITEMS = 64;
+
 /** What a prefetch can look up for the second half of a row, the blobs. */
 export interface Lookup {
   /** Whose session sent the message; undefined if it has none. */
@@ -25,7 +28,17 @@ export interface Lookup {
   task(id: string): Task | undefined;
 }
 
+/** Of the messages that hold a list, its name. */
+type ListName = 'tasks' | 'results' | 'chunks' | 'services';
+
 interface Row<T extends CoreMessageType> {
+  /** The list whose items are its work; null for a message that is one item itself. */
+  readonly list: (ListName & keyof UpOf<T>) | null;
+  /**
+   * How it is cut, so that no message makes a turn long: between any two items, each of which is answered for itself.
+   * `once`: items that name the same task are one, the first. Null: it is handled whole, since it has one answer.
+   */
+  readonly cut: 'once' | 'each' | null;
   /**
    * Calls `need` for each task that the message names: its row is fetched unless the core holds it. Null for a message
    * that names none, or only running attempts, which the core always holds.
@@ -53,6 +66,8 @@ interface WorkerRow<T extends CoreMessageType> extends Row<T> {
 const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> } = {
   submit: {
     from: 'session',
+    list: 'tasks',
+    cut: 'once',
     handle: submit,
     tasks: ({ tasks }, need, newestId) => {
       for (const { id } of tasks) if (id <= newestId) need(id);
@@ -68,6 +83,8 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
   },
   watch: {
     from: 'session',
+    list: 'tasks',
+    cut: 'once',
     handle: watch,
     tasks: ({ tasks }, need) => {
       for (const { task } of tasks) need(task);
@@ -75,9 +92,19 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
     blobs: null,
     readOnly: 'handle',
   },
-  unwatch: { from: 'session', handle: unwatch, tasks: null, blobs: null, readOnly: 'handle' },
+  unwatch: {
+    from: 'session',
+    list: 'tasks',
+    cut: 'each',
+    handle: unwatch,
+    tasks: null,
+    blobs: null,
+    readOnly: 'handle',
+  },
   cancel: {
     from: 'session',
+    list: null,
+    cut: null,
     handle: cancel,
     tasks: ({ task }, need) => need(task),
     blobs: null,
@@ -85,6 +112,8 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
   },
   cancels: {
     from: 'session',
+    list: 'tasks',
+    cut: null,
     handle: cancels,
     tasks: ({ tasks }, need) => {
       for (const task of tasks) need(task);
@@ -94,6 +123,8 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
   },
   act: {
     from: 'session',
+    list: null,
+    cut: null,
     handle: act,
     tasks: ({ action }, need) => {
       if (action.do === 'task.retry') need(action.task);
@@ -106,6 +137,8 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
   },
   results: {
     from: 'worker',
+    list: 'results',
+    cut: 'each',
     handle: results,
     tasks: (message, need) => {
       for (const { task } of message.results) need(task);
@@ -118,10 +151,12 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
     },
     readOnly: 'drop',
   },
-  chunks: { from: 'worker', handle: chunks, tasks: null, blobs: null, readOnly: 'drop' },
-  progress: { from: 'worker', handle: progress, tasks: null, blobs: null, readOnly: 'drop' },
+  chunks: { from: 'worker', list: 'chunks', cut: 'each', handle: chunks, tasks: null, blobs: null, readOnly: 'drop' },
+  progress: { from: 'worker', list: null, cut: null, handle: progress, tasks: null, blobs: null, readOnly: 'drop' },
   services: {
     from: 'worker',
+    list: 'services',
+    cut: null,
     handle: (turn, worker, { services }) => applyServices(turn, worker, services),
     tasks: null,
     blobs: null,
@@ -129,6 +164,8 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
   },
   sample: {
     from: 'worker',
+    list: null,
+    cut: null,
     handle: (turn, worker, { load }) => {
       worker.load = load;
       turn.effects.loads.add(worker);
@@ -137,14 +174,49 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
     blobs: null,
     readOnly: 'drop',
   },
-  leave: { from: 'worker', handle: leave, tasks: null, blobs: null, readOnly: 'drop' },
-  policy: { from: 'worker', handle: applyPolicy, tasks: null, blobs: null, readOnly: 'drop' },
-  drain: { from: 'worker', handle: drain, tasks: null, blobs: null, readOnly: 'drop' },
+  leave: { from: 'worker', list: null, cut: null, handle: leave, tasks: null, blobs: null, readOnly: 'drop' },
+  policy: { from: 'worker', list: null, cut: null, handle: applyPolicy, tasks: null, blobs: null, readOnly: 'drop' },
+  drain: { from: 'worker', list: null, cut: null, handle: drain, tasks: null, blobs: null, readOnly: 'drop' },
 };
 
 /** The row of a message's type. The cast joins what the compiler keeps apart: a message and the row of that message. */
 export function rowOf(message: CoreMessage): SessionRow<CoreMessageType> | WorkerRow<CoreMessageType> {
   return MESSAGES[message.type] as unknown as SessionRow<CoreMessageType> | WorkerRow<CoreMessageType>;
+}
+
+/** How many items a message has, beside itself. */
+export function itemsOf(message: CoreMessage): number {
+  return listOf(message).length;
+}
+
+function listOf(message: CoreMessage): readonly unknown[] {
+  const { list } = rowOf(message);
+  return list === null ? [] : (message as unknown as Record<ListName, readonly unknown[]>)[list];
+}
+
+/** The messages as which it is handled: itself, or its items, none named twice, in parts of at most MAX_PART_ITEMS. */
+export function cutMessage(input: MessageInput): readonly MessageInput[] {
+  const { message } = input;
+  const { list, cut } = rowOf(message);
+  if (list === null || cut === null) return [input];
+  const all = listOf(message);
+  const items = cut === 'once' ? once(all) : all;
+  if (items.length <= MAX_PART_ITEMS && items.length === all.length) return [input];
+  const parts: MessageInput[] = [];
+  for (let from = 0; from < items.length; from += MAX_PART_ITEMS) {
+    const part = { ...message, [list]: items.slice(from, from + MAX_PART_ITEMS) } as CoreMessage;
+    parts.push({ ...input, message: part });
+  }
+  return parts;
+}
+
+/** Without those that name a task which an earlier one names: by its `id` in a submit, as `task` elsewhere. */
+function once(items: readonly unknown[]): readonly unknown[] {
+  const ids = new Set<string>();
+  return (items as readonly { readonly id?: string; readonly task?: string }[]).filter((item) => {
+    const id = item.id ?? item.task ?? '';
+    return ids.size < ids.add(id).size;
+  });
 }
 
 export function handleMessage(turn: Turn, input: MessageInput): void {

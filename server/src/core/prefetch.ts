@@ -4,43 +4,34 @@ import { rowOf } from './messages.js';
 import type { State } from './state.js';
 import type { Task } from './task.js';
 
-/** Ids of tasks whose rows the step needs, without doubles. */
-export function tasksToFetch(inputs: readonly Input[], state: State): string[] {
-  const ids: string[] = [];
-  const need = (id: string) => {
-    if (!state.tasks.has(id)) ids.push(id);
+/** Calls `need` for each task whose row the step needs for this input; it may be the same one again. */
+export function needTasks(input: Input, state: State, need: (id: string) => void): void {
+  const ifNotHeld = (id: string) => {
+    if (!state.tasks.has(id)) need(id);
   };
-  for (const input of inputs) {
-    if (input.type === 'message') rowOf(input.message).tasks?.(input.message, need, state.newestId);
-    else if (input.type === 'hello') {
-      for (const { task } of input.message.worker?.running ?? []) need(task);
-      for (const { task } of input.message.worker?.finished ?? []) need(task);
-    }
+  if (input.type === 'message') rowOf(input.message).tasks?.(input.message, ifNotHeld, state.newestId);
+  else if (input.type === 'hello') {
+    for (const { task } of input.message.worker?.running ?? []) ifNotHeld(task);
+    for (const { task } of input.message.worker?.finished ?? []) ifNotHeld(task);
   }
-  return ids.length > 1 ? [...new Set(ids)] : ids;
 }
 
-/** Blobs that the step checks: whether they are held for their owner. */
+/** Blobs that the step checks, each once: whether they are held for their owner. */
 export function blobsToFind(
   inputs: readonly Input[],
   state: State,
   fetched: ReadonlyMap<string, Task>,
-): { owner: string; blob: string }[] {
-  const found: { owner: string; blob: string }[] = [];
-  const need = (owner: string, blob: string) => void found.push({ owner, blob });
+): Iterable<{ owner: string; blob: string }> {
+  const found = new Map<string, { owner: string; blob: string }>();
+  const need = (owner: string, blob: string) => void found.set(`${owner} ${blob}`, { owner, blob });
   const task = (id: string) => state.tasks.get(id) ?? fetched.get(id);
+  /** Subjects of sessions whose hello is in this batch. */
+  const greeted = new Map<number, string | undefined>();
   for (const input of inputs) {
+    if (input.type === 'hello') greeted.set(input.session, state.tokens.get(input.token.id)?.subject);
     if (input.type !== 'message') continue;
-    const subject = () => subjectOf(inputs, state, input.session);
+    const subject = () => state.sessions.get(input.session)?.subject ?? greeted.get(input.session);
     rowOf(input.message).blobs?.(input.message, need, { subject, task });
   }
-  return found;
-}
-
-/** The subject of a session, also of one whose hello is in the same batch. */
-function subjectOf(inputs: readonly Input[], state: State, session: number): string | undefined {
-  const known = state.sessions.get(session);
-  if (known) return known.subject;
-  const hello = inputs.find((input) => input.type === 'hello' && input.session === session);
-  return hello?.type === 'hello' ? state.tokens.get(hello.token.id)?.subject : undefined;
+  return found.values();
 }

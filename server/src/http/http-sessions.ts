@@ -3,6 +3,10 @@ import { ProtocolError } from '@rma/protocol/error';
 import type { Refusal, TaskEnd, TaskSpec } from '@rma/protocol/task';
 import type { Effects, Outgoing } from '../core/effects.js';
 import type { Input } from '../core/inputs.js';
+import type { Caller } from './caller.js';
+
+/** What a request holds while it waits, beside its input. */
+const OVERHEAD_BYTES = 1_024;
 
 type Listener = (outgoing: Outgoing | ProtocolError) => void;
 
@@ -11,30 +15,24 @@ export class HttpSessions {
   /** Negative: never a socket's id. */
   #nextId = -1;
 
-  constructor(private readonly push: (input: Input) => void) {}
+  /** @param push in the turn of a flow: all requests of a subject are one */
+  constructor(
+    private readonly push: (input: Input, bytes: number, flow: string) => void,
+    private readonly admits: (flow: string, bytes: number) => boolean,
+  ) {}
 
   get size(): number {
     return this.#listeners.size;
   }
 
   /** Submits one task; resolves with its end if that comes within `waitMs`, else null. @throws ProtocolError for a refusal */
-  submit(
-    token: { id: string; role: 'admin' | 'client' },
-    spec: TaskSpec,
-    waitMs: number,
-    signal: AbortSignal,
-  ): Promise<TaskEnd | null> {
-    return this.#request(token, { type: 'submit', tasks: [spec], watch: waitMs > 0 }, spec.id, waitMs, signal, true);
+  submit(caller: Caller, spec: TaskSpec, waitMs: number, signal: AbortSignal): Promise<TaskEnd | null> {
+    return this.#request(caller, { type: 'submit', tasks: [spec], watch: waitMs > 0 }, spec.id, waitMs, signal, true);
   }
 
   /** Waits for a task's end, as `submit` does. @throws ProtocolError where the task is not the token's */
-  watch(
-    token: { id: string; role: 'admin' | 'client' },
-    task: string,
-    waitMs: number,
-    signal: AbortSignal,
-  ): Promise<TaskEnd | null> {
-    return this.#request(token, { type: 'watch', tasks: [{ task }] }, task, waitMs, signal, false);
+  watch(caller: Caller, task: string, waitMs: number, signal: AbortSignal): Promise<TaskEnd | null> {
+    return this.#request(caller, { type: 'watch', tasks: [{ task }] }, task, waitMs, signal, false);
   }
 
   perform(effects: Effects): void {
@@ -47,7 +45,7 @@ export class HttpSessions {
   }
 
   #request(
-    token: { id: string; role: 'admin' | 'client' },
+    { asker, token }: Caller,
     message: Extract<Input, { type: 'message' }>['message'],
     task: string,
     waitMs: number,
@@ -55,6 +53,10 @@ export class HttpSessions {
     untilAccepted: boolean,
   ): Promise<TaskEnd | null> {
     const session = this.#nextId--;
+    const bytes = OVERHEAD_BYTES + (message.type === 'submit' ? (message.tasks[0]?.input.length ?? 0) : 0);
+    if (!this.admits(asker, bytes)) {
+      throw new ProtocolError('rate_limited', 'too many of your requests wait (maxQueuedBytes); send it again shortly');
+    }
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       let accepted = !untilAccepted;
@@ -62,7 +64,7 @@ export class HttpSessions {
         clearTimeout(timer);
         signal.removeEventListener('abort', abandon);
         this.#listeners.delete(session);
-        this.push({ type: 'closed', session, reason: 'done' });
+        this.push({ type: 'closed', session, reason: 'done' }, 0, asker);
         act();
       };
       const abandon = () => settle(() => resolve(null));
@@ -80,8 +82,8 @@ export class HttpSessions {
       if (waitMs > 0) timer = setTimeout(abandon, waitMs);
       signal.addEventListener('abort', abandon);
       const hello = { type: 'hello', protocol: 1, agent: { name: 'http', version: '1' } } as const;
-      this.push({ type: 'hello', session, address: '', token, message: hello });
-      this.push({ type: 'message', session, message });
+      this.push({ type: 'hello', session, address: '', token, message: hello }, 0, asker);
+      this.push({ type: 'message', session, message }, bytes, asker);
     });
   }
 }

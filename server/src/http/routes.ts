@@ -7,10 +7,9 @@ import type { Logger } from 'pino';
 import { originAllowed } from '../identity/origin.js';
 import { sessionOf } from '../identity/session-cookie.js';
 import { answerQuery, type QuerySource, statsOf } from '../query/query.js';
-import type { Viewer } from '../query/visible.js';
 import { BodyTooLarge, type HttpRequest, type HttpResponse, RequestAborted } from '../socket/transport.js';
 import { AGENT_PACKAGE, AgentPackage, agentUnit } from './agent-package.js';
-import { callerOf } from './caller.js';
+import { type Caller, callerOf } from './caller.js';
 import { json, problem } from './json.js';
 import { joinInfo, makeCode, type SessionRoutes, signIn, signOut, whoAmI } from './session-routes.js';
 import type { StaticFiles } from './static-files.js';
@@ -37,11 +36,11 @@ function routesOf(options: HttpOptions): Routes {
     callerOf(request, tokens, state, query.wallMs(), roles);
   const agent = new AgentPackage(AGENT_PACKAGE, query.version);
   const adminStats: Route = async (request) => {
-    await caller(request, ['admin']);
-    return json(200, statsOf(query));
+    const viewer = caller(request, ['admin']);
+    return json(200, await answerQuery(query, viewer.asker, viewer, { what: 'stats' }));
   };
   const adminWorkers: Route = async (request) => {
-    const viewer = await caller(request, ['admin']);
+    const viewer = caller(request, ['admin']);
     return json(200, { workers: await allWorkers(query, viewer) });
   };
   return [
@@ -55,17 +54,9 @@ function routesOf(options: HttpOptions): Routes {
     ['GET', /^\/rma-worker\.service$/, agentUnit],
     ['GET', /^\/api\/admin\/stats$/, adminStats],
     ['GET', /^\/api\/admin\/workers$/, adminWorkers],
-    ['POST', /^\/api\/tasks$/, async (request) => postTask(options, await caller(request), request)],
-    [
-      'GET',
-      /^\/api\/tasks\/([^/]+)$/,
-      async (request, [, id]) => getTask(options, await caller(request), request, id!),
-    ],
-    [
-      'GET',
-      /^\/api\/blobs\/([0-9a-f]{64})$/,
-      async (request, [, blob]) => getBlob(options, await caller(request), blob!),
-    ],
+    ['POST', /^\/api\/tasks$/, (request) => postTask(options, caller(request), request)],
+    ['GET', /^\/api\/tasks\/([^/]+)$/, (request, [, id]) => getTask(options, caller(request), request, id!)],
+    ['GET', /^\/api\/blobs\/([0-9a-f]{64})$/, (request, [, blob]) => getBlob(options, caller(request), blob!)],
   ];
 }
 
@@ -139,11 +130,11 @@ function healthOf(options: HttpOptions): unknown {
 }
 
 /** All pages in one response: HTTP has no frame limit. */
-async function allWorkers(query: QuerySource, viewer: Viewer): Promise<WorkerView[]> {
+async function allWorkers(query: QuerySource, viewer: Caller): Promise<WorkerView[]> {
   const all: WorkerView[] = [];
   for (;;) {
     const after = all.at(-1)?.id;
-    const page = await answerQuery(query, viewer, { what: 'workers', ...defined({ after }) });
+    const page = await answerQuery(query, viewer.asker, viewer, { what: 'workers', ...defined({ after }) });
     if (page.length === 0) return all;
     all.push(...page);
   }

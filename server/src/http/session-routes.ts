@@ -33,7 +33,7 @@ export interface SessionRoutes {
 
 export async function signIn(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
   const body = await jsonBody(request);
-  const record = await tokenNamedBy(routes, body);
+  const record = tokenNamedBy(routes, body);
   const { role } = record;
   if (role !== 'admin' && role !== 'client') {
     const hint = role === 'join' ? 'open the page /join to lend a machine with it' : 'it is a machine’s own';
@@ -43,18 +43,18 @@ export async function signIn(routes: SessionRoutes, request: HttpRequest): Promi
   return answer(routes, request, record, role);
 }
 
-export async function whoAmI(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
+export function whoAmI(routes: SessionRoutes, request: HttpRequest): HttpResponse {
   const session = sessionOf(request.headers.get('cookie'));
   if (!session) throw new ProtocolError('unauthenticated', 'nobody is signed in');
-  const { role, token } = await callerOf(request, routes.tokens, routes.state, routes.wallMs(), ['admin', 'client']);
+  const { role, token } = callerOf(request, routes.tokens, routes.state, routes.wallMs(), ['admin', 'client']);
   return answer(routes, request, routes.state().tokens.get(token.id)!, role);
 }
 
-export async function signOut(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
+export function signOut(routes: SessionRoutes, request: HttpRequest): HttpResponse {
   const session = sessionOf(request.headers.get('cookie'));
   if (session) {
     try {
-      const { id } = await routes.tokens.verifySession(session);
+      const { id } = routes.tokens.verifySession(session);
       routes.push({ type: 'signed', in: false, token: id, address: request.remoteAddress });
     } catch (error) {
       // An expired session is signed out all the same.
@@ -66,8 +66,8 @@ export async function signOut(routes: SessionRoutes, request: HttpRequest): Prom
 }
 
 /** The code of a one-time sign-in link, for a caller that has the token in a terminal. */
-export async function makeCode(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
-  const { token } = await callerOf(request, routes.tokens, routes.state, routes.wallMs(), ['admin', 'client']);
+export function makeCode(routes: SessionRoutes, request: HttpRequest): HttpResponse {
+  const { token } = callerOf(request, routes.tokens, routes.state, routes.wallMs(), ['admin', 'client']);
   return json(201, routes.codes.issue(token.id, routes.nowMs()));
 }
 
@@ -77,7 +77,7 @@ export async function joinInfo(
 ): Promise<HttpResponse> {
   const { token } = await jsonBody(request);
   if (typeof token !== 'string') throw new ProtocolError('invalid', 'send {"token": …}', '/token', 'a string');
-  const { id } = await tokens.verify(token.trim());
+  const { id } = tokens.verify(token.trim());
   const record = state().tokens.get(id);
   if (!record) {
     throw new ProtocolError('unauthenticated', 'this pool does not know the token; ask its admin for a new one');
@@ -89,7 +89,7 @@ export async function joinInfo(
   return json(200, joinInfoOf(record, pool, wallMs()));
 }
 
-async function tokenNamedBy(routes: SessionRoutes, { token, code }: Record<string, unknown>): Promise<TokenRecord> {
+function tokenNamedBy(routes: SessionRoutes, { token, code }: Record<string, unknown>): TokenRecord {
   if (typeof code === 'string') {
     const id = routes.codes.redeem(code, routes.nowMs());
     if (id === undefined) {
@@ -102,7 +102,7 @@ async function tokenNamedBy(routes: SessionRoutes, { token, code }: Record<strin
   if (typeof token !== 'string') {
     throw new ProtocolError('invalid', 'send {"token": …} or {"code": …}', '/token', 'a string');
   }
-  return validToken(routes, (await routes.tokens.verify(token.trim())).id);
+  return validToken(routes, routes.tokens.verify(token.trim()).id);
 }
 
 function validToken(routes: SessionRoutes, id: string): TokenRecord {
@@ -116,15 +116,15 @@ function validToken(routes: SessionRoutes, id: string): TokenRecord {
   return record;
 }
 
-async function answer(
+function answer(
   routes: SessionRoutes,
   request: HttpRequest,
   record: TokenRecord,
   role: 'admin' | 'client',
-): Promise<HttpResponse> {
+): HttpResponse {
   const wallMs = routes.wallMs();
   const expiresAt = Math.min(wallMs + SESSION_MS, record.expiresAt || Number.MAX_SAFE_INTEGER);
-  const session = await routes.tokens.signSession({ id: record.id, role, subject: record.subject, expiresAt });
+  const session = routes.tokens.signSession({ id: record.id, role, subject: record.subject, expiresAt });
   const maxAge = Math.max(1, Math.floor((expiresAt - wallMs) / 1_000));
   return json(
     200,

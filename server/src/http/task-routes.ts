@@ -39,9 +39,9 @@ export async function postTask(routes: TaskRoutes, caller: Caller, request: Http
   const message = checkUp({ type: 'submit', tasks: [task] });
   if (message.type !== 'submit') throw new Error('not a submit');
   const spec = message.tasks[0] as TaskSpec;
-  const end = await routes.sessions.submit(caller.token, spec, waitMs, request.signal);
+  const end = await routes.sessions.submit(caller, spec, waitMs, request.signal);
   if (!end) return json(202, { id: spec.id, state: 'accepted' }, { location: `/api/tasks/${spec.id}` });
-  return json(200, await endToJson(routes, end, spec.kind));
+  return json(200, await endToJson(routes, caller, end, spec.kind));
 }
 
 export async function getTask(
@@ -51,12 +51,12 @@ export async function getTask(
   id: string,
 ): Promise<HttpResponse> {
   const waitMs = waitMsOf(request);
-  const detail = await answerQuery(routes.query, caller, { what: 'task', task: id });
+  const detail = await answerQuery(routes.query, caller.asker, caller, { what: 'task', task: id });
   if (waitMs > 0 && !isTerminal(detail.state)) {
-    const end = await routes.sessions.watch(caller.token, id, waitMs, request.signal);
-    if (end) return json(200, await endToJson(routes, end, detail.kind));
+    const end = await routes.sessions.watch(caller, id, waitMs, request.signal);
+    if (end) return json(200, await endToJson(routes, caller, end, detail.kind));
   }
-  const output = detail.state === 'succeeded' ? await routes.query.reader.output(id) : null;
+  const output = detail.state === 'succeeded' ? await routes.query.reader.as(caller.asker).output(id) : null;
   return json(200, {
     ...detail,
     ...(output === null ? {} : { output: await outputToJson(routes, detail.owner, output) }),
@@ -114,8 +114,8 @@ async function outputToJson(routes: TaskRoutes, owner: string, output: Payload):
   }
 }
 
-async function endToJson(routes: TaskRoutes, end: TaskEnd, kind: string): Promise<unknown> {
+async function endToJson(routes: TaskRoutes, caller: Caller, end: TaskEnd, kind: string): Promise<unknown> {
   const { task, output, ...rest } = end;
-  const owner = (await routes.query.reader.task(task))?.task.owner ?? '';
+  const owner = (await routes.query.reader.as(caller.asker).task(task))?.task.owner ?? '';
   return { id: task, kind, ...rest, ...(output ? { output: await outputToJson(routes, owner, output) } : {}) };
 }

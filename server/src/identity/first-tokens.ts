@@ -34,7 +34,7 @@ export async function ensureFirstTokens(
   const written: string[] = [];
   for (const first of INITIAL) {
     const file = join(directory, `${first.file}.token`);
-    if (await isKnown(file, tokens, ids)) continue;
+    if (isKnown(file, tokens, ids)) continue;
     const record: TokenRecord = {
       id: shortId('t-', 12),
       role: first.role,
@@ -51,17 +51,17 @@ export async function ensureFirstTokens(
     const effects = makeEffects();
     effects.persist.tokens.add(record);
     await store.commit(effects.persist, wallMs);
-    writeSecret(file, await tokens.sign({ id: record.id, role: record.role, subject: record.subject, expiresAt: 0 }));
+    writeSecret(file, tokens.sign({ id: record.id, role: record.role, subject: record.subject, expiresAt: 0 }));
     written.push(file);
   }
   return written;
 }
 
 /** Whether a file holds a token of this pool. A revoked one counts: replacing it at a restart would undo the revocation. */
-async function isKnown(file: string, tokens: Tokens, ids: ReadonlySet<string>): Promise<boolean> {
+function isKnown(file: string, tokens: Tokens, ids: ReadonlySet<string>): boolean {
   if (!existsSync(file)) return false;
   try {
-    return ids.has((await tokens.verify(readFileSync(file, 'utf8').trim())).id);
+    return ids.has(tokens.verify(readFileSync(file, 'utf8').trim()).id);
   } catch {
     return false;
   }

@@ -11,7 +11,8 @@ import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/
 import type { State } from '../core/state.js';
 import { viewToken } from '../core/token.js';
 import { countTasks, countWorkers, viewKinds, viewWorker } from '../core/view.js';
-import type { Reader, StoredTask } from '../store/reader.js';
+import type { Asker, Reader, Reads, StoredTask } from '../store/reader.js';
+import type { QueryTurns } from './query-turns.js';
 import { auditEntry, type Viewer, visibleEvent } from './visible.js';
 
 const PAGE = 1_000;
@@ -23,6 +24,8 @@ const DEFAULT_EVENTS = 200;
 export interface QuerySource {
   readonly state: () => State;
   readonly reader: Reader;
+  /** When queries begin. */
+  readonly turns: QueryTurns;
   readonly wallMs: () => number;
   readonly version: string;
   readonly transport: string;
@@ -36,6 +39,7 @@ type Answer<W extends QueryName> = (
   source: QuerySource,
   viewer: Viewer,
   query: QueryOf<W>,
+  reads: Reads,
 ) => QueryReply<W> | Promise<QueryReply<W>>;
 
 const ANSWERS: { readonly [W in QueryName]: Answer<W> } = {
@@ -62,37 +66,46 @@ const ANSWERS: { readonly [W in QueryName]: Answer<W> } = {
   catalog: (source) => viewCatalog(source.state()),
   log: (source, _viewer, query) => source.workerLog(query),
   // Fields are named one by one: what else a peer put into its query must not reach the reader.
-  tasks: async (source, viewer, { state, states, kind, owner: asked, worker, before, limit = DEFAULT_TASKS }) => {
+  tasks: async (
+    _source,
+    viewer,
+    { state, states, kind, owner: asked, worker, before, limit = DEFAULT_TASKS },
+    reads,
+  ) => {
     const owner = viewer.role === 'admin' ? asked : viewer.subject;
-    const tasks = await source.reader.tasks({ limit, ...defined({ owner, state, states, kind, worker, before }) });
+    const tasks = await reads.tasks({ limit, ...defined({ owner, state, states, kind, worker, before }) });
     return tasks.map(viewOf);
   },
   task: taskDetail,
   input: taskInput,
-  events: async (source, viewer, { since, limit = DEFAULT_EVENTS }) => {
-    const { events, last } = await source.reader.events(since, limit);
+  events: async (_source, viewer, { since, limit = DEFAULT_EVENTS }, reads) => {
+    const { events, last } = await reads.events(since, limit);
     return { events: events.flatMap((event) => visibleEvent(event, viewer) ?? []), last };
   },
-  history: async (source, viewer, { before: from, types, subject, limit = DEFAULT_EVENTS }) => {
+  history: async (_source, viewer, { before: from, types, subject, limit = DEFAULT_EVENTS }, reads) => {
     const owner = viewer.role === 'admin' ? undefined : viewer.subject;
     const filter = defined({ before: from, types, subject, owner });
-    const { events, before } = await source.reader.history({ limit, ...filter });
+    const { events, before } = await reads.history({ limit, ...filter });
     return { events: events.flatMap((event) => visibleEvent(event, viewer) ?? []), ...defined({ before }) };
   },
-  audit: async (source, _viewer, { limit = DEFAULT_EVENTS, before: from }) => {
-    const { events, before } = await source.reader.history({ audit: true, limit, ...defined({ before: from }) });
+  audit: async (_source, _viewer, { limit = DEFAULT_EVENTS, before: from }, reads) => {
+    const { events, before } = await reads.history({ audit: true, limit, ...defined({ before: from }) });
     return { entries: events.map(auditEntry), ...defined({ before }) };
   },
 };
 
-/** @throws ProtocolError of kind `not_found`, `unavailable` or `rate_limited` */
-export async function answerQuery<W extends QueryName>(
+/**
+ * Answers in the asker's turn.
+ * @throws ProtocolError of kind `not_found`, `unavailable` or `rate_limited`
+ */
+export function answerQuery<W extends QueryName>(
   source: QuerySource,
+  asker: Asker,
   viewer: Viewer,
   query: QueryOf<W>,
 ): Promise<QueryReply<W>> {
   const answer: Answer<W> = ANSWERS[query.what];
-  return answer(source, viewer, query);
+  return source.turns.ask(asker, () => answer(source, viewer, query, source.reader.as(asker)));
 }
 
 /** The views behind `after`, in the order of their ids, until the page is full. An empty page is the end. */
@@ -135,8 +148,13 @@ function ownedBy<T>(found: T | null, owner: string | undefined, viewer: Viewer, 
   throw new ProtocolError('not_found', `there is no task ${id}`);
 }
 
-async function taskInput(source: QuerySource, viewer: Viewer, { task: id }: QueryOf<'input'>): Promise<TaskInput> {
-  const stored = await source.reader.input(id);
+async function taskInput(
+  _source: QuerySource,
+  viewer: Viewer,
+  { task: id }: QueryOf<'input'>,
+  reads: Reads,
+): Promise<TaskInput> {
+  const stored = await reads.input(id);
   const { kind, priority, input, blobs, options } = ownedBy(stored, stored?.owner, viewer, id);
   return {
     kind,
@@ -154,8 +172,13 @@ function viewOf(task: StoredTask): TaskView {
   return view;
 }
 
-async function taskDetail(source: QuerySource, viewer: Viewer, { task: id }: QueryOf<'task'>): Promise<TaskDetail> {
-  const stored = await source.reader.task(id);
+async function taskDetail(
+  source: QuerySource,
+  viewer: Viewer,
+  { task: id }: QueryOf<'task'>,
+  reads: Reads,
+): Promise<TaskDetail> {
+  const stored = await reads.task(id);
   const { task, attempts } = ownedBy(stored, stored?.task.owner, viewer, id);
   const detail: TaskDetail = {
     ...viewOf(task),

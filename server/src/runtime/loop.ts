@@ -10,11 +10,15 @@ import type { CoreSettings } from '../core/settings.js';
 import type { State } from '../core/state.js';
 import { StorageFull, type Store } from '../store/store.js';
 import type { Clock } from './clock.js';
+import { type Flow, InputQueue, type Taken } from './input-queue.js';
 import type { Reserve } from './reserve.js';
 import { IDLE_TURN_MS, runTurn, Turns } from './turn.js';
 
-/** Inputs that one turn takes at most; the rest wait for the next, so that a flood does not delay a commit's replies. */
-const MAX_INPUTS = 4_096;
+/**
+ * What one turn takes at most, in items: some 20 ms of work beside one commit. The rest waits for the next, so that no
+ * flood, and no message, delays the replies of the others by more.
+ */
+const TURN_WORK = 1_024;
 /** In read-only mode, between two attempts to write: at once, then `first`, then doubling up to `most`. */
 const RETRY_MS = { first: 250, most: 5_000 };
 /** Deferred inputs that are kept at most until writing works again. */
@@ -26,8 +30,11 @@ export interface LoopOptions {
   readonly settings: Partial<CoreSettings>;
   readonly builtInKinds: readonly string[];
   readonly reserve: Reserve;
-  /** Called once the commit is on disk, in the order of the commits. */
-  readonly perform: (effects: Effects, state: State) => void;
+  /**
+   * Called once the commit is on disk, in the order of the commits.
+   * @param taken what came from each flow since the last call, and takes no room any more
+   */
+  readonly perform: (effects: Effects, taken: ReadonlyMap<Flow, Taken>) => void;
   /** A commit failed, and the state was reloaded: every session must end, since its peer may have seen a lost state. */
   readonly rebuilt: (reason: string) => void;
   /** Writing works again: most often at once, in the room that the reserve gave up. */
@@ -40,9 +47,9 @@ export class Loop {
   readonly #options: LoopOptions;
   readonly #turns: Turns;
   #state: State;
-  #inbox: Input[] = [];
-  /** What the running turn took out of the inbox, until it is committed. */
-  #taken: readonly Input[] = [];
+  readonly #queue = new InputQueue();
+  /** What the running turn took out of the queue, until it is committed. */
+  #taken: Input[] = [];
   #turning = false;
   #scheduled = false;
   #closing = false;
@@ -60,9 +67,9 @@ export class Loop {
     this.#state = state;
     this.#turns = new Turns({
       store: options.store,
-      perform: (effects, state) => {
+      perform: (effects) => {
         this.#taken = [];
-        options.perform(effects, state);
+        options.perform(effects, this.#queue.takeTaken());
       },
       onTick: () => this.#storageChanges(),
     });
@@ -82,9 +89,18 @@ export class Loop {
     return this.#state;
   }
 
-  push(input: Input): void {
-    this.#inbox.push(input);
+  /**
+   * @param bytes of the frame that brought it
+   * @param flow whose turn it waits for; default: that of its session, if it has one
+   */
+  push(input: Input, bytes = 0, flow: Flow | undefined = 'session' in input ? input.session : undefined): void {
+    this.#queue.push(input, bytes, flow);
     this.#schedule();
+  }
+
+  /** Whether a flow may push so many bytes more; otherwise its peer sends faster than it is served. */
+  admits(flow: Flow, bytes: number): boolean {
+    return this.#queue.admits(flow, bytes);
   }
 
   /** Runs what was pushed so far, then stops. */
@@ -107,7 +123,7 @@ export class Loop {
       this.#guardedTurn().then(
         () => {
           this.#turning = false;
-          if (this.#inbox.length > 0 || this.#turns.hasClaimed) this.#schedule();
+          if (this.#queue.size > 0 || this.#turns.hasClaimed) this.#schedule();
           else for (const resolve of this.#idle.splice(0)) resolve();
         },
         (error: unknown) => {
@@ -124,9 +140,8 @@ export class Loop {
       const readOnly = this.#state.readOnly && !(await this.#tryToWrite());
       const { clock } = this.#options;
       const time = { nowMs: clock.nowMs(), wallMs: clock.wallMs(), random: Math.random() };
-      const arrived = this.#takeInbox();
-      if (readOnly) await runTurn(this.#turns.readOnlyTurn(this.#state, this.#defer(arrived), time));
-      else await runTurn(this.#turns.turn(this.#state, arrived, time));
+      if (readOnly) await runTurn(this.#turns.readOnlyTurn(this.#state, this.#undeferred(), time));
+      else await runTurn(this.#turns.turn(this.#state, this.#arrived(), time));
     } catch (error) {
       if (!(error instanceof StorageFull)) throw error;
       this.#options.reserve.release();
@@ -143,7 +158,7 @@ export class Loop {
       return false;
     }
     endReadOnly(this.#state, clock.nowMs());
-    this.#inbox = [...this.#deferred, ...this.#inbox];
+    this.#queue.unshift(this.#deferred);
     this.#deferred = [];
     recovered();
     return true;
@@ -154,21 +169,24 @@ export class Loop {
     this.#retryMs = Math.min(RETRY_MS.most, this.#retryMs * 2 || RETRY_MS.first);
   }
 
-  /** Keeps what can be written later; answers the rest. */
-  #defer(arrived: readonly Input[]): Input[] {
-    return arrived.filter((input) => {
-      if (!isDeferrable(input)) return true;
-      if (this.#deferred.length < MAX_DEFERRED) this.#deferred.push(input);
-      return false;
-    });
+  /** What this turn takes: what it leaves, because that needs too many rows, waits for the next. */
+  *#arrived(): Generator<Input, void, undefined> {
+    for (const input of this.#queue.take(TURN_WORK)) {
+      this.#taken.push(input);
+      yield input;
+    }
   }
 
-  #takeInbox(): Input[] {
-    let taken = this.#inbox;
-    if (taken.length > MAX_INPUTS) taken = this.#inbox.splice(0, MAX_INPUTS);
-    else this.#inbox = [];
-    this.#taken = taken;
-    return taken;
+  /** Keeps what can be written later; the rest is answered. */
+  *#undeferred(): Generator<Input, void, undefined> {
+    for (const input of this.#arrived()) {
+      if (!isDeferrable(input)) {
+        yield input;
+        continue;
+      }
+      this.#taken.pop();
+      if (this.#deferred.length < MAX_DEFERRED) this.#deferred.push(input);
+    }
   }
 
   async #rebuild(reason: string): Promise<void> {
@@ -184,7 +202,7 @@ export class Loop {
     this.#state.stopping = stopping;
     this.#turns.reset();
     // Everything else belongs to sessions that end now: their peers send it again.
-    this.#inbox = [...this.#taken, ...this.#inbox].filter(isDeferrable);
+    this.#queue.unshift([...this.#taken, ...this.#queue.clear()].filter(isDeferrable));
     this.#taken = [];
     this.#options.rebuilt(reason);
   }

@@ -5,7 +5,7 @@
 import { type Effects, persists } from '../core/effects.js';
 import type { Batch, Input } from '../core/inputs.js';
 import { tailOf } from '../core/lane.js';
-import { blobsToFind, tasksToFetch } from '../core/prefetch.js';
+import { blobsToFind, needTasks } from '../core/prefetch.js';
 import type { State } from '../core/state.js';
 import { step } from '../core/step.js';
 import type { Task } from '../core/task.js';
@@ -14,7 +14,10 @@ import type { Awaitable, Store } from '../store/store.js';
 const TICK_MS = 1_000;
 const DUE_MS = 100;
 const DUE_LIMIT = 500;
-const NO_TASKS: ReadonlyMap<string, Task> = new Map();
+/** Rows are fetched in slices of so many ids, between which their bytes are counted. */
+const FETCH_IDS = 64;
+/** Once its inputs needed more than this of rows, a turn takes no further input. */
+const FETCH_BYTES = 4 * 1_048_576;
 
 /** How often a loop with nothing to do has to run a turn, for what time alone brings. */
 export const IDLE_TURN_MS = DUE_MS;
@@ -52,11 +55,13 @@ export class Turns {
     this.#claimed = [];
   }
 
-  *turn(state: State, arrived: readonly Input[], time: Time): Coroutine {
+  /** @param arrived is taken from only as long as the rows that its inputs need stay within a bound */
+  *turn(state: State, arrived: Iterable<Input>, time: Time): Coroutine {
     const { store, perform, onTick } = this.#ports;
     const { nowMs, wallMs } = time;
-    const inputs = [...this.#claimed, ...arrived];
+    const inputs = this.#claimed;
     this.#claimed = [];
+    const fetched = yield* this.#take(state, inputs, arrived);
     if (nowMs - this.#dueAtMs >= DUE_MS) {
       this.#dueAtMs = nowMs;
       const tasks = yield* answerOf(store.due(wallMs, DUE_LIMIT));
@@ -65,7 +70,7 @@ export class Turns {
     }
     if (this.#tickIsDue(nowMs)) inputs.push({ type: 'tick' }, ...(onTick?.() ?? []));
     if (inputs.length === 0 && state.ready.size === 0 && !state.placementDue) return;
-    const effects = yield* this.#step(state, inputs, time);
+    const effects = yield* this.#step(state, inputs, fetched, time);
     if (persists(effects.persist)) yield* answerOf(store.commit(effects.persist, wallMs));
     perform(effects, state);
     for (const { lane: id, tasks: asked, bytes } of effects.claims) {
@@ -77,11 +82,12 @@ export class Turns {
   }
 
   /** A turn while nothing can be written. Invariant: its step persists nothing. */
-  *readOnlyTurn(state: State, arrived: readonly Input[], time: Time): Coroutine {
-    const inputs = [...arrived];
+  *readOnlyTurn(state: State, arrived: Iterable<Input>, time: Time): Coroutine {
+    const inputs: Input[] = [];
+    const fetched = yield* this.#take(state, inputs, arrived);
     if (this.#tickIsDue(time.nowMs)) inputs.push({ type: 'tick' });
     if (inputs.length === 0) return;
-    const effects = yield* this.#step(state, inputs, time);
+    const effects = yield* this.#step(state, inputs, fetched, time);
     if (persists(effects.persist)) throw new Error('invariant: a step that only reads has something to write');
     this.#ports.perform(effects, state);
   }
@@ -92,11 +98,46 @@ export class Turns {
     return true;
   }
 
-  *#step(state: State, inputs: readonly Input[], time: Time): Generator<Awaitable<unknown>, Effects, unknown> {
+  /** Takes inputs, and fetches the rows that they name and the core does not hold. Each row is fetched once. */
+  *#take(
+    state: State,
+    inputs: Input[],
+    arrived: Iterable<Input>,
+  ): Generator<Awaitable<unknown>, Map<string, Task>, unknown> {
     const { store } = this.#ports;
-    const ids = tasksToFetch(inputs, state);
-    const rows = ids.length === 0 ? [] : yield* answerOf(store.fetch(ids));
-    const fetched = rows.length === 0 ? NO_TASKS : new Map(rows.map((task) => [task.id, task]));
+    const fetched = new Map<string, Task>();
+    const asked = new Set<string>();
+    let ids: string[] = [];
+    let bytes = 0;
+    const need = (id: string) => {
+      if (asked.size < asked.add(id).size) ids.push(id);
+    };
+    function* fetch(atLeast: number): Generator<Awaitable<unknown>, void, unknown> {
+      if (ids.length < atLeast) return;
+      const rows = yield* answerOf(store.fetch(ids));
+      ids = [];
+      for (const task of rows) {
+        fetched.set(task.id, task);
+        bytes += task.input.length + (task.output?.length ?? 0);
+      }
+    }
+    for (const input of arrived) {
+      inputs.push(input);
+      needTasks(input, state, need);
+      yield* fetch(FETCH_IDS);
+      if (bytes > FETCH_BYTES) break;
+    }
+    yield* fetch(1);
+    return fetched;
+  }
+
+  *#step(
+    state: State,
+    inputs: readonly Input[],
+    fetched: ReadonlyMap<string, Task>,
+    time: Time,
+  ): Generator<Awaitable<unknown>, Effects, unknown> {
+    const { store } = this.#ports;
     const blobsHeld = new Set<string>();
     for (const { owner, blob } of blobsToFind(inputs, state, fetched)) {
       if (yield* answerOf(store.findBlob(owner, blob))) blobsHeld.add(`${owner} ${blob}`);

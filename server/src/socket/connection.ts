@@ -8,8 +8,8 @@ import type { Subprotocol } from '@rma/protocol/version';
 import type { Viewer } from '../query/visible.js';
 import type { Socket } from './transport.js';
 
-/** greeting: no hello yet. checking: its token is being verified. waiting: the core decides. open: `welcome` was sent. */
-export type Phase = 'greeting' | 'checking' | 'waiting' | 'open' | 'closing';
+/** greeting: no hello yet. waiting: the core decides. open: `welcome` was sent. */
+export type Phase = 'greeting' | 'waiting' | 'open' | 'closing';
 
 const VIOLATION_WINDOW_MS = 10_000;
 const MAX_VIOLATIONS = 10;

@@ -4,6 +4,8 @@
  */
 import { checkUp } from '@rma/protocol/check';
 import { decodeUp } from '@rma/protocol/codec';
+import { CREDITED_TYPES, frameBytes } from '@rma/protocol/credit';
+import type { DownOf } from '@rma/protocol/down';
 import { type CloseName, ProtocolError } from '@rma/protocol/error';
 import { judgeLiveness, LIVENESS_TICK_MS } from '@rma/protocol/liveness';
 import type { QueryOf } from '@rma/protocol/query';
@@ -20,6 +22,7 @@ import { originAllowed } from '../identity/origin.js';
 import type { Tokens } from '../identity/tokens.js';
 import type { QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
+import type { Flow, Taken } from '../runtime/input-queue.js';
 import type { TopicPublisher } from '../topics/topic-publisher.js';
 import { authorize } from './authorize.js';
 import { Connection } from './connection.js';
@@ -28,6 +31,7 @@ import { referenceTo, wireErrorOf } from './error-reply.js';
 import { EventStream } from './event-stream.js';
 import { greet } from './greeting.js';
 import { Incoming } from './incoming.js';
+import { InputCredit } from './input-credit.js';
 import { LogRequests } from './log-requests.js';
 import { Receipts } from './receipts.js';
 import { Streams } from './streams.js';
@@ -57,7 +61,8 @@ export interface ConnectionsOptions {
   readonly blobs: BlobStore;
   readonly query: QuerySource;
   readonly topics: TopicPublisher;
-  readonly push: (input: Input) => void;
+  readonly push: (input: Input, bytes?: number) => void;
+  readonly admits: (flow: Flow, bytes: number) => boolean;
   readonly state: () => State;
   readonly readChunks: ReadChunks;
   readonly log: Logger;
@@ -75,6 +80,7 @@ export class Connections implements SocketHandlers {
   readonly #events: EventStream;
   readonly #logs: LogRequests;
   readonly #incoming: Incoming;
+  readonly #credit = new InputCredit();
   readonly #timer: NodeJS.Timeout;
   #tickedAtMs: number;
   #transport: Transport | undefined;
@@ -100,6 +106,7 @@ export class Connections implements SocketHandlers {
       ...options,
       events: this.#events,
       logs: this.#logs,
+      overrun: (connection, message) => this.#overrun(connection, message),
       failed: (connection, error, message) => this.#failed(connection, error, clock.nowMs(), message),
     });
     this.#receipts = new Receipts((session, outgoing) => this.#deliver(session, outgoing));
@@ -168,9 +175,7 @@ export class Connections implements SocketHandlers {
     const nowMs = clock.nowMs();
     connection.liveness.heardAtMs = nowMs;
     if (!connection.allow(nowMs, settings.messagesPerSecond, settings.messageBurst)) {
-      const message = `more than ${settings.messagesPerSecond} messages a second (messagesPerSecond)`;
-      connection.sendError({ kind: 'rate_limited', message }, nowMs);
-      connection.goodbye('rate_limited', message, nowMs, 1_000);
+      this.#overrun(connection, `more than ${settings.messagesPerSecond} messages a second (messagesPerSecond)`);
       return;
     }
     if (typeof data !== 'string' && isStreamData(data)) {
@@ -180,14 +185,32 @@ export class Connections implements SocketHandlers {
       }
       return;
     }
+    const bytes = frameBytes(data);
     let decoded: unknown;
     try {
       decoded = decodeUp(data);
-      this.#accept(entry, checkUp(decoded));
+      this.#accept(entry, checkUp(decoded), bytes);
     } catch (error) {
+      // What was refused waits for no turn: its credit comes back now.
+      const { type } = (decoded ?? {}) as { type?: unknown };
+      if (typeof type === 'string' && CREDITED_TYPES.has(type)) {
+        this.#credit.count(connection.id, { messages: 1, bytes }, this.#grant);
+      }
       this.#failed(connection, error, nowMs, decoded);
     }
   }
+
+  /** Ends a connection whose peer sends faster than it is served. */
+  #overrun(connection: Connection, message: string): void {
+    const nowMs = this.#options.clock.nowMs();
+    connection.sendError({ kind: 'rate_limited', message }, nowMs);
+    connection.goodbye('rate_limited', message, nowMs, 1_000);
+  }
+
+  readonly #grant = (session: number, credit: DownOf<'credit'>): void => {
+    const connection = this.#entries.get(session)?.connection;
+    if (connection?.phase === 'open') connection.send(credit, this.#options.clock.nowMs());
+  };
 
   drain(socket: Socket): void {
     this.#entries.get(socket.id)?.streams.drain();
@@ -204,13 +227,16 @@ export class Connections implements SocketHandlers {
     streams.close();
     this.#events.unsubscribe(connection);
     this.#logs.closed(socket.id);
+    this.#credit.closed(socket.id);
+    this.#options.query.turns.drop(socket.id);
     this.#options.topics.unsubscribe(connection.id);
     this.#options.push({ type: 'closed', session: socket.id, reason: `${code} ${reason}`.trim() });
   }
 
   /** After the commit: sends everything that the step asks for, urgent messages first, then the events. */
-  perform(effects: Effects): void {
+  perform(effects: Effects, taken: ReadonlyMap<Flow, Taken>): void {
     const { outgoing } = effects;
+    this.#credit.took(taken, this.#grant);
     if (outgoing.size > 1) for (const [id, its] of outgoing) if (isUrgent(its)) this.#send(id, its);
     for (const [id, its] of outgoing) if (outgoing.size === 1 || !isUrgent(its)) this.#send(id, its);
     this.#events.publish(effects.persist.events);
@@ -230,6 +256,7 @@ export class Connections implements SocketHandlers {
       connection.phase = 'open';
       connection.role = outgoing.welcome.role;
       connection.subject = outgoing.welcome.subject;
+      if (outgoing.welcome.features.includes('credit')) outgoing.welcome.credit = this.#credit.open(connection.id);
       outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
       this.#endGreeting(connection);
     }
@@ -266,7 +293,7 @@ export class Connections implements SocketHandlers {
   }
 
   /** @throws ProtocolError for a message that this role may not send, or not in this phase */
-  #accept(entry: Entry, message: Up): void {
+  #accept(entry: Entry, message: Up, bytes: number): void {
     const { connection, streams } = entry;
     if (message.type === 'hello') {
       greet(this.#options, connection, message);
@@ -279,7 +306,7 @@ export class Connections implements SocketHandlers {
       );
     }
     authorize(connection, message);
-    this.#incoming.route(connection, streams, message);
+    this.#incoming.route(connection, streams, message, bytes);
   }
 
   /** Answers a failed message with its error; closes a peer that keeps sending invalid ones. */

@@ -23,7 +23,7 @@ interface Audience {
 }
 
 export interface EventStreamOptions {
-  readonly reader: Pick<QuerySource['reader'], 'events'>;
+  readonly reader: Pick<QuerySource['reader'], 'as'>;
   /** The number of the newest event that is on disk. */
   readonly lastEvent: () => number;
   /** Monotonic ms. */
@@ -59,7 +59,7 @@ export class EventStream {
     let at = since ?? last;
     while (at < lastEvent()) {
       const newest = lastEvent();
-      const page = await reader.events(at, PAGE);
+      const page = await reader.as(connection.id).events(at, PAGE);
       if (abort.signal.aborted) return;
       // Pruned events leave a gap: continue behind the newest event of when the page was requested.
       at = page.events.length === 0 ? newest : page.last;

@@ -1,6 +1,6 @@
 /**
  * A connection's hello, before the core decides: verifies its token or cookie, and signs the credential that a worker's
- * first join may need (signing is asynchronous, the core is not).
+ * first join may need (the key is here, and the core is pure).
  */
 import { ProtocolError } from '@rma/protocol/error';
 import type { UpOf } from '@rma/protocol/up';
@@ -32,39 +32,35 @@ export function greet(options: GreetingOptions, connection: Connection, message:
     connection.goodbye('unsupported_version', text, nowMs);
     return;
   }
-  connection.phase = 'checking';
-  void verify(options, connection, message);
-}
-
-async function verify(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): Promise<void> {
-  const { tokens, push, clock, log } = options;
   try {
-    const token = await credential(tokens, connection, message);
-    let candidate: HelloInput['candidate'];
-    if (token.role === 'join' && message.worker) {
-      const worker = shortId('w-', 8);
-      const tokenId = shortId('t-', 12);
-      const claims = { id: tokenId, role: 'worker', subject: worker, expiresAt: 0 } as const;
-      const known = joinedBefore(options.state(), token.id, message.worker.key);
-      const signed = await tokens.sign(known === undefined ? claims : { ...claims, subject: known });
-      candidate = { worker: known ?? worker, tokenId, credential: signed };
-    }
-    if (connection.phase !== 'checking') return;
-    connection.phase = 'waiting';
-    const { token: _secret, ...rest } = message;
-    const input = { type: 'hello', session: connection.id, address: connection.socket.remoteAddress, token } as const;
-    push({ ...input, message: rest, ...(candidate ? { candidate } : {}) });
+    admit(options, connection, message);
   } catch (error) {
-    if (!(error instanceof ProtocolError)) log.error({ err: error }, 'a token could not be checked');
-    if (connection.phase !== 'checking') return;
     const wire = wireErrorOf(error);
-    connection.sendError(wire, clock.nowMs(), 'hello');
-    connection.goodbye('unauthenticated', wire.message, clock.nowMs());
+    if (!(error instanceof ProtocolError)) options.log.error({ err: error }, 'a token could not be checked');
+    connection.sendError(wire, nowMs, 'hello');
+    connection.goodbye('unauthenticated', wire.message, nowMs);
   }
 }
 
+/** @throws ProtocolError of kind `unauthenticated` */
+function admit(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): void {
+  const { tokens, push, state } = options;
+  const token = credential(tokens, connection, message);
+  let candidate: HelloInput['candidate'];
+  if (token.role === 'join' && message.worker) {
+    const worker = joinedBefore(state(), token.id, message.worker.key) ?? shortId('w-', 8);
+    const tokenId = shortId('t-', 12);
+    const signed = tokens.sign({ id: tokenId, role: 'worker', subject: worker, expiresAt: 0 });
+    candidate = { worker, tokenId, credential: signed };
+  }
+  connection.phase = 'waiting';
+  const { token: _secret, ...rest } = message;
+  const input = { type: 'hello', session: connection.id, address: connection.socket.remoteAddress, token } as const;
+  push({ ...input, message: rest, ...(candidate ? { candidate } : {}) });
+}
+
 /** Verifies the token of the hello, or else the session cookie of the upgrade. */
-function credential(tokens: Tokens, connection: Connection, message: UpOf<'hello'>): Promise<HelloInput['token']> {
+function credential(tokens: Tokens, connection: Connection, message: UpOf<'hello'>): HelloInput['token'] {
   if (message.token !== undefined) return tokens.verify(message.token);
   const session = sessionOf(connection.socket.cookie);
   if (session) return tokens.verifySession(session);

@@ -3,15 +3,16 @@
  * request for a log. Errors of what is answered asynchronously are reported when they happen.
  */
 import { ProtocolError } from '@rma/protocol/error';
-import type { Up, UpOf } from '@rma/protocol/up';
+import type { Action, Up, UpOf } from '@rma/protocol/up';
 import { v7 } from 'uuid';
 import { type UploadScope, uploaderOf } from '../blobs/blob-store.js';
-import type { Input } from '../core/inputs.js';
+import type { Input, MessageInput } from '../core/inputs.js';
 import type { State } from '../core/state.js';
 import type { Tokens } from '../identity/tokens.js';
 import { shortId } from '../identity/tokens.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { Clock } from '../runtime/clock.js';
+import { MAX_FLOW_BYTES } from '../runtime/input-queue.js';
 import type { TopicPublisher } from '../topics/topic-publisher.js';
 import type { Connection } from './connection.js';
 import type { EventStream } from './event-stream.js';
@@ -25,7 +26,11 @@ export interface IncomingOptions {
   readonly topics: TopicPublisher;
   readonly events: EventStream;
   readonly logs: LogRequests;
-  readonly push: (input: Input) => void;
+  readonly push: (input: Input, bytes: number) => void;
+  /** Whether a session may have so many bytes more waiting for a turn. */
+  readonly admits: (session: number, bytes: number) => boolean;
+  /** Ends a connection whose peer sends faster than it is served. */
+  readonly overrun: (connection: Connection, message: string) => void;
   readonly state: () => State;
   /** Reports the error of an asynchronous answer. */
   readonly failed: (connection: Connection, error: unknown, message: Up) => void;
@@ -39,8 +44,8 @@ export class Incoming {
   }
 
   /** @throws ProtocolError for what can be refused at once */
-  route(connection: Connection, streams: Streams, message: Exclude<Up, UpOf<'hello'>>): void {
-    const { push, events, topics, logs, failed } = this.#options;
+  route(connection: Connection, streams: Streams, message: Exclude<Up, UpOf<'hello'>>, bytes: number): void {
+    const { events, topics, logs, failed } = this.#options;
     switch (message.type) {
       case 'heartbeat':
         return;
@@ -73,14 +78,25 @@ export class Incoming {
         logs.answered(connection.id, message);
         return;
       case 'act':
-        if (message.action.do === 'token.create') void this.#mint(connection, message);
-        else if (message.action.do === 'task.retry') {
-          push({ type: 'message', session: connection.id, message, newTask: v7() });
-        } else push({ type: 'message', session: connection.id, message });
+        if (message.action.do === 'token.create') this.#push(connection, message, bytes, this.#mint(message.action));
+        else if (message.action.do === 'task.retry') this.#push(connection, message, bytes, { newTask: v7() });
+        else this.#push(connection, message, bytes);
         return;
       default:
-        push({ type: 'message', session: connection.id, message });
+        this.#push(connection, message, bytes);
     }
+  }
+
+  /** A peer that heeds its credit, or waits for answers, never has so much waiting. */
+  #push(
+    connection: Connection,
+    message: MessageInput['message'],
+    bytes: number,
+    more: Pick<MessageInput, 'minted' | 'newTask'> = {},
+  ): void {
+    const { push, admits, overrun } = this.#options;
+    if (admits(connection.id, bytes)) push({ type: 'message', session: connection.id, message, ...more }, bytes);
+    else overrun(connection, `more than ${MAX_FLOW_BYTES} bytes wait (maxQueuedBytes); wait for answers in between`);
   }
 
   async #subscribe(connection: Connection, message: UpOf<'subscribe'>): Promise<void> {
@@ -119,31 +135,27 @@ export class Incoming {
   /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task named. */
   #readableOwner(connection: Connection, message: UpOf<'blob.get'>): string | undefined | Promise<string | undefined> {
     if (connection.role !== 'admin' || message.task === undefined) return this.#blobOwner(connection, message);
-    return this.#options.query.reader.task(message.task).then((found) => found?.task.owner);
+    return this.#options.query.reader
+      .as(connection.id)
+      .task(message.task)
+      .then((found) => found?.task.owner);
   }
 
   async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {
     const { query, clock, failed } = this.#options;
     try {
-      const result = await answerQuery(query, connection.viewer, message.query);
+      const result = await answerQuery(query, connection.id, connection.viewer, message.query);
       if (connection.phase === 'open') connection.send({ type: 'reply', ref: message.ref, result }, clock.nowMs());
     } catch (error) {
       failed(connection, error, message);
     }
   }
 
-  async #mint(connection: Connection, message: UpOf<'act'>): Promise<void> {
-    const { tokens, push, clock, failed } = this.#options;
-    const { action } = message;
-    if (action.do !== 'token.create') return;
-    try {
-      const id = shortId('t-', 12);
-      const expiresAt = action.expiresInSeconds ? clock.wallMs() + action.expiresInSeconds * 1_000 : 0;
-      const subject = action.role === 'admin' ? 'admin' : action.name;
-      const token = await tokens.sign({ id, role: action.role, subject, expiresAt });
-      push({ type: 'message', session: connection.id, message, minted: { id, token } });
-    } catch (error) {
-      failed(connection, error, message);
-    }
+  #mint(action: Extract<Action, { do: 'token.create' }>): Pick<MessageInput, 'minted'> {
+    const { tokens, clock } = this.#options;
+    const id = shortId('t-', 12);
+    const expiresAt = action.expiresInSeconds ? clock.wallMs() + action.expiresInSeconds * 1_000 : 0;
+    const subject = action.role === 'admin' ? 'admin' : action.name;
+    return { minted: { id, token: tokens.sign({ id, role: action.role, subject, expiresAt }) } };
   }
 }

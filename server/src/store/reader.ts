@@ -8,12 +8,18 @@ import { errorMessage, ProtocolError } from '@rma/protocol/error';
 import type { Constraints, TaskState } from '@rma/protocol/task';
 import type { AttemptView, TaskView } from '@rma/protocol/view';
 import type { EventRecord } from '../core/effects.js';
+import { FairQueue } from '../runtime/fair-queue.js';
 import { StorageFull } from './store.js';
 
 const DEADLINE_MS = 1_000;
 /** Past its deadline, how long a thread may still take to report that. */
 const REPORT_MS = 5_000;
-const MAX_WAITING = 256;
+/** Requests that wait at most, of one asker and over all. */
+const MAX_WAITING_EACH = 64;
+const MAX_WAITING = 4_096;
+
+/** For whom is read: a session's number, or a name. Askers take turns. */
+export type Asker = number | string;
 
 export type ReadRequest =
   | {
@@ -67,35 +73,18 @@ export interface StoredInput {
 }
 
 interface Waiting {
+  readonly id: number;
   readonly request: ReadRequest;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-export class Reader {
-  readonly #file: string;
-  readonly #settleStore: () => void;
-  readonly #fatal: (error: unknown) => void;
-  readonly #deadlineMs: number;
-  #thread: Worker | undefined;
-  #ready = false;
-  #waiting = new Map<number, Waiting>();
-  #queue: number[] = [];
-  #active: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #nextId = 1;
-  #closed = false;
+/** What can be asked, by one asker. */
+export class Reads {
+  readonly #ask: (request: ReadRequest) => Promise<unknown>;
 
-  /**
-   * @param settle brings the file's tables up to date before they are read
-   * @param fatal called when that fails by anything but a full disk: an invariant is broken, and the process must end
-   * @param deadlineMs what one request may take
-   */
-  constructor(file: string, settle: () => void, fatal: (error: unknown) => void, deadlineMs = DEADLINE_MS) {
-    this.#file = file;
-    this.#settleStore = settle;
-    this.#fatal = fatal;
-    this.#deadlineMs = deadlineMs;
+  constructor(ask: (request: ReadRequest) => Promise<unknown>) {
+    this.#ask = ask;
   }
 
   tasks(filter: Omit<Extract<ReadRequest, { what: 'tasks' }>, 'what'>): Promise<StoredTask[]> {
@@ -125,6 +114,43 @@ export class Reader {
   events(since: number, limit: number): Promise<{ events: EventRecord[]; last: number }> {
     return this.#ask({ what: 'events', since, limit }) as Promise<{ events: EventRecord[]; last: number }>;
   }
+}
+
+export class Reader {
+  readonly #file: string;
+  readonly #settleStore: () => void;
+  readonly #fatal: (error: unknown) => void;
+  readonly #deadlineMs: number;
+  #thread: Worker | undefined;
+  #ready = false;
+  readonly #queue = new FairQueue<Asker, Waiting>();
+  #active: Waiting | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #nextId = 1;
+  #closed = false;
+
+  /**
+   * @param settle brings the file's tables up to date before they are read
+   * @param fatal called when that fails by anything but a full disk: an invariant is broken, and the process must end
+   * @param deadlineMs what one request may take
+   */
+  constructor(file: string, settle: () => void, fatal: (error: unknown) => void, deadlineMs = DEADLINE_MS) {
+    this.#file = file;
+    this.#settleStore = settle;
+    this.#fatal = fatal;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** Reads in the turn of an asker, behind at most one request of each other. */
+  as(asker: Asker): Reads {
+    return new Reads((request) => this.#ask(asker, request));
+  }
+
+  /** Nobody waits for this asker's answers any more. What is being read is read to its end. */
+  drop(asker: Asker): void {
+    const gone = new ProtocolError('unavailable', 'who asked this has gone');
+    for (const { reject } of this.#queue.drop(asker)) reject(gone);
+  }
 
   async close(): Promise<void> {
     this.#closed = true;
@@ -132,27 +158,26 @@ export class Reader {
     await this.#end();
   }
 
-  #ask(request: ReadRequest): Promise<unknown> {
-    if (this.#closed) return Promise.reject(new ProtocolError('unavailable', 'the coordinator is stopping'));
-    if (this.#waiting.size >= MAX_WAITING) {
-      return Promise.reject(
-        new ProtocolError('unavailable', `more than ${MAX_WAITING} queries wait; ask again shortly`),
-      );
+  #ask(asker: Asker, request: ReadRequest): Promise<unknown> {
+    const refuse = (why: string) => Promise.reject(new ProtocolError('unavailable', why));
+    if (this.#closed) return refuse('the coordinator is stopping');
+    if (this.#queue.sizeOf(asker) >= MAX_WAITING_EACH) {
+      return refuse(`${MAX_WAITING_EACH} of your queries wait already; ask again when some are answered`);
     }
+    if (this.#queue.size >= MAX_WAITING) return refuse(`more than ${MAX_WAITING} queries wait; ask again shortly`);
     return new Promise((resolve, reject) => {
-      const id = this.#nextId++;
-      this.#waiting.set(id, { request, resolve, reject });
-      this.#queue.push(id);
-      if (this.#queue.length === 1) this.#next();
+      this.#queue.push(asker, { id: this.#nextId++, request, resolve, reject });
+      this.#next();
     });
   }
 
   /** One request at a time, so that each one's deadline starts with its own work. */
   #next(): void {
-    const id = this.#queue[0];
-    if (id === undefined || this.#active !== undefined) return;
-    this.#active = id;
-    const { request } = this.#waiting.get(id)!;
+    if (this.#active !== undefined) return;
+    const next = this.#queue.shift();
+    if (next === undefined) return;
+    this.#active = next;
+    const { id, request } = next;
     try {
       this.#settleStore();
     } catch (error) {
@@ -168,7 +193,7 @@ export class Reader {
   /** On a busy machine a thread starts late, and its reply is read late: the deadline must count neither. */
   #limit(id: number): void {
     const giveUp = () => {
-      if (this.#active !== id) return;
+      if (this.#active?.id !== id) return;
       this.#settle({ id, ok: false, message: 'the query thread does not answer' });
       void this.#end();
     };
@@ -185,13 +210,13 @@ export class Reader {
       if (message !== 'ready') this.#settle(message);
       else if (this.#thread === thread) {
         this.#ready = true;
-        if (this.#active !== undefined) this.#limit(this.#active);
+        if (this.#active !== undefined) this.#limit(this.#active.id);
       }
     });
     thread.on('error', (error: Error) => {
       if (this.#thread !== thread) return;
       this.#thread = undefined;
-      const id = this.#queue[0];
+      const id = this.#active?.id;
       if (id !== undefined) this.#settle({ id, ok: false, message: `the query thread failed: ${error.message}` });
     });
     this.#thread = thread;
@@ -200,12 +225,10 @@ export class Reader {
   }
 
   #settle(answer: ReadReply): void {
-    const waiting = this.#waiting.get(answer.id);
-    if (!waiting) return;
+    const waiting = this.#active;
+    if (waiting?.id !== answer.id) return;
     clearTimeout(this.#timer);
     this.#active = undefined;
-    this.#waiting.delete(answer.id);
-    this.#queue.shift();
     if (answer.ok) waiting.resolve(answer.value);
     else waiting.reject(new ProtocolError('unavailable', answer.message));
     // After a timeout the thread is about to end; the next request starts a new one.
@@ -214,9 +237,9 @@ export class Reader {
 
   #failAll(message: string): void {
     clearTimeout(this.#timer);
-    for (const { reject } of this.#waiting.values()) reject(new ProtocolError('unavailable', message));
-    this.#waiting.clear();
-    this.#queue = [];
+    const active = this.#active === undefined ? [] : [this.#active];
+    this.#active = undefined;
+    for (const { reject } of [...active, ...this.#queue.clear()]) reject(new ProtocolError('unavailable', message));
   }
 
   async #end(): Promise<void> {

@@ -7,7 +7,7 @@ import { matchesEventTypes, type PoolEvent } from '@rma/protocol/event';
 import type { EventRecord } from '../core/effects.js';
 import type { State } from '../core/state.js';
 import { type Viewer, visibleEvent } from '../query/visible.js';
-import type { Reader } from '../store/reader.js';
+import type { Reads } from '../store/reader.js';
 import type { Commit, Topic, TopicMessage } from './topic.js';
 
 /** Events in a snapshot, and in merged changes. */
@@ -34,13 +34,13 @@ export class RecentTopic implements Topic<RecentChange> {
   readonly key: string;
   readonly #filter: RecentFilter;
   readonly #viewer: Viewer;
-  readonly #reader: Pick<Reader, 'history'>;
+  readonly #reader: Pick<Reads, 'history'>;
   #ofTasks: EventRecord[] = [];
   #ofOthers: EventRecord[] = [];
   #omitted = 0;
 
   /** @param viewer decides which events and fields are visible, see query/visible.ts */
-  constructor({ types, subject, audit }: RecentFilter, viewer: Viewer, reader: Pick<Reader, 'history'>) {
+  constructor({ types, subject, audit }: RecentFilter, viewer: Viewer, reader: Pick<Reads, 'history'>) {
     this.#filter = defined({ types: types && [...new Set(types)].sort(), subject, audit: audit || undefined });
     this.#viewer = viewer;
     this.#reader = reader;

@@ -4,7 +4,7 @@ import type { TaskTopicFilter } from '@rma/protocol/topic';
 import type { TaskView } from '@rma/protocol/view';
 import type { State } from '../core/state.js';
 import type { Task } from '../core/task.js';
-import type { Reader, StoredTask } from '../store/reader.js';
+import type { Reads, StoredTask } from '../store/reader.js';
 import type { Commit, Topic, TopicMessage } from './topic.js';
 
 export const DEFAULT_LIMIT = 100;
@@ -29,7 +29,7 @@ export class TasksTopic implements Topic<TasksChange> {
   readonly #filter: TaskTopicFilter;
   readonly #owner: string | undefined;
   readonly #limit: number;
-  readonly #reader: Pick<Reader, 'tasks'>;
+  readonly #reader: Pick<Reads, 'tasks'>;
   readonly #shown = new Map<string, Shown>();
   /** The sequence numbers of the tasks in `#shown`, ascending. */
   #seqs: number[] = [];
@@ -42,7 +42,7 @@ export class TasksTopic implements Topic<TasksChange> {
   #loadedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param owner restricts the view to one owner's tasks, whatever the filter says */
-  constructor(filter: TaskTopicFilter, owner: string | undefined, reader: Pick<Reader, 'tasks'>) {
+  constructor(filter: TaskTopicFilter, owner: string | undefined, reader: Pick<Reads, 'tasks'>) {
     this.#filter = filter;
     this.#owner = owner ?? filter.owner;
     this.#limit = filter.limit ?? DEFAULT_LIMIT;

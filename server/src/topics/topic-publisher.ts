@@ -200,13 +200,13 @@ export class TopicPublisher {
         throw new ProtocolError('forbidden', 'a client sees its own tasks only; leave `owner` out', '/filter/owner');
       }
       const owner = isAdmin ? undefined : viewer.subject;
-      return new TasksTopic(filter, owner, this.#options.query.reader);
+      return new TasksTopic(filter, owner, this.#options.query.reader.as(viewer.subject));
     },
     recent: ({ message, viewer, isAdmin }) => {
       if (!isAdmin && message.audit) {
         throw new ProtocolError('forbidden', 'the audit log is for admins; leave `audit` out', '/audit');
       }
-      return new RecentTopic(message, viewer, this.#options.query.reader);
+      return new RecentTopic(message, viewer, this.#options.query.reader.as(viewer.subject));
     },
     kinds: () => new KindsTopic(),
     join: ({ message, viewer, token }) => {
