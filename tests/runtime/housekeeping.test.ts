@@ -1,5 +1,6 @@
 /** A coordinator's housekeeping: what is past its retention goes by itself, as fast as there is more of it. */
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { openReader } from '@rma/server/store/sqlite';
 import { openSqliteStore } from '@rma/server/store/sqlite-store';
 import { expect, it, onTestFinished } from 'vitest';
@@ -29,4 +30,23 @@ it('prunes a backlog of many slices without a rest between them, and keeps what 
     expect(left('SELECT seq FROM tasks')).toEqual([5_001, 5_002]);
     expect(left('SELECT first FROM events WHERE first <= 500')).toEqual([]);
   });
+});
+
+it('removes blobs that nobody names any more, and files that a crash left without a row', async () => {
+  const data = testDirectory();
+  const store = openSqliteStore(join(data, 'pool.db'));
+  const [unnamed, named, orphan] = ['aa', 'bb', 'cc'].map((byte) => byte.repeat(32)) as [string, string, string];
+  const uploaded = { owner: 'alice', size: 1, uploader: 'subject alice', attempt: '' };
+  for (const blob of [unnamed, named]) store.blobs.addBlob({ ...uploaded, blob }, Date.now() - 2 * 3_600_000);
+  store.commit(persistOf({ tasks: new Set([makeTask(1)]), blobRefs: [{ owner: 'alice', blob: named, seq: 1 }] }), 1);
+  store.close();
+  const fileOf = (blob: string) => join(data, 'blobs', blob.slice(0, 2), blob);
+  for (const blob of [unnamed, named, orphan]) {
+    mkdirSync(dirname(fileOf(blob)), { recursive: true });
+    writeFileSync(fileOf(blob), 'x');
+  }
+  const coordinator = await startTestCoordinator({ data });
+  onTestFinished(() => coordinator.dispose());
+  await eventually(() => expect([unnamed, orphan].map((blob) => existsSync(fileOf(blob)))).toEqual([false, false]));
+  expect(existsSync(fileOf(named))).toBe(true);
 });

@@ -1,8 +1,10 @@
 /** Blobs over streams: both ways within their credit, up to 50 MiB, resumed, checked, and refused where they are wrong. */
 import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { LIMITS } from '@rma/protocol/limits';
 import { SUBPROTOCOLS } from '@rma/protocol/version';
-import { describe, expect, it } from 'vitest';
+import { openDatabase } from '@rma/server/store/sqlite';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Peer } from '../support/peer.js';
 import { eventually, usePool } from '../support/pool.js';
 
@@ -154,6 +156,22 @@ describe('an upload', () => {
     expect(offset).toBeLessThanOrEqual(MIB);
     await stored(second, stream);
     expect(hashOf(await get(second, stream + 1, blob))).toBe(blob);
+  });
+
+  it('of a blob that is there is answered at once, and it is held anew', async () => {
+    const peer = await pool.client();
+    const bytes = randomBytes(10);
+    const blob = hashOf(bytes);
+    await put(peer, 1, bytes);
+    await stored(peer, 1);
+    const database = openDatabase(join(pool.coordinator.data, 'pool.db'));
+    onTestFinished(() => void database.close());
+    // As if it had been put almost an hour ago.
+    database.prepare('UPDATE blobs SET held_since = held_since - 3599000 WHERE blob = ?').run(blob);
+    await put(peer, 2, bytes);
+    await stored(peer, 2);
+    const heldSince = database.prepare('SELECT held_since FROM blobs WHERE blob = ?').pluck().get(blob) as number;
+    expect(heldSince).toBeGreaterThan(Date.now() - 600_000);
   });
 
   it('whose bytes have another hash is refused, and begins anew', async () => {

@@ -1,5 +1,6 @@
 /** What belongs to one subject is not there for another: tasks, blobs, events, and the attempts of workers. */
 import { createHash } from 'node:crypto';
+import { LIMITS } from '@rma/protocol/limits';
 import { packPayload } from '@rma/protocol/payload';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { echoTask, newTaskId, type Peer } from '../support/peer.js';
@@ -210,6 +211,27 @@ describe('a worker', () => {
     client.send({ type: 'blob.get', stream: 1, blob, offset: 0, credit: 100 });
     await client.waitFor('stream.end');
     expect(Buffer.from(client.data[0]?.bytes ?? []).toString()).toBe('an output');
+  });
+
+  it('stores no more blobs for an attempt than its result may name, and its owner can upload all the same', async () => {
+    const client = await pool.client();
+    const { peer: greedy } = await pool.worker({ kinds: ['own.greedy'] });
+    const task = echoTask(null, { kind: 'own.greedy' });
+    client.send({ type: 'submit', tasks: [task] });
+    await greedy.waitFor('dispatch');
+    const attempt = { task: task.id, attempt: 1 };
+    for (let stream = 1; stream <= LIMITS.maxBlobsPerTask; stream++) {
+      const bytes = Buffer.from(`blob ${stream}`);
+      greedy.send({ type: 'blob.put', stream, blob: hashOf(bytes), size: bytes.length, attempt });
+      await greedy.waitFor('blob.ready', (ready) => ready.stream === stream);
+      greedy.sendData(stream, bytes);
+      greedy.send({ type: 'stream.end', stream });
+      await greedy.waitFor('blob.stored', (stored) => stored.stream === stream);
+    }
+    const stream = LIMITS.maxBlobsPerTask + 1;
+    greedy.send({ type: 'blob.put', stream, blob: hashOf(Buffer.from('more')), size: 4, attempt });
+    expect(await aborted(greedy, stream)).toMatchObject({ kind: 'too_large' });
+    await upload(client, 1, Buffer.from('the owner’s own'));
   });
 
   it("changes nothing of another worker's attempt, but is acknowledged", async () => {

@@ -9,7 +9,7 @@ import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs
 import { dirname, join } from 'node:path';
 import { hasErrorCode, ProtocolError } from '@rma/protocol/error';
 import type { BlobRecords } from '../store/store.js';
-import { Parts, partName } from './parts.js';
+import { type Part, Parts, partName } from './parts.js';
 import { type BlobQuotas, DEFAULT_BLOB_QUOTAS, quotaRefusal } from './quota.js';
 import { asStorageFull, storageFull, Upload } from './upload.js';
 
@@ -81,31 +81,43 @@ export class BlobStore {
       const room = this.#options.room();
       await this.#checkQuota(scope, room);
       const file = await open(this.#pathOf(name), 'a+', 0o600);
-      const found = (await file.stat()).size;
-      const held = found > size ? 0 : found;
-      if (found > size) await file.truncate(0);
-      this.#parts.expect(part, size - held);
-      if (this.#parts.expectedBytes > room) {
+      try {
+        const held = await this.#resume(file, size);
+        this.#parts.expect(part, size - held);
+        if (this.#parts.expectedBytes > room) throw storageFull();
+        return this.#begin(file, part, held, size, scope, blob);
+      } catch (error) {
         await file.close();
-        throw storageFull();
+        throw error;
       }
-      let renewedMs = this.#options.wallMs();
-      return new Upload(file, held, size, {
-        refused: this.#options.full,
-        wrote: async (bytes) => {
-          this.#parts.expect(part, size - bytes);
-          const now = this.#options.wallMs();
-          if (now - renewedMs < RENEW_MS) return;
-          renewedMs = now;
-          await this.#options.records.renewBlobs(scope.uploader, now);
-        },
-        whole: () => this.#finish(scope, blob, size, name),
-        done: () => this.#parts.close(part, this.#options.wallMs()),
-      });
     } catch (error) {
       this.#parts.close(part, this.#options.wallMs());
       throw asStorageFull(error);
     }
+  }
+
+  /** Bytes of it that are there already; a part that is larger than what is announced now begins anew. */
+  async #resume(file: FileHandle, size: number): Promise<number> {
+    const held = (await file.stat()).size;
+    if (held <= size) return held;
+    await file.truncate(0);
+    return 0;
+  }
+
+  #begin(file: FileHandle, part: Part, held: number, size: number, scope: UploadScope, blob: string): Upload {
+    const { records, wallMs, full } = this.#options;
+    let renewedMs = wallMs();
+    return new Upload(file, held, size, {
+      refused: full,
+      wrote: async (bytes) => {
+        this.#parts.expect(part, size - bytes);
+        if (wallMs() - renewedMs < RENEW_MS) return;
+        renewedMs = wallMs();
+        await records.renewBlobs(scope.uploader, renewedMs);
+      },
+      whole: () => this.#finish(scope, blob, size, part.name),
+      done: () => this.#parts.close(part, wallMs()),
+    });
   }
 
   async #checkQuota({ uploader, attempt }: UploadScope, room: number): Promise<void> {

@@ -7,14 +7,12 @@ export interface UploadPort {
   /** Whether the disk is full: nothing more is written then. */
   refused(): boolean;
   /** So many bytes are on disk, `offset` included. */
-  wrote(bytes: number): Awaitable;
+  wrote(bytes: number): Promise<void>;
   /** All bytes are on disk, and synced. */
   whole(): Promise<void>;
   /** It is over, whatever became of it. */
   done(): void;
 }
-
-type Awaitable = void | Promise<void>;
 
 export class Upload {
   #last: Promise<void> = Promise.resolve();

@@ -1,14 +1,17 @@
 /**
  * Sliced jobs: work on many rows or files, cut into slices of bounded size that run between two turns. A job keeps no
  * cursor of its own where what is left can be read from the disk, so that a crash costs the slice under way at most.
- * Invariant: slices take at most SHARE of the time, and while there is more to do no less, however long the turns are.
+ * Invariant: slices take at most a third of the time, and no less while there is more to do, as long as turns are short.
  */
 import { type Awaitable, StorageFull } from '../store/store.js';
 
-/** Pruning a task costs less than half of what accepting and running it does: so pruning keeps up with any rate. */
-const SHARE = 1 / 3;
-/** Work that has a share of 1/3 may take half as long as what lies between two passes. */
-const WORK_TO_REST = SHARE / (1 - SHARE);
+/** Slices may take half as long as what came between them. */
+const WORK_TO_REST = 1 / 2;
+/**
+ * Slices without a turn between them, after a long turn; so after one of T ms slices have min(T / 2, this). Pruning a task
+ * costs a sixth of what accepting and running it does: it keeps up with turns of up to 6 x this.
+ */
+const MAX_PASS_MS = 100;
 
 export interface SlicedJob {
   readonly name: string;
@@ -31,14 +34,15 @@ export class SlicedJobs {
   readonly #jobs: { readonly job: SlicedJob; dueAtMs: number }[];
   #timer: NodeJS.Timeout | undefined;
   #pass: Promise<void> = Promise.resolve();
-  #restedSinceMs: number;
+  /** Since when a slice could have run: until then nothing was due. */
+  #waitedSinceMs: number;
   #stopped = false;
 
   /** They begin at once. */
   constructor(jobs: readonly SlicedJob[], ports: SlicedJobsPorts) {
     this.#ports = ports;
-    this.#restedSinceMs = ports.nowMs();
-    this.#jobs = jobs.map((job) => ({ job, dueAtMs: this.#restedSinceMs }));
+    this.#waitedSinceMs = ports.nowMs();
+    this.#jobs = jobs.map((job) => ({ job, dueAtMs: this.#waitedSinceMs }));
     this.#wake(0);
   }
 
@@ -60,19 +64,19 @@ export class SlicedJobs {
     this.#timer = setTimeout(passes, afterMs);
   }
 
-  /** One slice, and more as far as the time since the last pass allows: a long turn must not starve the jobs. */
+  /** One slice, and more after a long turn, which must not starve the jobs. */
   async #runPass(): Promise<void> {
     const { nowMs } = this.#ports;
     const began = nowMs();
-    const allowedMs = (began - this.#restedSinceMs) * WORK_TO_REST;
+    const allowedMs = Math.min((began - this.#waitedSinceMs) * WORK_TO_REST, MAX_PASS_MS);
     for (let next = this.#next(); next && !this.#stopped; next = this.#next()) {
       const more = await this.#slice(next.job);
       next.dueAtMs = nowMs() + (more ? 0 : next.job.everyMs);
       if (nowMs() - began >= allowedMs) break;
     }
     const ended = nowMs();
-    this.#restedSinceMs = ended;
     const dueAtMs = Math.min(...this.#jobs.map((each) => each.dueAtMs));
+    this.#waitedSinceMs = Math.max(ended, dueAtMs);
     if (dueAtMs < Number.POSITIVE_INFINITY) this.#wake(Math.max(dueAtMs - ended, (ended - began) / WORK_TO_REST));
   }
 
