@@ -9,7 +9,7 @@ import { runPlacement } from './placement/run.js';
 import { admitsReadOnly } from './read-only.js';
 import { schedule } from './schedule.js';
 import { closed } from './sessions.js';
-import type { State } from './state.js';
+import { indexWorkers, type State } from './state.js';
 import { due, tick } from './tick.js';
 import { emit, type Turn } from './turn.js';
 
@@ -20,6 +20,7 @@ import { emit, type Turn } from './turn.js';
 export function step(state: State, batch: Batch): Effects {
   const turn: Turn = { state, batch, effects: makeEffects(), evicted: new Map() };
   for (const input of batch.inputs) if (!state.readOnly || admitsReadOnly(turn, input)) handle(turn, input);
+  indexWorkers(state, turn.effects.workers);
   if (state.readOnly) return turn.effects;
   schedule(turn);
   runPlacement(turn);
@@ -75,6 +76,7 @@ function claimed({ state }: Turn, { lane: id, tasks }: Extract<Input, { type: 'c
   const lane = state.lanes.get(id);
   if (!lane) return;
   lane.claiming = false;
+  state.unread.delete(lane);
   admitClaimed(lane, tasks);
   for (const task of tasks) state.tasks.set(task.id, task);
   state.ready.add(lane);

@@ -7,7 +7,7 @@ import { count, type Effects, outgoingOf } from './effects.js';
 import type { Batch } from './inputs.js';
 import type { Lane } from './lane.js';
 import type { Session } from './session.js';
-import type { State } from './state.js';
+import { kindState, type State } from './state.js';
 import type { Task } from './task.js';
 
 export interface Turn {
@@ -67,6 +67,7 @@ export function emitTask(turn: Turn, type: EventType, task: Task, data: Record<s
 /** Changes a lane's counts, in memory and in the turn's commit. */
 export function countLane(turn: Turn, lane: Lane, queued: number, open: number): void {
   turn.state.queued += queued;
+  kindState(turn.state, lane.kind).queued += queued;
   lane.open += open;
   const deltas = turn.effects.persist.laneDeltas;
   const delta = deltas.get(lane.id);
