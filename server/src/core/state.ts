@@ -2,6 +2,7 @@
 
 import type { Role } from '@rma/protocol/down';
 import type { Constraints } from '@rma/protocol/task';
+import { KindHints } from './kind-hints.js';
 import { type Lane, laneKey, makeLane, queuedIn } from './lane.js';
 import type { Avoiding } from './matching/avoidance.js';
 import { endSearch } from './matching/lane-search.js';
@@ -50,6 +51,7 @@ export interface State {
   /** By kind: the workers, not revoked, that ever offered it. Built-in kinds always have an entry. */
   readonly knownKinds: Map<string, Set<string>>;
   readonly builtInKinds: Set<string>;
+  readonly kindHints: KindHints;
   /** Sessions that watch a task, by task id. */
   readonly watchers: Map<string, Set<number>>;
   readonly openPerOwner: Map<string, number>;
@@ -103,6 +105,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     kinds: new Map(),
     knownKinds: new Map(),
     builtInKinds: new Set(),
+    kindHints: new KindHints(),
     watchers: new Map(),
     openPerOwner: new Map(),
     ended: new Map(),

@@ -13,12 +13,15 @@ import { indexWorkers, type State } from './state.js';
 import { due, tick } from './tick.js';
 import { emit, type Turn } from './turn.js';
 
+/** Refusals of unknown kinds in one step that name the closest known ones. */
+const HINTS = 8;
+
 /**
  * Steps the core over one batch. It changes `state`, which it owns, and returns what the world must do: commit
  * `persist` in one transaction, and only then send `outgoing`.
  */
 export function step(state: State, batch: Batch): Effects {
-  const turn: Turn = { state, batch, effects: makeEffects(), evicted: new Map() };
+  const turn: Turn = { state, batch, effects: makeEffects(), evicted: new Map(), hints: HINTS };
   for (const input of batch.inputs) if (!state.readOnly || admitsReadOnly(turn, input)) handle(turn, input);
   indexWorkers(state, turn.effects.workers);
   if (state.readOnly) return turn.effects;

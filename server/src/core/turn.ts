@@ -16,6 +16,8 @@ export interface Turn {
   readonly effects: Effects;
   /** Tasks that left memory in this turn: later inputs of the turn must find them as they are now, not as fetched. */
   readonly evicted: Map<string, Task>;
+  /** So many more refusals of unknown kinds say which known ones are close: a step's work must not grow with mistakes. */
+  hints: number;
 }
 
 /** A task by id: in memory, or evicted in this turn, or fetched for it. The order matters: fetched rows are the oldest. */
