@@ -64,8 +64,8 @@ export class Pool {
   }
 
   get pending(): boolean {
-    const { ready, readOnly } = this.state;
-    return this.#inbox.length > 0 || this.#turns.hasClaimed || (ready.size > 0 && !readOnly);
+    const { ready, freed, readOnly } = this.state;
+    return this.#inbox.length > 0 || this.#turns.hasClaimed || (ready.size + freed.size > 0 && !readOnly);
   }
 
   /** A number that is used nowhere else in this pool. */

@@ -4,6 +4,7 @@ import { queuedIn } from '@rma/server/core/lane';
 import type { Task } from '@rma/server/core/task';
 import { acceptsTasks, freeService, mismatch } from '@rma/server/core/worker';
 import type { Pool } from './harness.js';
+import { checkIndex } from './index-invariants.js';
 
 /** Tasks that ended, as they were first seen; what is in it must never change. */
 export type Endings = Map<string, string>;
@@ -16,6 +17,7 @@ export function checkInvariants(pool: Pool, endings: Endings): void {
   checkMemory(pool, rows);
   checkSlots(pool);
   checkWatchers(pool);
+  checkIndex(pool);
   if (!pool.pending) checkNoLaneIsStuck(pool);
 }
 
@@ -113,13 +115,17 @@ function checkWatchers(pool: Pool): void {
   sameSet(byTask, bySession, 'the watchers');
 }
 
-/** No task waits while a worker that may run it has room. */
+/** No task waits while a worker that may run it has room, but for one on which its last attempt came to nothing. */
 function checkNoLaneIsStuck(pool: Pool): void {
   const { lanes, workers } = pool.state;
   for (const lane of lanes.values()) {
     if (queuedIn(lane) === 0) continue;
     const idle = [...workers.values()].find(
-      (worker) => acceptsTasks(worker) && freeService(worker, lane.kind) && !mismatch(worker, lane.constraints),
+      (worker) =>
+        acceptsTasks(worker) &&
+        freeService(worker, lane.kind) &&
+        !mismatch(worker, lane.constraints) &&
+        lane.window.some(({ triedOn }) => !triedOn?.includes(worker.record.id)),
     );
     same(idle?.record.id, undefined, `lane ${lane.key} waits beside an idle worker`);
   }

@@ -132,6 +132,40 @@ describe('the window of a lane', () => {
   });
 });
 
+describe('tasks of which only some are in memory', () => {
+  const input = new Uint8Array(1_000);
+
+  it('go before those of another lane with a lower priority, though the window is bounded by bytes', () => {
+    const { pool, alice } = setUp({ windowTasks: 100, windowBytes: 5_000 });
+    const low = alice.submit(
+      ...Array.from({ length: 8 }, () => ({ priority: -100, constraints: { tier: 3 } as const })),
+    );
+    const high = alice.submit(...Array.from({ length: 8 }, () => ({ priority: 100, input })));
+    const worker = new WorkerPeer(pool, { slots: 8, trust: 'trusted' });
+    expect(worker.dispatches().map(({ task }) => task)).toEqual(high);
+    expect(drainAll(pool).slice(0, 1)).toEqual([low[0]]);
+  });
+
+  it('go before a later one of their own lane, whatever its size', () => {
+    const { pool, alice } = setUp({ windowTasks: 100, windowBytes: 5_000 });
+    const low = alice.submit(...Array.from({ length: 8 }, () => ({ priority: -100 })));
+    const high = alice.submit(...Array.from({ length: 8 }, () => ({ priority: 100, input: new Uint8Array(4_000) })));
+    const more = alice.submit(...Array.from({ length: 8 }, () => ({ priority: 50 })));
+    expect(drainAll(pool)).toEqual([...high, ...more, ...low]);
+  });
+
+  it('go before those of another lane after a restart, too', () => {
+    const { pool, alice } = setUp({});
+    const worker = new WorkerPeer(pool, { slots: 2, trust: 'trusted' });
+    worker.disconnect();
+    alice.submit(...Array.from({ length: 4 }, () => ({ priority: -100, constraints: { tier: 3 } as const })));
+    const high = alice.submit(...Array.from({ length: 4 }, () => ({ priority: 100 })));
+    pool.restart();
+    worker.connect();
+    expect(worker.dispatches().map(({ task }) => task)).toEqual(high.slice(0, 2));
+  });
+});
+
 describe('a lane', () => {
   it('is dropped once all its tasks ended, in memory and on disk', () => {
     const { pool, alice } = setUp({});

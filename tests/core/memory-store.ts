@@ -207,6 +207,7 @@ export class MemoryStore implements SyncStore {
     return {
       ...structuredClone(task),
       stored: { state: task.state, attempt: task.attempt },
+      triedOn: [],
       service: '',
       deadlineMs: 0,
       lastChunk: Math.max(0, ...its.map(({ chunk }) => chunk)),

@@ -8,7 +8,6 @@ import { giveUp, handBack } from './reconcile.js';
 import { forgetKinds } from './services.js';
 import type { Session } from './session.js';
 import { closeSession } from './sessions.js';
-import { capacityGrew } from './state.js';
 import { retry } from './task-actions.js';
 import { type TokenRecord, viewToken } from './token.js';
 import { audit, emit, sendError, sendReply, type Turn } from './turn.js';
@@ -65,9 +64,7 @@ function pin(turn: Turn, session: Session, worker: Worker, tier: 1 | 2 | 3 | nul
   reassign(turn.state, worker);
   turn.state.placementDue = true;
   audit(turn, session, 'worker.pinned', worker.record.id, { tier });
-  if (worker.session === 0) return;
-  publishAssignment(turn, worker);
-  for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
+  if (worker.session !== 0) publishAssignment(turn, worker);
 }
 
 function drain(turn: Turn, session: Session, worker: Worker, draining: boolean, requeue: boolean): void {
@@ -75,7 +72,6 @@ function drain(turn: Turn, session: Session, worker: Worker, draining: boolean, 
   turn.state.placementDue = true;
   audit(turn, session, draining ? 'worker.draining' : 'worker.resumed', worker.record.id, requeue ? { requeue } : {});
   if (draining && requeue) handBack(turn, worker, 'an admin paused its worker');
-  if (!draining) for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
 function rename(turn: Turn, session: Session, worker: Worker, name: string): void {
@@ -90,8 +86,6 @@ function label(turn: Turn, session: Session, worker: Worker, labels: Labels): vo
   worker.record.givenLabels = labels;
   audit(turn, session, 'worker.labelled', worker.record.id, { labels });
   turn.state.placementDue = true;
-  // Tasks constrained to the label may be dispatched here from now on.
-  for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
 
 function revokeWorker(turn: Turn, session: Session, worker: Worker): void {

@@ -9,8 +9,6 @@ import type { Turn } from './turn.js';
 const DAY_MS = 86_400_000;
 /** Clocks differ: ids up to this far in the future are admitted. */
 const MAX_AHEAD_MS = DAY_MS;
-/** Of the known kinds, so many are compared with a misspelt one. */
-const MAX_COMPARED_KINDS = 1_000;
 
 const refuse = (kind: ErrorKind, message: string, path?: string): WireError => ({
   kind,
@@ -24,7 +22,7 @@ export function refusal(turn: Turn, spec: TaskSpec, owner: string): WireError | 
   return (
     idRefusal(spec.id, state.settings.retentionMs, batch.wallMs) ??
     stateRefusal(state) ??
-    contentRefusal(state, spec) ??
+    contentRefusal(turn, spec) ??
     blobRefusal(batch.blobsHeld, spec, owner) ??
     quotaRefusal(state, spec, owner)
   );
@@ -58,7 +56,8 @@ function stateRefusal(state: State): WireError | undefined {
   return undefined;
 }
 
-function contentRefusal(state: State, { kind, input, constraints }: TaskSpec): WireError | undefined {
+function contentRefusal(turn: Turn, { kind, input, constraints }: TaskSpec): WireError | undefined {
+  const { state } = turn;
   if (input.length > LIMITS.maxInlineBytes) {
     return refuse(
       'too_large',
@@ -67,7 +66,7 @@ function contentRefusal(state: State, { kind, input, constraints }: TaskSpec): W
     );
   }
   if (!state.knownKinds.has(kind)) {
-    const near = closest(kind, [...state.knownKinds.keys()]);
+    const near = turn.hints-- > 0 ? state.kindHints.near(kind, state.knownKinds, turn.batch.nowMs) : [];
     const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; `rma workers` lists what workers offer';
     return refuse('unknown_kind', `no worker ever offered '${kind}'${hint}`, '/kind');
   }
@@ -104,28 +103,4 @@ function quotaRefusal(state: State, spec: TaskSpec, owner: string): WireError | 
     );
   }
   return undefined;
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-/** The closest words, best first: at most three, each at a distance of at most half the longer word's length. */
-function closest(word: string, words: readonly string[]): string[] {
-  return words
-    .slice(0, MAX_COMPARED_KINDS)
-    .map((candidate) => ({ candidate, away: distance(word, candidate) }))
-    .filter(({ candidate, away }) => away <= Math.max(word.length, candidate.length) / 2)
-    .sort((a, b) => a.away - b.away)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
 }

@@ -3,6 +3,7 @@ import { LIMITS } from '@rma/protocol/limits';
 import { type AttemptResult, isTerminal } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
 import { outgoingOf } from './effects.js';
+import { believeMore } from './matching/believed-slots.js';
 import type { Session } from './session.js';
 import type { Task } from './task.js';
 import { endTask, failAttempt, freeSlot, loseAttempt, release, succeed, type TaskOutcome } from './task-lifecycle.js';
@@ -40,7 +41,10 @@ function accept(turn: Turn, task: Task, worker: Worker, result: AttemptResult): 
     if (fault?.code === BLOB_MISSING) {
       if (running) failAttempt(turn, task, fault, true);
     } else if (fault) endTask(turn, task, 'failed', { error: fault });
-    else succeed(turn, task, outcomeOf(output, blobs), result.runMs);
+    else {
+      believeMore(worker);
+      succeed(turn, task, outcomeOf(output, blobs), result.runMs);
+    }
     return;
   }
   if (!running) return;

@@ -3,6 +3,7 @@
  * window. Invariants: max(window) < min(stored only) in the order of `compareTasks`; queued = window.length + beyond.
  */
 import type { Constraints } from '@rma/protocol/task';
+import type { LaneSearch } from './matching/lane-search.js';
 import { compareTasks, type Task } from './task.js';
 
 export interface Lane {
@@ -17,8 +18,8 @@ export interface Lane {
   windowBytes: number;
   /** The number of queued tasks that are only in the store. */
   beyond: number;
-  /** The kind's capacity version at which its head could not be dispatched: nothing to try until that grows. -1: try. */
-  stuckAt: number;
+  /** How it looks for workers, since it first did; see matching/lane-search.ts. */
+  search: LaneSearch | null;
   /** The number of its tasks that have not ended: queued, scheduled or running. */
   open: number;
   /** A claim was requested, and its rows are not admitted yet. */
@@ -35,7 +36,7 @@ export function makeLane(id: number, key: string, kind: string, constraints: Con
     window: [],
     windowBytes: 0,
     beyond: 0,
-    stuckAt: -1,
+    search: null,
     open: 0,
     claiming: false,
   };
@@ -91,13 +92,6 @@ export function enqueue(lane: Lane, task: Task, maxTasks: number, maxBytes: numb
     evicted.push(tail);
   }
   return evicted;
-}
-
-/** Takes out the best held task. */
-export function takeHead(lane: Lane): Task | undefined {
-  const task = lane.window.pop();
-  if (task) lane.windowBytes -= weight(task);
-  return task;
 }
 
 /** Takes a held task out; false when it is not held. */

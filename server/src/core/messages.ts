@@ -9,7 +9,6 @@ import type { CoreMessage, CoreMessageType, MessageInput } from './inputs.js';
 import { applyPolicy } from './placement/changes.js';
 import { applyServices } from './services.js';
 import type { Session } from './session.js';
-import { capacityGrew } from './state.js';
 import { submit } from './submit.js';
 import type { Task } from './task.js';
 import { cancel, cancels } from './task-actions.js';
@@ -239,5 +238,4 @@ function drain(turn: Turn, worker: Worker, { draining }: UpOf<'drain'>): void {
   turn.state.placementDue = true;
   turn.effects.workers.add(worker);
   if (draining) emit(turn, 'worker.draining', worker.record.id, '', { by: 'worker' });
-  else for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }

@@ -1,6 +1,7 @@
 /** What becomes of a worker's attempts when it reconnects, when it hands them back, and when it is given up. */
 import { isTerminal } from '@rma/protocol/task';
 import type { Verdict, WorkerHello } from '@rma/protocol/worker';
+import { believeLess } from './matching/believed-slots.js';
 import { adoptAttempt, loseAttempt, release, stopAttempt } from './task-lifecycle.js';
 import { emit, findTask, type Turn } from './turn.js';
 import { attemptKey, type Worker } from './worker.js';
@@ -64,6 +65,7 @@ export function giveUp(turn: Turn, worker: Worker, reason: string): void {
   turn.effects.workers.add(worker);
   const attempts = [...worker.running.values()];
   if (attempts.length === 0) return;
+  believeLess(worker);
   emit(turn, 'worker.lost', worker.record.id, '', { attempts: attempts.length });
   for (const task of attempts) {
     release(turn, task, true);

@@ -2,7 +2,7 @@
 import type { Lane } from './lane.js';
 import { assign } from './placement/assign.js';
 import type { CoreSettings } from './settings.js';
-import { addLane, addRunning, type Binding, makeState, type State } from './state.js';
+import { addLane, addRunning, type Binding, indexWorkers, makeState, type State } from './state.js';
 import { type Task, timeoutOf } from './task.js';
 import type { TokenRecord } from './token.js';
 import { machineOf, makeWorker, type WorkerRecord } from './worker.js';
@@ -51,7 +51,6 @@ export function restore(
   for (const { lane, queued } of stored.lanes) {
     lane.beyond = queued;
     addLane(state, lane);
-    state.queued += queued;
     if (queued > 0) state.ready.add(lane);
   }
   for (const task of stored.running) {
@@ -62,6 +61,7 @@ export function restore(
     worker.running.set(task.id, task);
   }
   giveGrace(state, nowMs);
+  indexWorkers(state, state.workers.values());
   for (const { owner, open } of stored.owners) if (open > 0) state.openPerOwner.set(owner, open);
   for (const { state: name, count } of stored.ended) state.ended.set(name, count);
   state.scheduled = stored.scheduled;

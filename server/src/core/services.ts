@@ -1,7 +1,7 @@
 /** The services of a worker, as it reports them, with their used slots counted from what runs. */
 import type { Service } from '@rma/protocol/worker';
 import { bindHealthy } from './placement/changes.js';
-import { capacityGrew, type State } from './state.js';
+import type { State } from './state.js';
 import { emit, type Turn } from './turn.js';
 import type { LiveService, Worker } from './worker.js';
 
@@ -39,10 +39,7 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
     state.placementDue = true;
   }
   countSlots(worker);
-  for (const { service } of worker.services.values()) {
-    addKnownKinds(turn, worker, service);
-    capacityGrew(state, worker, service.kinds);
-  }
+  for (const { service } of worker.services.values()) addKnownKinds(turn, worker, service);
   bindHealthy(turn, worker);
 }
 

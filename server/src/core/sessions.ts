@@ -3,7 +3,7 @@ import type { Role, Welcome } from '@rma/protocol/down';
 import type { CloseName } from '@rma/protocol/error';
 import { HEARTBEAT_MS, SILENCE_MS } from '@rma/protocol/liveness';
 import { FEATURES, PROTOCOL_VERSION } from '@rma/protocol/version';
-import { outgoingOf } from './effects.js';
+import { count, outgoingOf } from './effects.js';
 import type { HelloInput } from './inputs.js';
 import type { TokenRecord } from './token.js';
 import { emit, sendError, type Turn } from './turn.js';
@@ -33,6 +33,7 @@ export function openSession(
   subject: string,
   worker: string | null,
 ): void {
+  count(turn.state.sessionsByRole, role, 1);
   turn.state.sessions.set(input.session, {
     id: input.session,
     role,
@@ -74,6 +75,7 @@ export function closed(turn: Turn, id: number, reason: string): void {
   const session = state.sessions.get(id);
   if (!session) return;
   state.sessions.delete(id);
+  count(state.sessionsByRole, session.role, -1);
   for (const task of [...session.watching]) dropWatch(turn, session, task);
   const worker = session.worker === null ? undefined : state.workers.get(session.worker);
   if (!worker || worker.session !== id) return;

@@ -1,7 +1,13 @@
 /** The live state that the core owns: sessions, workers, lanes, the tasks in memory, and maintained counts. */
 
+import type { Role } from '@rma/protocol/down';
 import type { Constraints } from '@rma/protocol/task';
-import { type Lane, laneKey, makeLane } from './lane.js';
+import { KindHints } from './kind-hints.js';
+import { type Lane, laneKey, makeLane, queuedIn } from './lane.js';
+import type { Avoiding } from './matching/avoidance.js';
+import { endSearch } from './matching/lane-search.js';
+import type { Freed } from './matching/waiting-lanes.js';
+import { WorkerIndex } from './matching/worker-index.js';
 import { type CatalogState, emptyCatalog } from './placement/catalog-state.js';
 import type { PlacedRuntime } from './placement/eligibility.js';
 import type { Session } from './session.js';
@@ -10,15 +16,13 @@ import type { Task } from './task.js';
 import type { TokenRecord } from './token.js';
 import type { Worker } from './worker.js';
 
-/** Of a task kind, for the life of the process: which workers serve it, its lanes, and how long its tasks take. */
+/** Of a task kind, for the life of the process: its lanes and counts, and how long its tasks take. */
 export interface KindState {
-  /** Workers that may have a free slot; one that turns out to be full is removed. The order gives equal workers turns. */
-  readonly free: Set<Worker>;
   readonly lanes: Set<Lane>;
+  /** The number of its queued tasks: the sum over its lanes. */
+  queued: number;
   /** The number of its tasks in `state.running`. */
   running: number;
-  /** A version: incremented whenever a slot for this kind may have become free. */
-  capacity: number;
   /** Moving mean of run times in ms; 0 before the first. */
   meanRunMs: number;
 }
@@ -47,6 +51,7 @@ export interface State {
   /** By kind: the workers, not revoked, that ever offered it. Built-in kinds always have an entry. */
   readonly knownKinds: Map<string, Set<string>>;
   readonly builtInKinds: Set<string>;
+  readonly kindHints: KindHints;
   /** Sessions that watch a task, by task id. */
   readonly watchers: Map<string, Set<number>>;
   readonly openPerOwner: Map<string, number>;
@@ -54,8 +59,15 @@ export interface State {
   readonly ended: Map<string, number>;
   /** Lanes that the next scheduling pass visits. */
   readonly ready: Set<Lane>;
-  /** Kinds whose capacity grew since the last pass. */
-  readonly freed: Set<string>;
+  /** Workers of which slots became free since the last pass. */
+  readonly freed: Map<Worker, Freed>;
+  /** Lanes of which nothing is in memory while rows are being claimed, by the last task that was: what is claimed comes after it. */
+  readonly unread: Map<Lane, Task | null>;
+  readonly avoiding: Avoiding;
+  /** Monotonic ms at which lanes that avoid a worker were last asked again. */
+  avoidingAskedMs: number;
+  readonly index: WorkerIndex;
+  readonly sessionsByRole: Map<Role, number>;
   queued: number;
   scheduled: number;
   nextSeq: number;
@@ -93,11 +105,17 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     kinds: new Map(),
     knownKinds: new Map(),
     builtInKinds: new Set(),
+    kindHints: new KindHints(),
     watchers: new Map(),
     openPerOwner: new Map(),
     ended: new Map(),
     ready: new Set(),
-    freed: new Set(),
+    freed: new Map(),
+    unread: new Map(),
+    avoiding: new Map(),
+    avoidingAskedMs: 0,
+    index: new WorkerIndex(),
+    sessionsByRole: new Map(),
     queued: 0,
     scheduled: 0,
     nextSeq: 1,
@@ -118,7 +136,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
 export function kindState(state: State, kind: string): KindState {
   let found = state.kinds.get(kind);
   if (!found) {
-    found = { free: new Set(), lanes: new Set(), running: 0, capacity: 0, meanRunMs: 0 };
+    found = { lanes: new Set(), queued: 0, running: 0, meanRunMs: 0 };
     state.kinds.set(kind, found);
   }
   return found;
@@ -135,10 +153,27 @@ export function removeRunning(state: State, task: Task): void {
 }
 
 export function addLane(state: State, lane: Lane): void {
+  const kind = kindState(state, lane.kind);
   state.lanes.set(lane.id, lane);
   state.lanesByKey.set(lane.key, lane);
-  kindState(state, lane.kind).lanes.add(lane);
+  kind.lanes.add(lane);
+  kind.queued += queuedIn(lane);
+  state.queued += queuedIn(lane);
   state.lanesPerOwner.set(lane.owner, (state.lanesPerOwner.get(lane.owner) ?? 0) + 1);
+}
+
+/** Removes a lane without tasks from all that refers to it. */
+export function removeLane(state: State, lane: Lane): void {
+  state.lanes.delete(lane.id);
+  state.lanesByKey.delete(lane.key);
+  kindState(state, lane.kind).lanes.delete(lane);
+  state.ready.delete(lane);
+  state.unread.delete(lane);
+  state.avoiding.delete(lane);
+  endSearch(state.index.terms, lane);
+  const left = (state.lanesPerOwner.get(lane.owner) ?? 1) - 1;
+  if (left > 0) state.lanesPerOwner.set(lane.owner, left);
+  else state.lanesPerOwner.delete(lane.owner);
 }
 
 export function newLane(state: State, kind: string, constraints: Constraints | undefined, owner: string): Lane {
@@ -147,12 +182,22 @@ export function newLane(state: State, kind: string, constraints: Constraints | u
   return lane;
 }
 
-/** A worker may have a free slot for these kinds: their lanes are tried again. */
-export function capacityGrew(state: State, worker: Worker, kinds: readonly string[]): void {
-  for (const kind of kinds) {
-    // An unknown kind has no tasks; and a worker must not grow our maps with kinds beyond its quota.
-    if (!state.knownKinds.has(kind)) continue;
-    kindState(state, kind).free.add(worker);
-    state.freed.add(kind);
+/** A worker may have a free slot for these kinds: the lanes that wait for one like it are tried again. */
+export function capacityGrew(state: State, worker: Worker, kinds: Iterable<string>): void {
+  const freed = state.freed.get(worker);
+  if (!freed) {
+    state.freed.set(worker, { kinds: new Set(kinds), after: null });
+    return;
+  }
+  for (const kind of kinds) freed.kinds.add(kind);
+  freed.after = null;
+}
+
+/** Workers changed: the index follows, and lanes that wait for one of them are tried again. */
+export function indexWorkers(state: State, workers: Iterable<Worker>): void {
+  for (const worker of workers) {
+    state.index.update(state, worker);
+    const entry = state.index.entryOf(worker);
+    if (entry && entry.open > 0) capacityGrew(state, worker, entry.kinds.keys());
   }
 }

@@ -9,17 +9,21 @@ import { runPlacement } from './placement/run.js';
 import { admitsReadOnly } from './read-only.js';
 import { schedule } from './schedule.js';
 import { closed } from './sessions.js';
-import type { State } from './state.js';
+import { indexWorkers, type State } from './state.js';
 import { due, tick } from './tick.js';
 import { emit, type Turn } from './turn.js';
+
+/** Refusals of unknown kinds in one step that name the closest known ones. */
+const HINTS = 8;
 
 /**
  * Steps the core over one batch. It changes `state`, which it owns, and returns what the world must do: commit
  * `persist` in one transaction, and only then send `outgoing`.
  */
 export function step(state: State, batch: Batch): Effects {
-  const turn: Turn = { state, batch, effects: makeEffects(), evicted: new Map() };
+  const turn: Turn = { state, batch, effects: makeEffects(), evicted: new Map(), hints: HINTS };
   for (const input of batch.inputs) if (!state.readOnly || admitsReadOnly(turn, input)) handle(turn, input);
+  indexWorkers(state, turn.effects.workers);
   if (state.readOnly) return turn.effects;
   schedule(turn);
   runPlacement(turn);
@@ -75,6 +79,7 @@ function claimed({ state }: Turn, { lane: id, tasks }: Extract<Input, { type: 'c
   const lane = state.lanes.get(id);
   if (!lane) return;
   lane.claiming = false;
+  state.unread.delete(lane);
   admitClaimed(lane, tasks);
   for (const task of tasks) state.tasks.set(task.id, task);
   state.ready.add(lane);

@@ -8,6 +8,8 @@ import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } fr
 import { countLane, countOwner, emitTask, evict, notifyChanged, notifyEnded, type Turn, touch } from './turn.js';
 import { attemptKey, type LiveService, type Worker } from './worker.js';
 
+/** Of the workers that tried a task, so many are remembered. */
+const MAX_TRIED = 16;
 /** Backoff after a task's second refusal; it doubles with each further one. */
 const REFUSED_MS = 500;
 
@@ -185,6 +187,10 @@ function recordAttempt(turn: Turn, task: Task, error: Failure): void {
  */
 function requeue(turn: Turn, task: Task, error: Failure, delayMs: number, mayReturn: boolean): void {
   recordAttempt(turn, task, error);
+  const { worker } = task;
+  if (worker !== null && error.code !== 'cancelled') {
+    task.triedOn = [worker, ...(task.triedOn ?? []).filter((id) => id !== worker)].slice(0, MAX_TRIED);
+  }
   const dueAt = delayMs > 0 ? turn.batch.wallMs + delayMs : 0;
   emitTask(turn, 'task.requeued', task, {
     attempt: task.attempt,

@@ -49,6 +49,8 @@ export interface Task {
   output: Uint8Array | null;
   outputBlobs: readonly string[] | null;
   error: Failure | null;
+  /** Workers on which an attempt of it came to nothing, newest first, for its next attempt. */
+  triedOn?: readonly string[];
   /** Its row as the last commit left it; null before the first. The next update expects exactly that. */
   stored: { readonly state: TaskState; readonly attempt: number } | null;
   /** Of the running attempt, not stored: the service whose slot it occupies, its deadline (monotonic), its last chunk. */

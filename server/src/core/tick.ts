@@ -1,8 +1,9 @@
 /** What happens by time alone: graces, deadlines, backoffs and tokens that end, lanes that stay empty. */
 import { queuedIn } from './lane.js';
+import { believeLess } from './matching/believed-slots.js';
 import { giveUp } from './reconcile.js';
 import { closeSession } from './sessions.js';
-import { kindState } from './state.js';
+import { removeLane } from './state.js';
 import { expiryOf, moveTask, type Task } from './task.js';
 import { endTask, failAttempt, freeSlot, queueTask, stopAttempt } from './task-lifecycle.js';
 import { evict, findTask, notifyChanged, type Turn } from './turn.js';
@@ -26,6 +27,7 @@ export function tick(turn: Turn): void {
     const worker = task.worker === null ? undefined : state.workers.get(task.worker);
     // An absent worker's attempt may have finished in time: its grace decides instead.
     if (worker?.session === 0) continue;
+    if (worker) believeLess(worker);
     stopAttempt(turn, task, 'timeout');
     failAttempt(turn, task, { code: 'timeout', message: 'the attempt took longer than its timeoutMs' }, true);
   }
@@ -34,13 +36,7 @@ export function tick(turn: Turn): void {
   if (state.catalog.entries.length > 0) state.placementDue = true;
   for (const lane of state.lanes.values()) {
     if (lane.open > 0 || queuedIn(lane) > 0) continue;
-    state.lanes.delete(lane.id);
-    state.lanesByKey.delete(lane.key);
-    kindState(state, lane.kind).lanes.delete(lane);
-    state.ready.delete(lane);
-    const left = (state.lanesPerOwner.get(lane.owner) ?? 1) - 1;
-    if (left > 0) state.lanesPerOwner.set(lane.owner, left);
-    else state.lanesPerOwner.delete(lane.owner);
+    removeLane(state, lane);
     turn.effects.persist.droppedLanes.push(lane.id);
   }
 }

@@ -7,7 +7,7 @@ import { count, type Effects, outgoingOf } from './effects.js';
 import type { Batch } from './inputs.js';
 import type { Lane } from './lane.js';
 import type { Session } from './session.js';
-import type { State } from './state.js';
+import { kindState, type State } from './state.js';
 import type { Task } from './task.js';
 
 export interface Turn {
@@ -16,6 +16,8 @@ export interface Turn {
   readonly effects: Effects;
   /** Tasks that left memory in this turn: later inputs of the turn must find them as they are now, not as fetched. */
   readonly evicted: Map<string, Task>;
+  /** So many more refusals of unknown kinds say which known ones are close: a step's work must not grow with mistakes. */
+  hints: number;
 }
 
 /** A task by id: in memory, or evicted in this turn, or fetched for it. The order matters: fetched rows are the oldest. */
@@ -67,6 +69,7 @@ export function emitTask(turn: Turn, type: EventType, task: Task, data: Record<s
 /** Changes a lane's counts, in memory and in the turn's commit. */
 export function countLane(turn: Turn, lane: Lane, queued: number, open: number): void {
   turn.state.queued += queued;
+  kindState(turn.state, lane.kind).queued += queued;
   lane.open += open;
   const deltas = turn.effects.persist.laneDeltas;
   const delta = deltas.get(lane.id);

@@ -2,7 +2,6 @@
 
 import { TASK_STATES } from '@rma/protocol/task-state';
 import type { KindView, WorkerState, WorkerView } from '@rma/protocol/view';
-import { queuedIn } from './lane.js';
 import type { State } from './state.js';
 import { tierOf, type Worker } from './worker.js';
 
@@ -43,7 +42,7 @@ export function viewWorker(worker: Worker, full: boolean, wallMs: number): Worke
   };
 }
 
-export function countWorkers(state: State): {
+export function countWorkers({ index: { counts } }: State): {
   total: number;
   online: number;
   byTier: Record<string, number>;
@@ -51,19 +50,9 @@ export function countWorkers(state: State): {
 } {
   const byTier: Record<string, number> = { '1': 0, '2': 0, '3': 0, none: 0 };
   const byState: Record<string, number> = {};
-  let total = 0;
-  let online = 0;
-  for (const worker of state.workers.values()) {
-    const now = stateOf(worker);
-    byState[now] = (byState[now] ?? 0) + 1;
-    if (now === 'revoked') continue;
-    total++;
-    if (worker.session === 0) continue;
-    online++;
-    const tier = String(tierOf(worker) ?? 'none');
-    byTier[tier] = (byTier[tier] ?? 0) + 1;
-  }
-  return { total, online, byTier, byState };
+  for (const [tier, n] of counts.byTier) byTier[tier] = n;
+  for (const [name, n] of counts.byState) if (n > 0) byState[name] = n;
+  return { total: counts.total, online: counts.online, byTier, byState };
 }
 
 export function countTasks(state: State): {
@@ -78,35 +67,15 @@ export function countTasks(state: State): {
   byState.scheduled = state.scheduled;
   byState.running = state.running.size;
   const queuedByKind: Record<string, number> = {};
-  for (const lane of state.lanes.values()) {
-    const queued = queuedIn(lane);
-    if (queued > 0) queuedByKind[lane.kind] = (queuedByKind[lane.kind] ?? 0) + queued;
-  }
+  for (const [kind, { queued }] of state.kinds) if (queued > 0) queuedByKind[kind] = queued;
   return { queued: state.queued, running: state.running.size, byState, queuedByKind };
 }
 
-/** Every known kind, whoever's tasks wait. One pass over workers and lanes: no task is visited. */
+/** Every known kind, whoever's tasks wait. No worker, lane or task is visited. */
 export function viewKinds(state: State): KindView[] {
-  const workers = new Map<string, number>();
-  for (const worker of state.workers.values()) {
-    if (worker.session === 0 || worker.record.revokedAt) continue;
-    const kinds = new Set<string>();
-    for (const { service } of worker.services.values()) {
-      if (service.state === 'healthy') for (const kind of service.kinds) kinds.add(kind);
-    }
-    for (const kind of kinds) workers.set(kind, (workers.get(kind) ?? 0) + 1);
-  }
   return [...state.knownKinds.keys()].map((kind) => {
-    const found = state.kinds.get(kind);
-    let queued = 0;
-    for (const lane of found?.lanes ?? []) queued += queuedIn(lane);
-    const meanRunMs = found?.meanRunMs ?? 0;
-    return {
-      kind,
-      queued,
-      running: found?.running ?? 0,
-      workers: workers.get(kind) ?? 0,
-      ...(meanRunMs > 0 ? { meanRunMs: Math.round(meanRunMs) } : {}),
-    };
+    const { queued = 0, running = 0, meanRunMs = 0 } = state.kinds.get(kind) ?? {};
+    const workers = state.index.serving(kind);
+    return { kind, queued, running, workers, ...(meanRunMs > 0 ? { meanRunMs: Math.round(meanRunMs) } : {}) };
   });
 }

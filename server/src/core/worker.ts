@@ -71,6 +71,8 @@ export interface Worker {
   readonly running: Map<string, Task>;
   /** Attempts that no longer count but still hold a slot until the agent confirms, by `task#attempt`. */
   readonly stopping: Map<string, { readonly service: string; readonly sinceMs: number }>;
+  /** Accepted outputs, as far as they count for the slots that are believed: see matching/believed-slots.ts. */
+  proven: number;
   load: LoadSample | null;
   engine: Engine | undefined;
   policy: DonorPolicy | undefined;
@@ -93,6 +95,7 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
     services: new Map(),
     running: new Map(),
     stopping: new Map(),
+    proven: 0,
     load: null,
     engine: undefined,
     policy: undefined,

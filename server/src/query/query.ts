@@ -11,6 +11,7 @@ import { viewCatalog, viewPlacedWorker, viewWorkloads } from '../core/placement/
 import type { State } from '../core/state.js';
 import { viewToken } from '../core/token.js';
 import { countTasks, countWorkers, viewKinds, viewWorker } from '../core/view.js';
+import type { Worker } from '../core/worker.js';
 import type { Asker, Reader, Reads, StoredTask } from '../store/reader.js';
 import type { QueryTurns } from './query-turns.js';
 import { auditEntry, type Viewer, visibleEvent } from './visible.js';
@@ -45,9 +46,8 @@ type Answer<W extends QueryName> = (
 const ANSWERS: { readonly [W in QueryName]: Answer<W> } = {
   stats: statsOf,
   workers: (source, { role }, query) =>
-    pageOf(
-      source.state().workers.values(),
-      ({ record }) => record.id,
+    pageFrom(
+      source.state().index.sorted.after(query.after ?? ''),
       (worker) => viewWorker(worker, role === 'admin', source.wallMs()),
       query,
     ),
@@ -116,9 +116,14 @@ function pageOf<T, V>(
   { after = '', limit = PAGE }: { after?: string; limit?: number },
 ): V[] {
   const rest = [...items].filter((item) => idOf(item) > after).sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+  return pageFrom(rest, view, { limit });
+}
+
+/** The views of items that are in order and behind `after` already, until the page is full. */
+function pageFrom<T, V>(items: Iterable<T>, view: (item: T) => V, { limit = PAGE }: { limit?: number }): V[] {
   const page: V[] = [];
   let bytes = 0;
-  for (const item of rest) {
+  for (const item of items) {
     if (page.length >= limit) break;
     const one = view(item);
     bytes += Buffer.byteLength(JSON.stringify(one));
@@ -130,16 +135,18 @@ function pageOf<T, V>(
 
 function placementOf(source: QuerySource, _viewer: Viewer, query: QueryOf<'placement'>): PlacementView {
   const state = source.state();
-  const workers = [...state.workers.values()].filter(({ record }) => record.revokedAt === 0);
   return {
     workloads: viewWorkloads(state, source.wallMs()),
-    workers: pageOf(
-      workers,
-      ({ record }) => record.id,
+    workers: pageFrom(
+      keptWorkers(state, query.after),
       (worker) => viewPlacedWorker(state, worker, source.wallMs()),
       query,
     ),
   };
+}
+
+function* keptWorkers({ index }: State, after = ''): Generator<Worker> {
+  for (const worker of index.sorted.after(after)) if (worker.record.revokedAt === 0) yield worker;
 }
 
 /** Another owner's task is answered like one that does not exist. */
@@ -214,8 +221,6 @@ export function statsOf(source: QuerySource): StatsView {
 }
 
 /** Sessions by role. */
-export function countSessions(state: State): Record<string, number> {
-  const sessions: Record<string, number> = {};
-  for (const { role } of state.sessions.values()) sessions[role] = (sessions[role] ?? 0) + 1;
-  return sessions;
+export function countSessions({ sessionsByRole }: State): Record<string, number> {
+  return Object.fromEntries([...sessionsByRole].filter(([, n]) => n > 0));
 }

@@ -69,7 +69,7 @@ export class Turns {
       if (tasks.length === DUE_LIMIT) this.#dueAtMs = 0;
     }
     if (this.#tickIsDue(nowMs)) inputs.push({ type: 'tick' }, ...(onTick?.() ?? []));
-    if (inputs.length === 0 && state.ready.size === 0 && !state.placementDue) return;
+    if (inputs.length + state.ready.size + state.freed.size === 0 && !state.placementDue) return;
     const effects = yield* this.#step(state, inputs, fetched, time);
     if (persists(effects.persist)) yield* answerOf(store.commit(effects.persist, wallMs));
     perform(effects, state);

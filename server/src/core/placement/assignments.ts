@@ -1,24 +1,10 @@
-/** Eligibility and assignment of live workers: derived when what they depend on changes, kept in the worker until then. */
+/** The assignments of live workers: derived when what they depend on changes, and published where they differ. */
 import { outgoingOf } from '../effects.js';
 import type { State } from '../state.js';
 import { emit, type Turn } from '../turn.js';
 import { machineOf, type Worker } from '../worker.js';
 import { assign, type PlacedWorkload } from './assign.js';
-import { type Eligibility, eligibilityOf } from './eligibility.js';
-
-/** By workload; computed once, and again after `worker.eligibility = null`. */
-export function eligibilitiesOf(state: State, worker: Worker): ReadonlyMap<string, Eligibility> {
-  if (worker.eligibility) return worker.eligibility;
-  const machine = machineOf(worker.record, worker);
-  worker.eligibility = new Map(
-    state.catalog.entries.map((entry) => {
-      const binding = state.bindings.get(entry.name);
-      const bound = binding?.worker === worker.record.id ? binding.runtime : undefined;
-      return [entry.name, eligibilityOf(entry, machine, bound)];
-    }),
-  );
-  return worker.eligibility;
-}
+import { eligibilitiesOf } from './eligibilities.js';
 
 /** Derives the assignment from what is placed; true when what the worker has to do changed. */
 export function reassign(state: State, worker: Worker): boolean {

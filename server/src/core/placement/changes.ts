@@ -2,11 +2,12 @@
 import type { UpOf } from '@rma/protocol/up';
 import type { DonorPolicy } from '@rma/protocol/workload';
 import type { Input } from '../inputs.js';
-import { capacityGrew, type State } from '../state.js';
+import { indexWorkers, type State } from '../state.js';
 import { emit, type Turn } from '../turn.js';
-import { acceptsTasks, type Worker } from '../worker.js';
-import { eligibilitiesOf, publishAssignment, reassign } from './assignments.js';
+import type { Worker } from '../worker.js';
+import { publishAssignment, reassign } from './assignments.js';
 import { makeCatalog } from './catalog-state.js';
+import { eligibilitiesOf } from './eligibilities.js';
 import { servicesOf } from './node-state.js';
 
 export function applyCatalog(turn: Turn, input: Extract<Input, { type: 'catalog' }>): void {
@@ -27,6 +28,7 @@ export function applyCatalog(turn: Turn, input: Extract<Input, { type: 'catalog'
     turn.effects.persist.workers.add(worker.record);
     publishAssignment(turn, worker);
   }
+  indexWorkers(state, state.workers.values());
   state.placementDue = true;
 }
 
@@ -103,8 +105,6 @@ export function applyPolicy(turn: Turn, worker: Worker, { policy, engine }: UpOf
     effects.persist.workers.add(worker.record);
     publishAssignment(turn, worker);
   }
-  if (acceptsTasks(worker))
-    for (const { service } of worker.services.values()) capacityGrew(state, worker, service.kinds);
   state.placementDue = true;
 }
 

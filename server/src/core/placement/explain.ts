@@ -3,7 +3,7 @@ import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { Constraints } from '@rma/protocol/task';
 import type { State } from '../state.js';
 import { type LiveService, mismatch, type Worker } from '../worker.js';
-import { eligibilitiesOf } from './assignments.js';
+import { eligibilitiesOf } from './eligibilities.js';
 import { servicesOf } from './node-state.js';
 
 /** Undefined for a kind that is not in the catalogue, or that is served wherever it fits. */

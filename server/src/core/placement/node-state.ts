@@ -5,7 +5,7 @@ import type { State } from '../state.js';
 import type { Turn } from '../turn.js';
 import { acceptsTasks, isStarting, type LiveService, machineOf, type Placed, tierOf, type Worker } from '../worker.js';
 import { bestEffortRefusal } from './assign.js';
-import { eligibilitiesOf } from './assignments.js';
+import { eligibilitiesOf } from './eligibilities.js';
 import type { NodeState, Replica } from './node.js';
 import { capacityOf, largestGpu, NO_RESOURCES, type Resources } from './resources.js';
 

@@ -2,8 +2,9 @@
 import type { State } from '../state.js';
 import type { Turn } from '../turn.js';
 import type { Worker } from '../worker.js';
-import { eligibilitiesOf, publishAssignment, reassign } from './assignments.js';
+import { publishAssignment, reassign } from './assignments.js';
 import { demandsOf } from './demand.js';
+import { eligibilitiesOf } from './eligibilities.js';
 import { nodeStateOf } from './node-state.js';
 import { place } from './place.js';
 import type { Placement } from './plan.js';

@@ -5,7 +5,7 @@ import { queuedIn } from '../lane.js';
 import type { State } from '../state.js';
 import { stateOf } from '../view.js';
 import { tierOf, type Worker } from '../worker.js';
-import { eligibilitiesOf } from './assignments.js';
+import { eligibilitiesOf } from './eligibilities.js';
 import { explainBinding, explainProgress } from './explain.js';
 import { servicesOf } from './node-state.js';
 
