@@ -1,14 +1,16 @@
 /** Dispatch: the best queued task to the best worker with a free slot, until no lane has both. */
 
+import { triedOn } from './attempt.js';
 import { headOf, type Lane, queuedIn, takeHead } from './lane.js';
-import { type KindState, kindState } from './state.js';
-import { compareTasks } from './task.js';
+import { type KindState, kindState, type State } from './state.js';
+import { compareTasks, type Task } from './task.js';
 import { startAttempt } from './task-lifecycle.js';
 import type { Turn } from './turn.js';
-import { acceptsTasks, freeService, freeSlotsFor, mismatch, type Worker } from './worker.js';
+import { acceptsTasks, freeService, freeSlotsFor, mismatch, servesKind, type Worker } from './worker.js';
 
 /** Workers with a free slot that are compared for one task at most: a dispatch must not cost work in the pool's size. */
 const CANDIDATES = 8;
+const MAX_OTHERS = 64;
 
 export function schedule(turn: Turn): void {
   const { state } = turn;
@@ -27,10 +29,11 @@ export function schedule(turn: Turn): void {
   for (let lane = heap.pop(); lane; lane = heap.pop()) {
     const task = headOf(lane)!;
     const kind = kindState(state, lane.kind);
-    const worker = pickWorker(kind, lane);
+    const worker = pickWorker(state, kind, lane, task);
     const live = worker && freeService(worker, lane.kind, lane.constraints.model);
     if (!worker || !live) {
-      lane.stuckAt = kind.capacity;
+      // A head that spares the workers that tried it is asked again with each tick: others may have gone.
+      if (task.triedOn.length === 0) lane.stuckAt = kind.capacity;
       if (state.catalog.kinds.has(lane.kind)) state.placementDue = true;
       continue;
     }
@@ -44,8 +47,11 @@ export function schedule(turn: Turn): void {
   }
 }
 
-/** Of the first CANDIDATES workers with a free slot that the constraints admit, the one with the largest free share. */
-function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
+/**
+ * Of the first CANDIDATES workers with a free slot that the constraints admit, the one with the largest free share. One on
+ * which the task came to nothing gets it only where no other could.
+ */
+function pickWorker(state: State, kind: KindState, lane: Lane, task: Task): Worker | undefined {
   let best: Worker | undefined;
   let bestShare = 0;
   let compared = 0;
@@ -55,9 +61,10 @@ function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
       continue;
     }
     if (mismatch(worker, lane.constraints) !== undefined) continue;
+    if (triedOn(task, worker) && othersCould(state, lane, task)) continue;
     const free = freeSlotsFor(worker, lane.kind, lane.constraints.model);
     if (free === 0) continue;
-    const share = free / (free + worker.running.size);
+    const share = free / (free + worker.running);
     if (share > bestShare) {
       best = worker;
       bestShare = share;
@@ -65,6 +72,20 @@ function pickWorker(kind: KindState, lane: Lane): Worker | undefined {
     if (++compared >= CANDIDATES) break;
   }
   return best;
+}
+
+/** Whether a worker that has not tried the task serves it, busy or not: asked of the first few that ever did. */
+function othersCould(state: State, lane: Lane, task: Task): boolean {
+  let asked = 0;
+  for (const id of state.knownKinds.get(lane.kind) ?? []) {
+    const worker = state.workers.get(id);
+    if (++asked > MAX_OTHERS) return false;
+    if (!worker || triedOn(task, worker) || !acceptsTasks(worker)) continue;
+    if (mismatch(worker, lane.constraints) === undefined && servesKind(worker, lane.kind, lane.constraints.model)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Claims stored rows once the window is at most half full, by tasks and by bytes. */

@@ -1,5 +1,6 @@
 /** The services of a worker, as it reports them, with their used slots counted from what runs. */
 import type { Service } from '@rma/protocol/worker';
+import { countSlots } from './attempt.js';
 import { bindHealthy } from './placement/changes.js';
 import { capacityGrew, type State } from './state.js';
 import { emit, type Turn } from './turn.js';
@@ -73,24 +74,6 @@ function recordStartTime({ state, batch }: Turn, service: Service, old: LiveServ
   const ms = Math.max(0, batch.wallMs - old.sinceMs);
   const mean = state.catalog.startMs.get(name);
   state.catalog.startMs.set(name, mean === undefined ? ms : mean * 0.7 + ms * 0.3);
-}
-
-function countSlots(worker: Worker): void {
-  for (const task of worker.running.values()) {
-    const live = worker.services.get(task.service) ?? serving(worker, task.kind);
-    if (!live) continue;
-    task.service = live.service.name;
-    live.used++;
-  }
-  for (const { service } of worker.stopping.values()) {
-    const live = worker.services.get(service);
-    if (live) live.used++;
-  }
-}
-
-function serving(worker: Worker, kind: string): LiveService | undefined {
-  for (const live of worker.services.values()) if (live.service.kinds.includes(kind)) return live;
-  return undefined;
 }
 
 function addKnownKinds(turn: Turn, worker: Worker, service: Service): void {

@@ -15,6 +15,8 @@ export interface CoreSettings {
   readonly maxWatchesPerSession: number;
   /** How long after an attempt's timeout its worker may still report it; then the coordinator ends it. */
   readonly timeoutSlackMs: number;
+  /** How long a worker that returns with a result may take to deliver it, whatever the attempt's deadline. */
+  readonly resendMs: number;
   /** How long a stopped attempt occupies its slot without the worker's confirmation. */
   readonly stopTimeoutMs: number;
   /** Quota of output chunks that one attempt may store, in bytes. */
@@ -31,6 +33,7 @@ export const DEFAULT_CORE_SETTINGS: CoreSettings = {
   maxLanesPerOwner: 256,
   maxWatchesPerSession: 100_000,
   timeoutSlackMs: 10_000,
+  resendMs: 600_000,
   stopTimeoutMs: 60_000,
   maxChunkBytesPerAttempt: 64 * 1_048_576,
 };

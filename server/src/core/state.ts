@@ -71,6 +71,11 @@ export interface State {
   placedAtMs: number;
   /** Monotonic ms until which nothing new is placed while workers from before the start are absent. */
   frozenUntilMs: number;
+  /**
+   * Active ms until which a session that ends may have been left while this process stood still: its worker may be so far
+   * in its backoff that it needs the start's grace.
+   */
+  stalledUntilMs: number;
   /** The disk is full, but for the reserve: submits are refused. */
   storageFull: boolean;
   /** Nothing at all can be written: a step handles only what read-only.ts admits. */
@@ -109,6 +114,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     placementDue: false,
     placedAtMs: Number.NEGATIVE_INFINITY,
     frozenUntilMs: 0,
+    stalledUntilMs: 0,
     storageFull: false,
     readOnly: false,
     stopping: false,

@@ -132,7 +132,6 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, hello: WorkerHell
   worker.address = input.address;
   worker.leaving = hello.draining ?? false;
   worker.graceUntilMs = 0;
-  worker.stopping.clear();
   record.name = record.givenName ?? hello.name ?? record.name;
   record.labels = record.givenLabels ?? hello.labels ?? {};
   record.hardware = hello.hardware;

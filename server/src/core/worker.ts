@@ -4,9 +4,9 @@ import type { Constraints, Labels, Trust } from '@rma/protocol/task';
 import type { Tier } from '@rma/protocol/tiers';
 import type { Assignment, Available, Service } from '@rma/protocol/worker';
 import type { DonorPolicy, Engine } from '@rma/protocol/workload';
+import type { Attempt } from './attempt.js';
 import type { Eligibility, Machine, PlacedRuntime } from './placement/eligibility.js';
 import { largestGpu } from './placement/resources.js';
-import type { Task } from './task.js';
 
 /** What is stored of a worker. */
 export interface WorkerRecord {
@@ -37,7 +37,7 @@ export interface WorkerRecord {
 
 export interface LiveService {
   readonly service: Service;
-  /** Slots taken by running attempts and by stopped ones that are not confirmed yet. */
+  /** Slots taken, as the worker's attempts tell: see attempt.ts. */
   used: number;
   /** Wall-clock ms since which it is in its state. */
   readonly sinceMs: number;
@@ -67,10 +67,14 @@ export interface Worker {
   /** Monotonic ms at which an absent worker's attempts are given up; 0 when it is present or has none. */
   graceUntilMs: number;
   readonly services: Map<string, LiveService>;
-  /** Attempts that count, by task id. */
-  readonly running: Map<string, Task>;
-  /** Attempts that no longer count but still hold a slot until the agent confirms, by `task#attempt`. */
-  readonly stopping: Map<string, { readonly service: string; readonly sinceMs: number }>;
+  /** Its attempts, by `task#attempt`; changed by attempt.ts alone. */
+  readonly attempts: Map<string, Attempt>;
+  /** How many of them are `running`. */
+  running: number;
+  /** Failures in a row of tasks with which another worker succeeded: see reputation.ts. */
+  blame: number;
+  /** Active ms until which it gets no tasks because of them; 0 for none. */
+  restUntilMs: number;
   load: LoadSample | null;
   engine: Engine | undefined;
   policy: DonorPolicy | undefined;
@@ -91,8 +95,10 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
     leaving: false,
     graceUntilMs: 0,
     services: new Map(),
-    running: new Map(),
-    stopping: new Map(),
+    attempts: new Map(),
+    running: 0,
+    blame: 0,
+    restUntilMs: 0,
     load: null,
     engine: undefined,
     policy: undefined,
@@ -103,7 +109,6 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
   };
 }
 
-export const attemptKey = (task: string, attempt: number): string => `${task}#${attempt}`;
 export const tierOf = (worker: Worker): Tier | null => worker.record.pinnedTier ?? worker.record.tier;
 /** New tasks may be dispatched to it: it has a session, and neither itself, an admin nor its donor stopped it. */
 export const acceptsTasks = (worker: Worker): boolean =>
@@ -111,6 +116,7 @@ export const acceptsTasks = (worker: Worker): boolean =>
   !worker.leaving &&
   !worker.record.draining &&
   !worker.policy?.paused &&
+  worker.restUntilMs === 0 &&
   worker.record.revokedAt === 0;
 
 /** Whether a service runs tasks of this kind now, with this model if any is required; Ollama's `:latest` may be left out. */

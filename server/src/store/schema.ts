@@ -152,4 +152,10 @@ export const MIGRATIONS: readonly string[] = [
   -- Name and version of the worker's agent; '' until it says hello again.
   ALTER TABLE workers ADD COLUMN agent_version TEXT NOT NULL DEFAULT '';
   `,
+  `
+  -- Attempts that last are rows, too. state: an index into ATTEMPT_CODES; ended_at is 0 while one runs.
+  ALTER TABLE attempts ADD COLUMN service TEXT NOT NULL DEFAULT '';
+  ALTER TABLE attempts ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX attempts_lasting ON attempts(seq, attempt) WHERE state > 0;
+  `,
 ];

@@ -38,7 +38,14 @@ const SQL = {
   countOwner: 'INSERT INTO owners VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET open = open + excluded.open',
   count: 'INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value',
   raise: `INSERT INTO counters VALUES (:name, ${maxOf}) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`,
-  insertAttempt: 'INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?)',
+  // A task may be pruned before the last of its attempts is known to be over: then there is nothing to write.
+  insertAttempt: `INSERT OR REPLACE INTO attempts SELECT * FROM (SELECT ? AS seq, ? AS attempt, ? AS worker, ? AS started_at,
+       ? AS ended_at, ? AS code, ? AS message, ? AS service, ? AS state) a WHERE EXISTS (SELECT 1 FROM tasks t WHERE t.seq = a.seq)`,
+  dropAttempt: 'DELETE FROM attempts WHERE seq = ? AND attempt = ?',
+  triedOn: {
+    pluck: `SELECT worker FROM attempts WHERE seq = ? AND ended_at > 0 AND code <> 'cancelled' ORDER BY attempt DESC`,
+  },
+  lastingAttempts: `SELECT a.*, t.id AS task, t.kind FROM attempts a JOIN tasks t ON t.seq = a.seq WHERE a.state > 0`,
   dropAttempts: 'DELETE FROM attempts WHERE seq = ?',
   insertChunk: 'INSERT INTO chunks VALUES (?, ?, ?, ?)',
   lastChunk: 'SELECT max(chunk) AS last, sum(length(data)) AS bytes FROM chunks WHERE seq = ? AND attempt = ?',
