@@ -67,7 +67,7 @@ export type Input =
   | { readonly type: 'tick' };
 
 export interface Batch {
-  /** Monotonic ms: for deadlines. */
+  /** Monotonic ms in which this process was at work: for deadlines. */
   readonly nowMs: number;
   /** Wall-clock ms: for records. */
   readonly wallMs: number;

@@ -9,7 +9,7 @@ import { restore } from '../core/restore.js';
 import type { CoreSettings } from '../core/settings.js';
 import type { State } from '../core/state.js';
 import { StorageFull, type Store } from '../store/store.js';
-import type { Clock } from './clock.js';
+import { ActiveTime, type Clock } from './clock.js';
 import type { Reserve } from './reserve.js';
 import { IDLE_TURN_MS, runTurn, Turns } from './turn.js';
 
@@ -39,6 +39,8 @@ export interface LoopOptions {
 export class Loop {
   readonly #options: LoopOptions;
   readonly #turns: Turns;
+  /** What the core's deadlines are counted in. */
+  readonly #active: ActiveTime;
   #state: State;
   #inbox: Input[] = [];
   /** What the running turn took out of the inbox, until it is committed. */
@@ -55,8 +57,9 @@ export class Loop {
   #timer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
-  private constructor(options: LoopOptions, state: State) {
+  private constructor(options: LoopOptions, state: State, active: ActiveTime) {
     this.#options = options;
+    this.#active = active;
     this.#state = state;
     this.#turns = new Turns({
       store: options.store,
@@ -70,8 +73,10 @@ export class Loop {
 
   static async start(options: LoopOptions): Promise<Loop> {
     const { store, settings, builtInKinds, clock } = options;
-    const state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
-    const loop = new Loop(options, state);
+    const stored = await store.load();
+    const active = new ActiveTime(clock);
+    const state = restore(stored, settings, builtInKinds, active.nowMs());
+    const loop = new Loop(options, state, active);
     loop.#timer = setInterval(() => loop.#schedule(), IDLE_TURN_MS);
     loop.#schedule();
     return loop;
@@ -123,8 +128,9 @@ export class Loop {
     try {
       const readOnly = this.#state.readOnly && !(await this.#tryToWrite());
       const { clock } = this.#options;
-      const time = { nowMs: clock.nowMs(), wallMs: clock.wallMs(), random: Math.random() };
+      const time = { nowMs: this.#active.nowMs(), wallMs: clock.wallMs(), random: Math.random() };
       const arrived = this.#takeInbox();
+      if (this.#active.takeStall()) arrived.unshift({ type: 'stalled' });
       if (readOnly) await runTurn(this.#turns.readOnlyTurn(this.#state, this.#defer(arrived), time));
       else await runTurn(this.#turns.turn(this.#state, arrived, time));
     } catch (error) {
@@ -142,7 +148,7 @@ export class Loop {
       this.#waitToRetry();
       return false;
     }
-    endReadOnly(this.#state, clock.nowMs());
+    endReadOnly(this.#state, this.#active.nowMs());
     this.#inbox = [...this.#deferred, ...this.#inbox];
     this.#deferred = [];
     recovered();
@@ -174,7 +180,7 @@ export class Loop {
   async #rebuild(reason: string): Promise<void> {
     const { store, settings, builtInKinds, clock } = this.#options;
     const { stopping } = this.#state;
-    this.#state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
+    this.#state = restore(await store.load(), settings, builtInKinds, this.#active.nowMs());
     this.#state.storageFull = true;
     this.#state.readOnly = true;
     // After a while without failures the first retry is immediate again: the reserve's room may suffice.
