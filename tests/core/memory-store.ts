@@ -183,6 +183,8 @@ export class MemoryStore implements SyncStore {
     }
     for (const record of persist.workers) t.workers.set(record.id, structuredClone(record));
     for (const record of persist.tokens) t.tokens.set(record.id, structuredClone(record));
+    for (const id of persist.dropWorkers) t.workers.delete(id);
+    for (const id of persist.dropTokens) t.tokens.delete(id);
     for (const { kind, worker } of persist.kinds) t.kinds.set(`${kind} ${worker}`, { kind, worker });
     for (const worker of persist.dropKindsOf) {
       for (const [key, row] of t.kinds) if (row.worker === worker) t.kinds.delete(key);

@@ -96,6 +96,9 @@ const makePersist = () => ({
   droppedLanes: [] as number[],
   workers: new Set<WorkerRecord>(),
   tokens: new Set<TokenRecord>(),
+  /** Ids whose records are deleted. */
+  dropWorkers: [] as string[],
+  dropTokens: [] as string[],
   kinds: [] as { kind: string; worker: string }[],
   dropKindsOf: [] as string[],
   /** By workload; null: released. */

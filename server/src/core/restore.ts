@@ -1,6 +1,7 @@
 /** Restores the state from the store: at a start, and after a failed commit, when memory is ahead of the disk. */
 import { SILENCE_MS } from '@rma/protocol/liveness';
 import { type Attempt, type AttemptState, attemptKey } from './attempt.js';
+import { addKind } from './known-kinds.js';
 import type { Lane } from './lane.js';
 import { assign } from './placement/assign.js';
 import type { CoreSettings } from './settings.js';
@@ -49,15 +50,17 @@ export function restore(
     state.joins.set(`${record.joinToken} ${record.joinKey}`, worker);
   }
   for (const { workload, ...binding } of stored.bindings) state.bindings.set(workload, binding);
-  for (const token of stored.tokens) state.tokens.set(token.id, token);
+  for (const token of stored.tokens.toSorted((a, b) => a.createdAt - b.createdAt)) {
+    state.tokens.set(token.id, token);
+    if (token.role === 'worker') state.workers.get(token.subject)?.credentials.push(token.id);
+  }
   for (const kind of builtInKinds) {
     state.builtInKinds.add(kind);
     state.knownKinds.set(kind, new Set());
   }
   for (const { kind, worker } of stored.kinds) {
-    const workers = state.knownKinds.get(kind);
-    if (workers) workers.add(worker);
-    else state.knownKinds.set(kind, new Set([worker]));
+    const known = state.workers.get(worker);
+    if (known) addKind(state, known, kind);
   }
   for (const { lane, queued } of stored.lanes) {
     lane.beyond = queued;

@@ -1,6 +1,7 @@
 /** The live state that the core owns: sessions, workers, lanes, the tasks in memory, and maintained counts. */
 
 import type { Constraints } from '@rma/protocol/task';
+import type { JoinRate } from './enrolment.js';
 import { type Lane, laneKey, makeLane } from './lane.js';
 import { type CatalogState, emptyCatalog } from './placement/catalog-state.js';
 import type { PlacedRuntime } from './placement/eligibility.js';
@@ -47,6 +48,11 @@ export interface State {
   /** By kind: the workers, not revoked, that ever offered it. Built-in kinds always have an entry. */
   readonly knownKinds: Map<string, Set<string>>;
   readonly builtInKinds: Set<string>;
+  /** Of each kind that a worker was the first to make known, the worker's join token; and how many kinds each token has. */
+  readonly kindTokens: Map<string, string>;
+  readonly kindsPerToken: Map<string, number>;
+  /** By join token that was used lately. */
+  readonly joinRates: Map<string, JoinRate>;
   /** Sessions that watch a task, by task id. */
   readonly watchers: Map<string, Set<number>>;
   readonly openPerOwner: Map<string, number>;
@@ -69,6 +75,8 @@ export interface State {
   /** Something that placement depends on changed since it last ran. */
   placementDue: boolean;
   placedAtMs: number;
+  /** When forget.ts last looked. */
+  forgotAtMs: number;
   /** Monotonic ms until which nothing new is placed while workers from before the start are absent. */
   frozenUntilMs: number;
   /**
@@ -98,6 +106,9 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     kinds: new Map(),
     knownKinds: new Map(),
     builtInKinds: new Set(),
+    kindTokens: new Map(),
+    kindsPerToken: new Map(),
+    joinRates: new Map(),
     watchers: new Map(),
     openPerOwner: new Map(),
     ended: new Map(),
@@ -113,6 +124,7 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     bindings: new Map(),
     placementDue: false,
     placedAtMs: Number.NEGATIVE_INFINITY,
+    forgotAtMs: 0,
     frozenUntilMs: 0,
     stalledUntilMs: 0,
     storageFull: false,

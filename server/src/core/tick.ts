@@ -1,5 +1,7 @@
 /** What happens by time alone: graces, deadlines, backoffs and tokens that end, lanes that stay empty. */
 import { closeAttempt } from './attempt.js';
+import { forget } from './forget.js';
+import { dropKindState } from './known-kinds.js';
 import { headOf, queuedIn } from './lane.js';
 import { giveUp } from './reconcile.js';
 import { rested } from './reputation.js';
@@ -22,6 +24,7 @@ export function tick(turn: Turn): void {
     endOverdue(turn, worker);
   }
   expireSessions(turn);
+  forget(turn);
   // Workloads become idle, absent or failing by time alone.
   if (state.catalog.entries.length > 0) state.placementDue = true;
   for (const lane of state.lanes.values()) {
@@ -30,6 +33,7 @@ export function tick(turn: Turn): void {
     state.lanes.delete(lane.id);
     state.lanesByKey.delete(lane.key);
     kindState(state, lane.kind).lanes.delete(lane);
+    dropKindState(state, lane.kind);
     state.ready.delete(lane);
     const left = (state.lanesPerOwner.get(lane.owner) ?? 1) - 1;
     if (left > 0) state.lanesPerOwner.set(lane.owner, left);

@@ -71,6 +71,10 @@ export interface Worker {
   readonly attempts: Map<string, Attempt>;
   /** How many of them are `running`. */
   running: number;
+  /** Ids of its credentials, the newest last. */
+  readonly credentials: string[];
+  /** The kinds that it made known. */
+  readonly kinds: Set<string>;
   /** Failures in a row of tasks with which another worker succeeded: see reputation.ts. */
   blame: number;
   /** Active ms until which it gets no tasks because of them; 0 for none. */
@@ -97,6 +101,8 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
     services: new Map(),
     attempts: new Map(),
     running: 0,
+    credentials: [],
+    kinds: new Set(),
     blame: 0,
     restUntilMs: 0,
     load: null,

@@ -36,6 +36,8 @@ const NAMES = [
   'bind',
   'unbind',
   'dropAttempt',
+  'dropWorker',
+  'dropToken',
 ] as const satisfies readonly StatementName[];
 
 export type OperationName = (typeof NAMES)[number];
@@ -120,6 +122,8 @@ export function otherOperations(persist: Persist, wallMs: number): Operation[] {
     const { upsert, table } = recordTable(field);
     for (const record of persist[field]) add(upsert, table.encode(record));
   }
+  for (const id of persist.dropWorkers) add('dropWorker', id);
+  for (const id of persist.dropTokens) add('dropToken', id);
   for (const { kind, worker } of persist.kinds) add('insertKind', kind, worker);
   for (const worker of persist.dropKindsOf) add('dropKinds', worker);
   for (const [workload, binding] of persist.bindings) {

@@ -56,6 +56,8 @@ const SQL = {
   insertKind: 'INSERT OR IGNORE INTO kinds VALUES (?, ?)',
   bind: 'INSERT OR REPLACE INTO bindings VALUES (?, ?, ?, ?)',
   unbind: 'DELETE FROM bindings WHERE workload = ?',
+  dropWorker: 'DELETE FROM workers WHERE id = ?',
+  dropToken: 'DELETE FROM tokens WHERE id = ?',
   dropKinds: 'DELETE FROM kinds WHERE worker = ?',
   insertEvents: 'INSERT INTO events VALUES (?, ?, ?, ?)',
   lastEvent: { pluck: 'SELECT coalesce(max(last), 0) FROM events' },

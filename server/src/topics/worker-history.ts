@@ -117,6 +117,10 @@ export class WorkerHistories {
       }
     }
     for (const { type, subject, at, data } of persist.events) {
+      if (type === 'worker.forgotten') {
+        this.#histories.delete(subject);
+        continue;
+      }
       if (!type.startsWith('worker.') || type === 'worker.assigned') continue;
       const { timeline } = this.#of(subject);
       const reason = data?.reason;
