@@ -38,6 +38,7 @@ export const EVENT_TYPES = {
   'task.retried': 'an admin submitted an ended task again; data: as, owner, by',
   'session.opened': 'a browser session began; data: role, by',
   'session.closed': 'a browser session was ended by its user; data: role, by',
+  'worker.forgotten': 'a worker that was gone for long is no longer kept; data: name, reason',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 

@@ -70,6 +70,15 @@ export const Assignment = Type.Object({
 });
 export type Assignment = Static<typeof Assignment>;
 
+/** An attempt that a worker runs. */
+export const RunningAttempt = Type.Intersect([
+  AttemptRef,
+  Type.Object({
+    service: Type.Optional(Type.Unsafe<string>({ ...Name, description: 'the service whose slot it holds' })),
+  }),
+]);
+export type RunningAttempt = Static<typeof RunningAttempt>;
+
 export const WorkerHello = Type.Object({
   key: Type.String({
     pattern: '^[A-Za-z0-9_-]{16,64}$',
@@ -89,7 +98,10 @@ export const WorkerHello = Type.Object({
   engine: Type.Optional(Engine),
   policy: Type.Optional(DonorPolicy),
   services: Type.Array(Service, { maxItems: 64 }),
-  running: Type.Array(AttemptRef, { maxItems: 10_000, description: 'attempts that run now' }),
+  running: Type.Array(RunningAttempt, {
+    maxItems: 10_000,
+    description: 'attempts that run now, stopped ones included',
+  }),
   finished: Type.Array(AttemptRef, { maxItems: 10_000, description: 'attempts whose result is not acknowledged' }),
   draining: Type.Optional(Type.Boolean({ description: 'takes no new tasks' })),
 });

@@ -1,21 +1,25 @@
 /** Invariants after every turn: memory, store and counts agree, and no slot or task is left over. */
 import { isTerminal } from '@rma/protocol/task';
-import { queuedIn } from '@rma/server/core/lane';
+import type { Attempt } from '@rma/server/core/attempt';
+import type { StoredAttempt } from '@rma/server/core/effects';
+import { headOf, queuedIn } from '@rma/server/core/lane';
 import type { Task } from '@rma/server/core/task';
 import { acceptsTasks, freeService, mismatch } from '@rma/server/core/worker';
+import type { AgentModel } from './agent-model.js';
 import type { Pool } from './harness.js';
 import { checkIndex } from './index-invariants.js';
 
 /** Tasks that ended, as they were first seen; what is in it must never change. */
 export type Endings = Map<string, string>;
 
-export function checkInvariants(pool: Pool, endings: Endings): void {
+/** @param agents the workers, who count their slots themselves */
+export function checkInvariants(pool: Pool, endings: Endings, agents: readonly AgentModel[]): void {
   const rows = [...pool.memory.tables.tasks.values()];
   checkEndings(rows, endings);
   checkCounts(pool, rows);
   checkLanes(pool, rows);
   checkMemory(pool, rows);
-  checkSlots(pool);
+  checkSlots(pool, agents);
   checkWatchers(pool);
   checkIndex(pool);
   if (!pool.pending) checkNoLaneIsStuck(pool);
@@ -93,18 +97,42 @@ function checkMemory(pool: Pool, rows: readonly Task[]): void {
   }
 }
 
-function checkSlots(pool: Pool): void {
+function checkSlots(pool: Pool, agents: readonly AgentModel[]): void {
   const { state } = pool;
-  const attempts = [...state.workers.values()].flatMap((worker) => [...worker.running.values()]);
-  sameSet(attempts, state.running, 'the running attempts');
+  const records = [...state.workers.values()].flatMap(({ record, attempts }) =>
+    [...attempts].map(([key, attempt]) => ({ ...attempt, key, worker: record.id })),
+  );
+  const running = records.filter(({ state: its }) => its === 'running');
+  const keyOf = ({ id, attempt }: Task) => `${id}#${attempt}`;
+  sameSet(
+    running.map(({ key, worker }) => `${key} ${worker}`),
+    [...state.running].map((task) => `${keyOf(task)} ${task.worker}`),
+    'the running attempts',
+  );
   for (const worker of state.workers.values()) {
-    for (const task of worker.running.values()) same(task.worker, worker.record.id, `the worker of ${task.id}`);
-    if (worker.session === 0) same(worker.stopping.size, 0, `stopping on the absent ${worker.record.id}`);
-    for (const { service, used } of worker.services.values()) {
-      const running = [...worker.running.values()].filter((task) => task.service === service.name).length;
-      const stopping = [...worker.stopping.values()].filter((stop) => stop.service === service.name).length;
-      same(used, running + stopping, `slots of ${worker.record.id}`);
-    }
+    same(worker.running, running.filter(({ worker: id }) => id === worker.record.id).length, 'the number of attempts');
+  }
+  checkRows(pool, records);
+  if (!pool.pending) for (const agent of agents) checkTheirSlots(pool, agent);
+}
+
+/** After a start the same slots are taken, of the same services: the rows say what memory says. */
+function checkRows({ memory }: Pool, records: readonly (Attempt & { key: string; worker: string })[]): void {
+  const text = ({ seq, attempt, worker, state, service }: StoredAttempt) =>
+    [seq, attempt, worker, state, service].join();
+  const rows = [...memory.tables.attempts.values()].filter(({ state }) => state !== 'ended');
+  // What a worker reported and nobody knows has no row; a hello may name another service than the row does.
+  const known = records.filter(({ seq }) => seq !== 0);
+  sameSet(rows.map(text), known.map(text), 'the rows of attempts');
+}
+
+/** The slots that count as taken are those in which the worker's own handlers run, whenever both know the same. */
+function checkTheirSlots({ state }: Pool, agent: AgentModel): void {
+  const worker = state.workers.get(agent.id);
+  if (!worker || !agent.isInStep || worker.session !== agent.session) return;
+  for (const [name, { used }] of worker.services) {
+    const { least, most } = agent.occupied(name);
+    same(used >= least && used <= most, true, `${used} of ${least} to ${most} slots of ${name} on ${worker.record.id}`);
   }
 }
 
@@ -125,7 +153,7 @@ function checkNoLaneIsStuck(pool: Pool): void {
         acceptsTasks(worker) &&
         freeService(worker, lane.kind) &&
         !mismatch(worker, lane.constraints) &&
-        lane.window.some(({ triedOn }) => !triedOn?.includes(worker.record.id)),
+        lane.window.some(({ triedOn }) => !triedOn.includes(worker.record.id)),
     );
     same(idle?.record.id, undefined, `lane ${lane.key} waits beside an idle worker`);
   }

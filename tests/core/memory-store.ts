@@ -2,10 +2,10 @@
  * The store's port in memory, with the guards of the one on SQLite: an update names the state and attempt that it expects,
  * ids and chunks are unique, a commit is atomic. It answers copies: only a commit changes what is stored.
  */
-import type { Persist } from '@rma/server/core/effects';
+import type { Persist, StoredAttempt } from '@rma/server/core/effects';
 import { makeLane } from '@rma/server/core/lane';
 import type { Stored } from '@rma/server/core/restore';
-import { compareTasks, type Task } from '@rma/server/core/task';
+import { compareTasks, isTrial, MAX_TRIED, type Task } from '@rma/server/core/task';
 import type { TokenRecord } from '@rma/server/core/token';
 import type { WorkerRecord } from '@rma/server/core/worker';
 import type { Store } from '@rma/server/store/store';
@@ -29,7 +29,7 @@ interface Tables {
   tasks: Map<number, Task>;
   lanes: Map<number, LaneRow>;
   chunks: Map<string, { seq: number; attempt: number; chunk: number; data: Uint8Array }>;
-  attempts: Map<string, Persist['attempts'][number]>;
+  attempts: Map<string, StoredAttempt>;
   workers: Map<string, WorkerRecord>;
   tokens: Map<string, TokenRecord>;
   kinds: Map<string, { kind: string; worker: string }>;
@@ -79,6 +79,7 @@ export class MemoryStore implements SyncStore {
         return { lane, queued: row.queued };
       }),
       running: running.map((task) => this.#read(task)),
+      attempts: this.#lastingAttempts(),
       owners: [...t.owners].map(([owner, open]) => ({ owner, open })),
       ended: [...t.ended].map(([state, count]) => ({ state, count })),
       scheduled: lanes.reduce((sum, lane) => sum + lane.open - lane.queued, 0) - running.length,
@@ -87,6 +88,15 @@ export class MemoryStore implements SyncStore {
       nextLane: Math.max(0, ...t.lanes.keys()) + 1,
       lastEvent: t.events.at(-1)?.seq ?? 0,
     };
+  }
+
+  #lastingAttempts(): Stored['attempts'] {
+    return [...this.#tables.attempts.values()].flatMap(({ state, ...row }) => {
+      const task = this.#tables.tasks.get(row.seq);
+      if (state === 'ended' || !task) return [];
+      const { seq, attempt, worker, service, startedAt, endedAt, error } = row;
+      return [{ seq, attempt, worker, service, startedAt, endedAt, error, state, task: task.id, kind: task.kind }];
+    });
   }
 
   fetch(ids: readonly string[]): Task[] {
@@ -159,7 +169,10 @@ export class MemoryStore implements SyncStore {
     }
     for (const [owner, by] of persist.ownerDeltas) t.owners.set(owner, (t.owners.get(owner) ?? 0) + by);
     for (const [state, by] of persist.endedDeltas) t.ended.set(state, (t.ended.get(state) ?? 0) + by);
-    for (const attempt of persist.attempts) t.attempts.set(`${attempt.seq}#${attempt.attempt}`, attempt);
+    for (const [key, attempt] of persist.attempts) {
+      if (attempt.state === 'gone') t.attempts.delete(key);
+      else t.attempts.set(key, attempt);
+    }
     for (const seq of persist.dropChunks) {
       for (const [key, chunk] of t.chunks) if (chunk.seq === seq) t.chunks.delete(key);
     }
@@ -170,6 +183,8 @@ export class MemoryStore implements SyncStore {
     }
     for (const record of persist.workers) t.workers.set(record.id, structuredClone(record));
     for (const record of persist.tokens) t.tokens.set(record.id, structuredClone(record));
+    for (const id of persist.dropWorkers) t.workers.delete(id);
+    for (const id of persist.dropTokens) t.tokens.delete(id);
     for (const { kind, worker } of persist.kinds) t.kinds.set(`${kind} ${worker}`, { kind, worker });
     for (const worker of persist.dropKindsOf) {
       for (const [key, row] of t.kinds) if (row.worker === worker) t.kinds.delete(key);
@@ -206,13 +221,18 @@ export class MemoryStore implements SyncStore {
     const its = [...this.#tables.chunks.values()].filter((c) => c.seq === task.seq && c.attempt === task.attempt);
     return {
       ...structuredClone(task),
+      triedOn: this.#triedOn(task),
       stored: { state: task.state, attempt: task.attempt },
-      triedOn: [],
-      service: '',
-      deadlineMs: 0,
       lastChunk: Math.max(0, ...its.map(({ chunk }) => chunk)),
       chunkBytes: its.reduce((sum, { data }) => sum + data.length, 0),
     };
+  }
+
+  #triedOn({ seq, attempt, endedAt }: Task): string[] {
+    if (attempt === 0 || endedAt !== 0) return [];
+    const its = [...this.#tables.attempts.values()].filter((row) => row.seq === seq && row.endedAt > 0);
+    const workers = its.filter(({ error }) => error && isTrial(error.code)).sort((a, b) => b.attempt - a.attempt);
+    return [...new Set(workers.map(({ worker }) => worker))].slice(0, MAX_TRIED);
   }
 
   chunks(seq: number, attempt: number, after: number, upTo: number, limit: number) {

@@ -2,7 +2,7 @@
 import type { Hardware } from '@rma/protocol/hardware';
 import type { AttemptRef, AttemptResult, Dispatch, Labels, TaskSpec, Trust } from '@rma/protocol/task';
 import type { Action, UpOf } from '@rma/protocol/up';
-import type { Available, Service, Verdict } from '@rma/protocol/worker';
+import type { Available, RunningAttempt, Service, Verdict } from '@rma/protocol/worker';
 import type { DonorPolicy, Engine } from '@rma/protocol/workload';
 import type { CoreMessage } from '@rma/server/core/inputs';
 import type { Worker } from '@rma/server/core/worker';
@@ -140,7 +140,7 @@ export interface WorkerOptions {
 }
 
 export interface Arrival {
-  readonly running?: readonly AttemptRef[];
+  readonly running?: readonly RunningAttempt[];
   readonly finished?: readonly AttemptRef[];
   /** The agent started anew. */
   readonly restarted?: boolean;

@@ -64,14 +64,46 @@ describe('a reconnecting worker', () => {
     expect(worker.verdicts({ running: [given, unknown] })).toMatchObject([{ verdict: 'keep' }, { verdict: 'stop' }]);
   });
 
-  it('gets new tasks at once beside a verdict of stop: no result of that one follows', () => {
+  it('gets no task in the slot of an attempt with the verdict stop before it confirms that', () => {
     const { alice, worker, given, id } = setUp();
     worker.disconnect();
     alice.cancel(id);
     alice.submit();
     expect(worker.verdicts({ running: [given] })).toMatchObject([{ verdict: 'stop' }]);
+    expect(worker.dispatches()).toEqual([]);
+    expect(worker.used).toBe(1);
+    worker.fail(given, 'cancelled', false);
     expect(worker.dispatches()).toHaveLength(1);
     expect(worker.used).toBe(1);
+  });
+
+  it('that never confirms a verdict of stop gets a task after the stop timeout', () => {
+    const { pool, alice, worker, given, id } = setUp();
+    worker.disconnect();
+    alice.cancel(id);
+    alice.submit();
+    worker.connect({ running: [given] });
+    pool.advance(59_000);
+    expect(worker.dispatches()).toEqual([]);
+    pool.advance(2_000);
+    expect(worker.dispatches()).toHaveLength(1);
+    expect(worker.live.attempts.size).toBe(1);
+  });
+
+  it('keeps the slot of a stopped attempt over its own absence and over a restart of the coordinator', () => {
+    const { pool, alice, worker, given, id } = setUp();
+    alice.cancel(id);
+    worker.disconnect();
+    pool.restart();
+    alice.connect();
+    alice.submit();
+    worker.connect({ running: [given] });
+    expect(worker.used).toBe(1);
+    expect(worker.dispatches()).toEqual([]);
+    worker.disconnect();
+    // It is over: this agent names all that runs.
+    worker.connect();
+    expect(worker.dispatches()).toHaveLength(1);
   });
 
   it.each([
@@ -178,6 +210,33 @@ describe('after a restart of the coordinator', () => {
     worker.succeed(second!);
     worker.succeed(first!);
     expect(pool.memory.tables.ended.get('succeeded')).toBe(2);
+  });
+
+  it.each([
+    ['says in which service each runs', true],
+    ['does not say it, as older agents', false],
+  ])('an attempt takes a slot of the service that it runs in: the worker %s', (_how, says) => {
+    const pool = new Pool();
+    const alice = new Client(pool);
+    const worker = new WorkerPeer(pool);
+    const services = ['one', 'two'].map((name) => worker.service({ name, slots: 2 }));
+    worker.serve(...services);
+    alice.submit({}, {}, {});
+    const given = worker.dispatches();
+    const used = () => [...worker.live.services.values()].map((live) => live.used);
+    expect(used()).toEqual([2, 1]);
+    worker.succeed(given[0]!);
+    expect(used()).toEqual([1, 1]);
+    pool.restart();
+    const running = [given[1]!, given[2]!].map(({ task, attempt }, i) => ({
+      task,
+      attempt,
+      ...(says ? { service: i === 0 ? 'two' : 'one' } : {}),
+    }));
+    worker.connect({ running, services });
+    expect(used()).toEqual([1, 1]);
+    worker.succeed(given[1]!);
+    expect(used()).toEqual(says ? [1, 0] : [0, 1]);
   });
 
   it('a dispatch that was committed and never sent is made again', () => {

@@ -183,6 +183,74 @@ describe('a failed attempt', () => {
   });
 });
 
+describe('workers of which one fails with everything', () => {
+  function setUpFive() {
+    const pool = new Pool();
+    return { pool, alice: new Client(pool), workers: Array.from({ length: 5 }, () => new WorkerPeer(pool)) };
+  }
+
+  /** Each of the others takes a second for a task; the first one fails at once. Answers how often it did. */
+  function run({ pool, alice, workers }: ReturnType<typeof setUpFive>, tasks: number): number {
+    const [bad, ...others] = workers;
+    alice.submit(...Array.from({ length: tasks }, () => ({})));
+    let failures = 0;
+    for (let round = 0; pool.state.openPerOwner.size > 0; round++) {
+      expect(round).toBeLessThan(10 * tasks);
+      for (const worker of others) for (const given of worker.dispatches()) worker.succeed(given);
+      for (let given = bad!.dispatches(); given.length > 0; given = bad!.dispatches()) {
+        failures += given.length;
+        for (const one of given) bad!.fail(one);
+      }
+      pool.advance(1_000);
+    }
+    return failures;
+  }
+
+  it('end no task as failed, and the bad one gets few once others succeeded where it failed', () => {
+    const five = setUpFive();
+    expect(run(five, 200)).toBeLessThanOrEqual(200);
+    expect(run(five, 200)).toBeLessThan(20);
+    expect(Object.fromEntries(five.pool.memory.tables.ended)).toEqual({ succeeded: 400 });
+  });
+
+  it('give it tasks again after its rest', () => {
+    const five = setUpFive();
+    run(five, 50);
+    const { live } = five.workers[0]!;
+    expect(live.restUntilMs).toBeGreaterThan(0);
+    five.pool.advance(61_000);
+    expect(live.restUntilMs).toBe(0);
+  });
+});
+
+describe('a failed attempt, next time,', () => {
+  it('goes to another worker, though that one is busy and this one is idle', () => {
+    const { pool, alice, worker } = setUp();
+    const id = alice.submitWatched({ backoffMs: 0 });
+    const given = worker.dispatched();
+    const other = new WorkerPeer(pool);
+    alice.submit();
+    const blocking = other.dispatched();
+    worker.fail(given);
+    expect(worker.dispatches()).toEqual([]);
+    other.succeed(blocking);
+    expect(other.dispatched()).toMatchObject({ task: id, attempt: 2 });
+  });
+
+  it('goes to the same worker where the others left', () => {
+    const { pool, alice, worker } = setUp();
+    alice.submitWatched({ backoffMs: 0 });
+    const given = worker.dispatched();
+    const other = new WorkerPeer(pool);
+    alice.submit();
+    other.dispatched();
+    worker.fail(given);
+    other.disconnect();
+    pool.advance(2_000);
+    expect(worker.dispatches()).toMatchObject([{ attempt: 2 }]);
+  });
+});
+
 describe('a lost attempt', () => {
   it(`makes poison of the task after ${MAX_LOST} workers`, () => {
     const { alice, worker } = setUp();

@@ -70,7 +70,7 @@ export class Simulation {
     for (let turn = 0; turn === 0 || this.pool.pending; turn++) {
       if (turn > 200) expect.fail('the pool does not settle');
       this.pool.turn();
-      if (this.pool.store instanceof MemoryStore) checkInvariants(this.pool, this.#endings);
+      if (this.pool.store instanceof MemoryStore) checkInvariants(this.pool, this.#endings, this.agents);
     }
   }
 
@@ -242,7 +242,7 @@ export class Simulation {
       owners: state.openPerOwner.size,
       ready: state.ready.size,
       used: [...state.workers.values()].flatMap(({ services }) => [...services.values()].map(({ used }) => used)),
-      stopping: [...state.workers.values()].reduce((sum, { stopping }) => sum + stopping.size, 0),
+      attempts: [...state.workers.values()].reduce((sum, { attempts }) => sum + attempts.size, 0),
     }).toEqual({
       tasks: 0,
       running: 0,
@@ -253,7 +253,7 @@ export class Simulation {
       owners: 0,
       ready: 0,
       used: [0, 0, 0],
-      stopping: 0,
+      attempts: 0,
     });
     for (const agent of this.agents) expect([...agent.outbox.keys()]).toEqual([]);
   }

@@ -124,11 +124,34 @@ describe('a task is refused', () => {
     expect(refusalOf({ constraints: { worker: worker.id } }, pool).kind).toBe('unservable');
   });
 
-  it('when its id is older than results are kept', () => {
+  it('when its id is so old that its task may have been pruned', () => {
     const pool = new Pool();
-    const error = refusalOf({ id: taskId(1, pool.wallMs - 7 * DAY_MS - 1) }, pool);
+    const error = refusalOf({ id: taskId(1, pool.wallMs - 6 * DAY_MS - 1) }, pool);
     expect(error).toMatchObject({ kind: 'invalid', path: '/id' });
-    expect(error.message).toMatch('7 days');
+    expect(error.message).toMatch('6 d');
+  });
+
+  it.each([
+    ['a week', 7 * DAY_MS],
+    ['two minutes', 120_000],
+  ])('when its task was pruned after %s, however far ahead the clock of its id was', (_what, retentionMs) => {
+    const pool = new Pool({ settings: { retentionMs } });
+    const alice = new Client(pool);
+    const worker = new WorkerPeer(pool);
+    const ahead = Math.min(DAY_MS, retentionMs / 2);
+    const task = alice.spec({ id: taskId(1, pool.wallMs + ahead) });
+    alice.submit(task);
+    worker.succeed(worker.dispatched());
+    // At the first moment at which its row may be gone, and later.
+    pool.wallMs += retentionMs + 1;
+    pool.memory.prune({ endedBefore: pool.wallMs - retentionMs });
+    expect(pool.memory.tables.tasks.size).toBe(0);
+    for (let hours = 0; hours < 48; hours++) {
+      alice.submit(task);
+      expect(alice.read().refused).toMatchObject([{ error: { kind: 'invalid', path: '/id' } }]);
+      pool.wallMs += 3_600_000;
+    }
+    expect(worker.dispatches()).toEqual([]);
   });
 
   it('when its id lies more than a day ahead', () => {

@@ -1,4 +1,5 @@
 /** What time brings: waits that end, tasks that expire, attempts that take too long, workers that stay away. */
+import { MAX_LOST } from '@rma/protocol/task';
 import { describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
 import { Client, WorkerPeer } from './peer.js';
@@ -123,6 +124,25 @@ describe('an attempt that takes too long', () => {
     worker.disconnect();
     pool.advance(7_000);
     expect(worker.verdicts({ finished: [given] })).toMatchObject([{ verdict: 'resend' }]);
+    pool.advance(2_000);
+    expect(worker.read().stops).toEqual([]);
+    worker.succeed(given);
+    expect(alice.read().ended).toMatchObject([{ state: 'succeeded' }]);
+  });
+
+  it('is ended though its worker comes back with it again and again and never delivers', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    alice.submitWatched({ timeoutMs: 1_000, maxAttempts: 1 });
+    const given = worker.dispatched();
+    let returns = 0;
+    while (alice.read().ended.length === 0) {
+      worker.disconnect();
+      pool.advance(7_000);
+      worker.connect({ finished: [given] });
+      pool.advance(300_000);
+      expect(++returns).toBeLessThan(30);
+    }
   });
 });
 
@@ -165,6 +185,82 @@ describe('a worker that goes', () => {
       pool.advance(6_000);
       expect(worker.verdicts({ running: [given] })).toMatchObject([{ verdict: 'keep' }]);
     }
+  });
+
+  it('and keeps its attempts through more outages than MAX_LOST, each longer than its grace, loses none of them', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    alice.submitWatched({ timeoutMs: 3_600_000 });
+    const given = worker.dispatched();
+    for (let outage = 0; outage <= MAX_LOST; outage++) {
+      worker.disconnect();
+      pool.advance(9_000);
+      expect(pool.state.queued).toBe(1);
+      if (outage === 2) pool.restart();
+      expect(worker.verdicts({ running: [given] })).toMatchObject([{ attempt: 1, verdict: 'keep' }]);
+    }
+    expect([...pool.state.running][0]?.lost).toBe(0);
+    worker.succeed(given);
+    expect(pool.memory.tables.ended.get('succeeded')).toBe(1);
+  });
+
+  it('loses an attempt when the next one starts, and the fifth loss ends the task instead', () => {
+    const { pool, alice } = setUp();
+    alice.submitWatched();
+    for (let loss = 1; loss <= MAX_LOST; loss++) {
+      const worker = new WorkerPeer(pool);
+      expect(worker.dispatched().attempt).toBe(loss);
+      expect([...pool.state.running][0]?.lost).toBe(loss - 1);
+      worker.disconnect();
+      pool.advance(9_000);
+      // The loss is known after a restart, too.
+      if (loss % 2 === 0) pool.restart();
+    }
+    const last = new WorkerPeer(pool);
+    expect(last.dispatches()).toEqual([]);
+    expect(last.used).toBe(0);
+    const [row] = pool.memory.tables.tasks.values();
+    expect(row).toMatchObject({ state: 'failed', lost: MAX_LOST, error: { code: 'poison' } });
+    for (const { attempts } of pool.state.workers.values()) expect(attempts.size).toBe(0);
+  });
+
+  it('and restarts before its task is dispatched again has lost it all the same', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    alice.submit();
+    worker.dispatched();
+    worker.disconnect();
+    pool.advance(9_000);
+    worker.connect({ restarted: true });
+    expect(worker.dispatched().attempt).toBe(2);
+    expect([...pool.state.running][0]?.lost).toBe(1);
+  });
+
+  it('while this process stood still has the grace of a start, since it may be far in its backoff', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    alice.submit();
+    const given = worker.dispatched();
+    pool.push({ type: 'stalled' });
+    pool.settle();
+    worker.disconnect();
+    pool.advance(40_000);
+    expect(worker.verdicts({ running: [given] })).toMatchObject([{ verdict: 'keep' }]);
+    worker.disconnect();
+    pool.advance(9_000);
+    expect(pool.state.queued).toBe(1);
+  });
+
+  it('before this process stood still has the grace of a start from then on', () => {
+    const { pool, alice } = setUp();
+    const worker = new WorkerPeer(pool);
+    alice.submit();
+    worker.dispatched();
+    worker.disconnect();
+    pool.advance(7_000);
+    pool.push({ type: 'stalled' });
+    pool.advance(40_000);
+    expect(pool.state.running.size).toBe(1);
   });
 
   it('has the longer grace of the start when the coordinator itself was away', () => {

@@ -1,5 +1,6 @@
 /** Tokens: whom they admit, for how long, how often, and until when. */
 import type { Action } from '@rma/protocol/up';
+import { DEFAULT_JOIN_LIFE_MS, DEFAULT_JOIN_USES } from '@rma/server/core/enrolment';
 import { describe, expect, it } from 'vitest';
 import { Pool, type Sent } from './harness.js';
 import { Client, WorkerPeer } from './peer.js';
@@ -152,8 +153,13 @@ describe('making a token', () => {
 
   it('for workers of the community may have any number of uses', () => {
     expect(make({ role: 'join', uses: 3 }).replies).toMatchObject([{ result: { view: { usesLeft: 3 } } }]);
-    const result = make({ role: 'join' }).replies[0]?.result as { view: object };
-    expect(result.view).not.toHaveProperty('usesLeft');
+  });
+
+  it('for workers of the community has an end, and a number of uses, where its maker gave it none', () => {
+    const { pool, replies } = make({ role: 'join' });
+    expect(replies).toMatchObject([
+      { result: { view: { usesLeft: DEFAULT_JOIN_USES, expiresAt: pool.wallMs + DEFAULT_JOIN_LIFE_MS } } },
+    ]);
   });
 
   it.each([{ uses: 1 }, { owner: 'carol' }, { trust: 'community' as const }])('for a client takes no %o', (extra) => {

@@ -60,6 +60,11 @@ const EXAMPLES: Record<
   'token.revoked': ['t-1', { by: 'ada' }, 'A token was revoked by ada'],
   'storage.full': [undefined, undefined, "The coordinator's disk is full: new tasks are refused"],
   'storage.recovered': [undefined, undefined, 'The coordinator has room on its disk again'],
+  'worker.forgotten': [
+    'w-3',
+    { name: 'attic', reason: 'not seen for 30 days' },
+    'attic is no longer kept: not seen for 30 days',
+  ],
   'worker.left': ['w-3', undefined, 'attic left the pool for good, as its donor asked'],
   'service.pulling': [
     'w-3',

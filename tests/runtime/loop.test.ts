@@ -82,6 +82,15 @@ describe('a loop whose store has no room', () => {
     expect({ released, rebuilt, recovered }).toEqual({ released: 1, rebuilt: 1, recovered: 1 });
   });
 
+  it('counts a suspension as a second of its own time, and tells the core of it', async () => {
+    const before = loop.state.frozenUntilMs;
+    nowMs += 75_000;
+    await aTurn();
+    expect(loop.state.frozenUntilMs).toBe(before + 1_000);
+    expect(loop.state.stalledUntilMs).toBeGreaterThan(2_000);
+    expect(loop.state.stalledUntilMs).toBeLessThan(60_000);
+  });
+
   it('tries again after a quarter of a second, then half a second, up to five', async () => {
     store.full = true;
     loop.push(refused('first'));

@@ -38,7 +38,7 @@ it('are written at the first start and left alone at the next', async () => {
   expect(NAMES.map((name) => readFileSync(fileOf(data, name), 'utf8'))).toEqual(before);
   expect(await tokenIn(data, 'admin')).toMatchObject({ role: 'admin' });
   expect(await tokenIn(data, 'client')).toMatchObject({ role: 'client' });
-  expect(await tokenIn(data, 'join')).toMatchObject({ role: 'join', trust: 'community', usesLeft: -1 });
+  expect(await tokenIn(data, 'join')).toMatchObject({ role: 'join', trust: 'community', usesLeft: 1_000 });
   expect(await tokenIn(data, 'local')).toMatchObject({ role: 'join', trust: 'trusted', usesLeft: 1 });
 });
 

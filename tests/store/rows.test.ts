@@ -75,7 +75,7 @@ function legal(fields: Partial<Task>): Partial<Task> {
 
 /** Without what is only in memory; bytes as plain arrays, since SQLite hands out Buffers. */
 function plain(found: Task): unknown {
-  const { stored, service, deadlineMs, lastChunk, chunkBytes, input, output, ...rest } = found;
+  const { stored, triedOn, lastChunk, chunkBytes, input, output, ...rest } = found;
   return { ...rest, input: Array.from(input), output: output === null ? null : Array.from(output) };
 }
 

@@ -2,8 +2,8 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Task } from '@rma/server/core/task';
-import { openReader } from '@rma/server/store/sqlite';
-import { openSqliteStore, type SqliteStore } from '@rma/server/store/sqlite-store';
+import { openDatabase, openReader } from '@rma/server/store/sqlite';
+import { migrate, openSqliteStore, SqliteStore } from '@rma/server/store/sqlite-store';
 import { StorageFull } from '@rma/server/store/store';
 import fc from 'fast-check';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
@@ -52,6 +52,58 @@ it('a task that came, ran and ended between two settlings is one insert', () => 
   store.settle();
   expect(rows('tasks')).toMatchObject([{ seq: 1, state: 3, attempt: 1, ended_at: NOW + 5 }]);
   expect(rows('journal')).toEqual([]);
+});
+
+/** As the core writes an attempt's record: begun in this commit, or known. */
+const attempt = (state: 'running' | 'ended', isNew: boolean, seq = 1) => {
+  const error = state === 'ended' ? { code: 'broken', message: 'it broke' } : null;
+  const common = { seq, attempt: 1, worker: 'w-1', service: 'main', startedAt: NOW, endedAt: error ? NOW + 5 : 0 };
+  return new Map([[`${seq}#1`, { ...common, state, error, isNew }]]);
+};
+const gone = (seq = 1) => new Map([[`${seq}#1`, { seq, attempt: 1, state: 'gone', isNew: false }]] as const);
+
+it('an attempt that began and was accepted between two settlings writes no row of its own', () => {
+  const database = opened(openDatabase(':memory:'));
+  migrate(database);
+  const counted = new SqliteStore(database);
+  const written = database.prepare('SELECT total_changes()').pluck();
+  const task = makeTask(1);
+  run(task);
+  counted.commit(persistOf({ tasks: new Set([task]), attempts: attempt('running', true) }), NOW);
+  end(task);
+  counted.commit(persistOf({ tasks: new Set([task]), attempts: gone() }), NOW);
+  const before = written.get() as number;
+  counted.settle();
+  // The task, and two rows that leave the journal.
+  expect((written.get() as number) - before).toBe(3);
+  expect(database.prepare('SELECT count(*) FROM attempts').pluck().get()).toBe(0);
+});
+
+it('an attempt that lasts over a settling is a row, which goes with its result or becomes its history', () => {
+  const [first, second] = [makeTask(1), makeTask(2)];
+  for (const task of [first, second]) {
+    run(task);
+    store.commit(persistOf({ tasks: new Set([task]), attempts: attempt('running', true, task.seq) }), NOW);
+  }
+  store.settle();
+  expect(rows('attempts')).toMatchObject([
+    { seq: 1, worker: 'w-1', service: 'main', state: 1, ended_at: 0 },
+    { seq: 2 },
+  ]);
+  expect(afterCrash().load().attempts).toMatchObject([{ task: first.id, kind: 'echo', state: 'running' }, { seq: 2 }]);
+  end(first);
+  store.commit(persistOf({ tasks: new Set([first]), attempts: gone() }), NOW);
+  store.commit(persistOf({ attempts: attempt('ended', false, 2) }), NOW);
+  expect(afterCrash().load().attempts).toEqual([]);
+  store.settle();
+  expect(rows('attempts')).toMatchObject([{ seq: 2, state: 0, code: 'broken', ended_at: NOW + 5 }]);
+  expect(store.fetch([second.id])).toMatchObject([{ triedOn: ['w-1'] }]);
+});
+
+it('the last word on an attempt whose task was pruned meanwhile writes nothing', () => {
+  store.commit(persistOf({ attempts: attempt('ended', false, 9) }), NOW);
+  store.settle();
+  expect(rows('attempts')).toEqual([]);
 });
 
 it('a reader of tables sees what was committed: claims and due times settle first, what is pruned needs not', () => {

@@ -3,6 +3,7 @@
  * Invariant: unfinished = |{a : a.state.name != 'finished'}|. Pure.
  */
 import type { AttemptRef, AttemptResult, Chunk } from '@rma/protocol/task';
+import type { RunningAttempt } from '@rma/protocol/worker';
 import { type Attempt, keyOf, newAttempt } from './attempt.js';
 
 export class AttemptTable {
@@ -65,12 +66,13 @@ export class AttemptTable {
     }
   }
 
-  /** The lists of `hello`: what is reconciled. */
-  lists(): { running: AttemptRef[]; finished: AttemptRef[] } {
-    const running: AttemptRef[] = [];
+  /** The lists of `hello`: what is reconciled. Attempts that are being stopped still take their slots. */
+  lists(): { running: RunningAttempt[]; finished: AttemptRef[] } {
+    const running: RunningAttempt[] = [];
     const finished: AttemptRef[] = [];
-    for (const { task, attempt, state, wanted } of this.#all.values()) {
-      if (wanted) (state.name === 'finished' ? finished : running).push({ task, attempt });
+    for (const { task, attempt, state, served } of this.#all.values()) {
+      if (state.name === 'finished') finished.push({ task, attempt });
+      else running.push({ task, attempt, ...(served ? { service: served.status.name } : {}) });
     }
     return { running, finished };
   }

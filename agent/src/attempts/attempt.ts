@@ -38,7 +38,7 @@ export interface Attempt {
   /** Present while it runs. */
   execution: Execution | undefined;
   state: AttemptState;
-  /** The coordinator still wants its result. */
+  /** The coordinator still wants its result; otherwise the end of it is only confirmed. */
   wanted: boolean;
   /** A failure that was decided while it ran; it overrides what the runtime reports. */
   verdict: Failure | undefined;

@@ -29,6 +29,9 @@ import { hasRoom, type Served, type Services } from './services.js';
 /** Memory for output chunks that the coordinator has not stored yet; beyond it the attempt fails. */
 const MAX_UNSTORED_CHUNK_BYTES = 32 * 1_048_576;
 
+/** The end of an attempt that the coordinator called void while it ran. */
+const VOID: Failure = { code: 'cancelled', message: 'another attempt counts, or none', retryable: false };
+
 /** What the attempts have done on their behalf. Each method may report back before it returns. */
 export interface AttemptExecutor {
   /** Downloads the blobs of its input: `fetched` for each, or `ended`. */
@@ -111,7 +114,8 @@ export class Attempts {
     const abandoned: Attempt[] = [];
     for (const attempt of this.#table.list()) {
       const verdict = byKey.get(attempt.key);
-      if (verdict?.verdict === 'stop' || verdict?.verdict === 'drop') abandoned.push(attempt);
+      if (verdict?.verdict === 'drop' && attempt.state.name === 'finished') this.#remove(attempt);
+      else if (verdict?.verdict === 'stop' || verdict?.verdict === 'drop') abandoned.push(attempt);
       // Without a verdict it did not fit in `hello`, or the coordinator forgot it: the result's answer will show which.
       else this.#resume(attempt, verdict?.chunk ?? 0);
     }
@@ -303,21 +307,21 @@ export class Attempts {
     } else this.ended(attempt, { ok: false, error: failure }, nowMs);
   }
 
-  /** The coordinator wants nothing more of it. */
+  /** The coordinator wants nothing more of it but the word that its slot is free. */
   #abandon(attempt: Attempt, nowMs: number): void {
-    const { name } = attempt.state;
-    if (name !== 'running' && name !== 'storing') {
-      this.#release(attempt, nowMs);
-      this.#remove(attempt);
-      return;
-    }
     attempt.wanted = false;
     attempt.chunks = [];
-    if (name === 'running') this.#executor.cancel(attempt);
+    if (attempt.state.name !== 'finished') {
+      this.#cancel(attempt, VOID, nowMs);
+      return;
+    }
+    // It ended after the hello that called it running.
+    if (hasBlobs(attempt)) this.#executor.forget(attempt);
+    move(attempt, { name: 'finished', result: resultOf(attempt, { ok: false, error: VOID }, 0), missing: new Set() });
+    this.#send(attempt);
   }
 
   #resume(attempt: Attempt, storedChunk: number): void {
-    if (!attempt.wanted) return;
     dropChunks(attempt, storedChunk);
     this.#out.chunks.push(...attempt.chunks);
     if (attempt.state.name !== 'finished') return;
@@ -335,12 +339,8 @@ export class Attempts {
 
   #finish(attempt: Attempt, ended: Ended, runMs: number): void {
     attempt.execution = undefined;
-    if (!attempt.wanted) {
-      this.#remove(attempt);
-      return;
-    }
     if (attempt.state.name === 'fetching') this.#executor.endTransfers(attempt);
-    const result = resultOf(attempt, ended, runMs);
+    const result = resultOf(attempt, attempt.wanted ? ended : { ok: false, error: VOID }, runMs);
     const missing = new Set(result.blobs);
     move(attempt, { name: 'finished', result, missing });
     this.#table.finished();

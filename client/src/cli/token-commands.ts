@@ -31,8 +31,8 @@ export function addTokenCommands(program: Command, finish: (status: number) => v
         .makeOptionMandatory(),
     )
     .option('--name <name>', 'what it is for, as `rma token list` shows it (default: the role)')
-    .option('--expires <duration>', 'how long it is valid, for example 30d (default: until revoked)')
-    .option('--uses <n>', 'join: how many workers it admits (default: any number; 1 if trusted)', parseUses)
+    .option('--expires <duration>', 'how long it is valid, for example 30d (default: until revoked; join: 30d)')
+    .option('--uses <n>', 'join: how many workers it admits (default: 100; 1 if trusted)', parseUses)
     .option('--owner <name>', 'join: the donor who lends the machines')
     .addOption(
       new Option('--trust <trust>', 'join: community, or trusted for your own machines').choices([

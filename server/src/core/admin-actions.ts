@@ -1,11 +1,12 @@
 /** An admin's actions, each answered once it is on disk, and a donor's one: to leave the pool. */
 import type { Labels } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
+import { DEFAULT_JOIN_LIFE_MS, DEFAULT_JOIN_USES } from './enrolment.js';
 import type { MessageInput } from './inputs.js';
+import { forgetKinds } from './known-kinds.js';
 import { publishAssignment, reassign } from './placement/assignments.js';
 import { releaseBindings } from './placement/changes.js';
 import { giveUp, handBack } from './reconcile.js';
-import { forgetKinds } from './services.js';
 import type { Session } from './session.js';
 import { closeSession } from './sessions.js';
 import { retry } from './task-actions.js';
@@ -15,6 +16,7 @@ import { viewWorker } from './view.js';
 import type { Worker } from './worker.js';
 
 type Act = UpOf<'act'>;
+type CreateToken = Extract<Act['action'], { do: 'token.create' }>;
 type WorkerAction = Extract<Act['action'], { worker: string }>;
 
 export function act(turn: Turn, session: Session, message: Act, { minted, newTask }: MessageInput): void {
@@ -106,8 +108,9 @@ export function leave(turn: Turn, worker: Worker): void {
 function retire(turn: Turn, worker: Worker, why: string): void {
   const { state, batch, effects } = turn;
   worker.record.revokedAt = batch.wallMs;
-  for (const token of state.tokens.values()) {
-    if (token.role !== 'worker' || token.subject !== worker.record.id || token.revokedAt) continue;
+  for (const id of worker.credentials) {
+    const token = state.tokens.get(id);
+    if (!token || token.revokedAt) continue;
     token.revokedAt = batch.wallMs;
     effects.persist.tokens.add(token);
   }
@@ -120,11 +123,17 @@ function retire(turn: Turn, worker: Worker, why: string): void {
 /** All admins are one subject, and thereby one owner of tasks; a client's subject is its token's name. */
 const ADMIN_SUBJECT = 'admin';
 
+/** The end that its maker gave it; join tokens have one in any case. */
+function expiryOf({ role, expiresInSeconds }: CreateToken, wallMs: number): number {
+  if (expiresInSeconds) return wallMs + expiresInSeconds * 1_000;
+  return role === 'join' ? wallMs + DEFAULT_JOIN_LIFE_MS : 0;
+}
+
 function createToken(
   turn: Turn,
   session: Session,
   ref: number,
-  action: Extract<Act['action'], { do: 'token.create' }>,
+  action: CreateToken,
   minted: { id: string; token: string },
 ): void {
   const { state, batch, effects } = turn;
@@ -155,8 +164,8 @@ function createToken(
     owner: action.owner ?? action.name,
     trust,
     createdAt: batch.wallMs,
-    expiresAt: action.expiresInSeconds ? batch.wallMs + action.expiresInSeconds * 1_000 : 0,
-    usesLeft: action.role === 'join' ? (action.uses ?? (trust === 'trusted' ? 1 : -1)) : -1,
+    expiresAt: expiryOf(action, batch.wallMs),
+    usesLeft: action.role === 'join' ? (action.uses ?? (trust === 'trusted' ? 1 : DEFAULT_JOIN_USES)) : -1,
     revokedAt: 0,
     lastUsedAt: 0,
   };

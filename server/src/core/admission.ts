@@ -7,7 +7,7 @@ import type { State } from './state.js';
 import type { Turn } from './turn.js';
 
 const DAY_MS = 86_400_000;
-/** Clocks differ: ids up to this far in the future are admitted. */
+/** Clocks differ: ids up to this far in the future are admitted, but for short retentions: see {@link idRefusal}. */
 const MAX_AHEAD_MS = DAY_MS;
 
 const refuse = (kind: ErrorKind, message: string, path?: string): WireError => ({
@@ -33,18 +33,29 @@ function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-/** Ids older than the retention are refused: their task may have existed and be pruned, and would run twice. */
+/**
+ * A task whose row may have been pruned must not run twice. With `ahead = min(1 day, retention / 2)` an id is admitted
+ *
+ *     while now - (retention - ahead) <= id <= now + ahead
+ *
+ * A row is pruned later than `admitted + retention >= id - ahead + retention`, which is when its id is too old.
+ */
 function idRefusal(id: string, retentionMs: number, wallMs: number): WireError | undefined {
   const madeAt = timeOfId(id);
-  if (madeAt < wallMs - retentionMs) {
-    const days = Math.round(retentionMs / DAY_MS);
-    return refuse('invalid', `the id ${id} is older than results are kept (${days} days); make a new one`, '/id');
+  const aheadMs = Math.min(MAX_AHEAD_MS, retentionMs / 2);
+  const pastMs = retentionMs - aheadMs;
+  if (madeAt < wallMs - pastMs) {
+    const message = `the id ${id} is older than ids may be (${spanOf(pastMs)}); make a new one`;
+    return refuse('invalid', message, '/id');
   }
-  if (madeAt > wallMs + MAX_AHEAD_MS) {
-    return refuse('invalid', `the id ${id} lies more than a day in the future; check this machine's clock`, '/id');
+  if (madeAt > wallMs + aheadMs) {
+    const message = `the id ${id} lies more than ${spanOf(aheadMs)} in the future; check this machine's clock`;
+    return refuse('invalid', message, '/id');
   }
   return undefined;
 }
+
+const spanOf = (ms: number): string => (ms < DAY_MS ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / DAY_MS)} d`);
 
 function stateRefusal(state: State): WireError | undefined {
   if (state.stopping) {

@@ -2,13 +2,14 @@
 import { LIMITS } from '@rma/protocol/limits';
 import { type AttemptResult, isTerminal } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
+import { attemptKey, closeAttempt } from './attempt.js';
 import { outgoingOf } from './effects.js';
 import { believeMore } from './matching/believed-slots.js';
 import type { Session } from './session.js';
 import type { Task } from './task.js';
-import { endTask, failAttempt, freeSlot, loseAttempt, release, succeed, type TaskOutcome } from './task-lifecycle.js';
+import { endTask, failAttempt, loseAttempt, release, succeed, type TaskOutcome } from './task-lifecycle.js';
 import { findTask, notifyChanged, sendError, type Turn } from './turn.js';
-import { attemptKey, type Worker } from './worker.js';
+import type { Worker } from './worker.js';
 
 const BLOB_MISSING = 'output.blob_missing';
 
@@ -17,11 +18,9 @@ export function results(turn: Turn, worker: Worker, message: UpOf<'results'>, se
   for (const result of message.results) {
     const { task: id, attempt } = result;
     outgoing.acknowledgedResults.push({ task: id, attempt });
-    const key = attemptKey(id, attempt);
-    const stopped = worker.stopping.get(key);
-    if (stopped) {
-      worker.stopping.delete(key);
-      freeSlot(turn, worker, stopped.service);
+    const record = worker.attempts.get(attemptKey(id, attempt));
+    if (record?.state === 'stopping') {
+      closeAttempt(turn, worker, record);
       continue;
     }
     const task = findTask(turn, id);
@@ -33,7 +32,7 @@ export function results(turn: Turn, worker: Worker, message: UpOf<'results'>, se
 /** The result of a task's latest attempt: a running one, or one that was given up and not dispatched again. */
 function accept(turn: Turn, task: Task, worker: Worker, result: AttemptResult): void {
   const running = task.state === 'running';
-  if (running) release(turn, task, true);
+  if (running) release(turn, task, 'nothing');
   const { error, output, blobs } = result;
   if (!error) {
     const fault = outputFault(turn, task, output, blobs);
@@ -81,8 +80,8 @@ function outputFault(
 }
 
 function runningOn(turn: Turn, worker: Worker, id: string, attempt: number): Task | undefined {
-  const task = worker.running.get(id);
-  return task && task.attempt === attempt && turn.state.tasks.get(id) === task ? task : undefined;
+  const record = worker.attempts.get(attemptKey(id, attempt));
+  return record?.state === 'running' ? turn.state.tasks.get(id) : undefined;
 }
 
 export function chunks(turn: Turn, worker: Worker, message: UpOf<'chunks'>, session: Session): void {
@@ -107,7 +106,7 @@ export function chunks(turn: Turn, worker: Worker, message: UpOf<'chunks'>, sess
         task.chunkBytes + data.length > state.settings.maxChunkBytesPerAttempt
       ) {
         outgoingOf(effects, session.id).stops.push({ task: id, attempt, reason: 'too much streamed output' });
-        release(turn, task, false);
+        release(turn, task, 'stopping');
         endTask(turn, task, 'failed', {
           error: {
             code: 'output.too_large',

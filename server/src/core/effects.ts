@@ -4,6 +4,7 @@ import type { CloseName, WireError } from '@rma/protocol/error';
 import type { EventType } from '@rma/protocol/event';
 import type { AttemptRef, Chunk, Dispatch, Failure, Refusal, TaskChange, TaskEnd } from '@rma/protocol/task';
 import type { Assignment } from '@rma/protocol/worker';
+import type { AttemptState } from './attempt.js';
 import type { Lane } from './lane.js';
 import type { Binding } from './state.js';
 import type { Task } from './task.js';
@@ -49,14 +50,23 @@ export interface EventRecord {
   readonly task: number;
 }
 
-export interface EndedAttempt {
+/** An attempt's row: of one that lasts, or of one that ended without a result. */
+export interface StoredAttempt {
   readonly seq: number;
   readonly attempt: number;
   readonly worker: string;
+  readonly service: string;
+  readonly state: AttemptState | 'ended';
   readonly startedAt: number;
+  /** 0 while it runs. */
   readonly endedAt: number;
-  readonly error: Failure;
+  readonly error: Failure | null;
 }
+
+/** What becomes of an attempt's row. `isNew`: it began in this commit, so that it has none yet. */
+export type AttemptWrite =
+  | (StoredAttempt & { readonly isNew: boolean })
+  | { readonly seq: number; readonly attempt: number; readonly state: 'gone'; readonly isNew: false };
 
 export interface StoredChunk {
   readonly seq: number;
@@ -77,7 +87,8 @@ export interface LaneDelta {
  */
 const makePersist = () => ({
   tasks: new Set<Task>(),
-  attempts: [] as EndedAttempt[],
+  /** By `seq#attempt`. */
+  attempts: new Map<string, AttemptWrite>(),
   chunks: [] as StoredChunk[],
   /** Numbers of tasks whose stored chunks, of earlier attempts, are void. */
   dropChunks: [] as number[],
@@ -85,6 +96,9 @@ const makePersist = () => ({
   droppedLanes: [] as number[],
   workers: new Set<WorkerRecord>(),
   tokens: new Set<TokenRecord>(),
+  /** Ids whose records are deleted. */
+  dropWorkers: [] as string[],
+  dropTokens: [] as string[],
   kinds: [] as { kind: string; worker: string }[],
   dropKindsOf: [] as string[],
   /** By workload; null: released. */

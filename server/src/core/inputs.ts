@@ -53,6 +53,8 @@ export type Input =
   | { readonly type: 'started'; readonly data: Record<string, unknown> }
   /** A browser signed in or out. */
   | { readonly type: 'signed'; readonly in: boolean; readonly token: string; readonly address: string }
+  /** This process stood still for so long that its peers may have left. */
+  | { readonly type: 'stalled' }
   | { readonly type: 'stopping' }
   | {
       readonly type: 'catalog';
@@ -65,7 +67,7 @@ export type Input =
   | { readonly type: 'tick' };
 
 export interface Batch {
-  /** Monotonic ms: for deadlines. */
+  /** Monotonic ms in which this process was at work: for deadlines. */
   readonly nowMs: number;
   /** Wall-clock ms: for records. */
   readonly wallMs: number;

@@ -1,12 +1,11 @@
 /** The services of a worker, as it reports them, with their used slots counted from what runs. */
 import type { Service } from '@rma/protocol/worker';
+import { countSlots } from './attempt.js';
+import { learnKinds } from './known-kinds.js';
 import { bindHealthy } from './placement/changes.js';
-import type { State } from './state.js';
 import { emit, type Turn } from './turn.js';
 import type { LiveService, Worker } from './worker.js';
 
-/** How many kinds one worker may make known; further ones are ignored. */
-const MAX_KINDS_PER_WORKER = 256;
 /** Agents report every layer's progress; an event is emitted at most so often. */
 const PULL_EVENT_INTERVAL_MS = 1_000;
 
@@ -39,7 +38,7 @@ export function applyServices(turn: Turn, worker: Worker, services: readonly Ser
     state.placementDue = true;
   }
   countSlots(worker);
-  for (const { service } of worker.services.values()) addKnownKinds(turn, worker, service);
+  for (const { service } of worker.services.values()) learnKinds(turn, worker, service);
   bindHealthy(turn, worker);
 }
 
@@ -70,50 +69,4 @@ function recordStartTime({ state, batch }: Turn, service: Service, old: LiveServ
   const ms = Math.max(0, batch.wallMs - old.sinceMs);
   const mean = state.catalog.startMs.get(name);
   state.catalog.startMs.set(name, mean === undefined ? ms : mean * 0.7 + ms * 0.3);
-}
-
-function countSlots(worker: Worker): void {
-  for (const task of worker.running.values()) {
-    const live = worker.services.get(task.service) ?? serving(worker, task.kind);
-    if (!live) continue;
-    task.service = live.service.name;
-    live.used++;
-  }
-  for (const { service } of worker.stopping.values()) {
-    const live = worker.services.get(service);
-    if (live) live.used++;
-  }
-}
-
-function serving(worker: Worker, kind: string): LiveService | undefined {
-  for (const live of worker.services.values()) if (live.service.kinds.includes(kind)) return live;
-  return undefined;
-}
-
-function addKnownKinds(turn: Turn, worker: Worker, service: Service): void {
-  const { state, effects } = turn;
-  if (service.state !== 'healthy') return;
-  for (const kind of service.kinds) {
-    const workers = state.knownKinds.get(kind);
-    if (workers?.has(worker.record.id) || kindsOf(state, worker) >= MAX_KINDS_PER_WORKER) continue;
-    if (workers) workers.add(worker.record.id);
-    else state.knownKinds.set(kind, new Set([worker.record.id]));
-    effects.persist.kinds.push({ kind, worker: worker.record.id });
-  }
-}
-
-function kindsOf(state: State, worker: Worker): number {
-  let kinds = 0;
-  for (const workers of state.knownKinds.values()) if (workers.has(worker.record.id)) kinds++;
-  return kinds;
-}
-
-/** Removes a revoked worker from the known kinds; a kind without workers stays only if it is built in or in the catalogue. */
-export function forgetKinds(turn: Turn, worker: Worker): void {
-  const { knownKinds, builtInKinds, catalog } = turn.state;
-  for (const [kind, workers] of knownKinds) {
-    const stays = builtInKinds.has(kind) || catalog.kinds.has(kind);
-    if (workers.delete(worker.record.id) && workers.size === 0 && !stays) knownKinds.delete(kind);
-  }
-  turn.effects.persist.dropKindsOf.push(worker.record.id);
 }

@@ -64,7 +64,6 @@ export function welcome({ session, message }: HelloInput, role: Role, subject: s
 function clearSession(worker: Worker): void {
   worker.session = 0;
   worker.services.clear();
-  worker.stopping.clear();
   worker.load = null;
   worker.address = '';
 }
@@ -84,7 +83,10 @@ export function closed(turn: Turn, id: number, reason: string): void {
   state.placementDue = true;
   effects.workers.add(worker);
   worker.record.lastSeenAt = batch.wallMs;
-  if (worker.running.size > 0) worker.graceUntilMs = batch.nowMs + state.settings.workerGraceMs;
+  if (worker.running > 0) {
+    const { workerGraceMs, startGraceMs } = state.settings;
+    worker.graceUntilMs = batch.nowMs + (batch.nowMs < state.stalledUntilMs ? startGraceMs : workerGraceMs);
+  }
   effects.persist.workers.add(worker.record);
   emit(turn, 'worker.offline', worker.record.id, '', { reason });
 }

@@ -15,8 +15,17 @@ export interface CoreSettings {
   readonly maxWatchesPerSession: number;
   /** How long after an attempt's timeout its worker may still report it; then the coordinator ends it. */
   readonly timeoutSlackMs: number;
+  /** How long a worker that returns with a result may take to deliver it, whatever the attempt's deadline. */
+  readonly resendMs: number;
   /** How long a stopped attempt occupies its slot without the worker's confirmation. */
   readonly stopTimeoutMs: number;
+  /** How many workers are known at most, revoked ones included until they are forgotten. */
+  readonly maxWorkers: number;
+  /** How long a worker is known that is not seen, and holds no data of a workload. */
+  readonly forgetWorkersMs: number;
+  /** Quotas of the kinds that workers make known. */
+  readonly maxKinds: number;
+  readonly maxKindsPerToken: number;
   /** Quota of output chunks that one attempt may store, in bytes. */
   readonly maxChunkBytesPerAttempt: number;
 }
@@ -31,6 +40,11 @@ export const DEFAULT_CORE_SETTINGS: CoreSettings = {
   maxLanesPerOwner: 256,
   maxWatchesPerSession: 100_000,
   timeoutSlackMs: 10_000,
+  resendMs: 600_000,
   stopTimeoutMs: 60_000,
+  maxWorkers: 50_000,
+  forgetWorkersMs: 30 * 86_400_000,
+  maxKinds: 4_096,
+  maxKindsPerToken: 512,
   maxChunkBytesPerAttempt: 64 * 1_048_576,
 };

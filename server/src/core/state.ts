@@ -2,6 +2,7 @@
 
 import type { Role } from '@rma/protocol/down';
 import type { Constraints } from '@rma/protocol/task';
+import type { JoinRate } from './enrolment.js';
 import { KindHints } from './kind-hints.js';
 import { type Lane, laneKey, makeLane, queuedIn } from './lane.js';
 import type { Avoiding } from './matching/avoidance.js';
@@ -52,6 +53,11 @@ export interface State {
   readonly knownKinds: Map<string, Set<string>>;
   readonly builtInKinds: Set<string>;
   readonly kindHints: KindHints;
+  /** Of each kind that a worker was the first to make known, the worker's join token; and how many kinds each token has. */
+  readonly kindTokens: Map<string, string>;
+  readonly kindsPerToken: Map<string, number>;
+  /** By join token that was used lately. */
+  readonly joinRates: Map<string, JoinRate>;
   /** Sessions that watch a task, by task id. */
   readonly watchers: Map<string, Set<number>>;
   readonly openPerOwner: Map<string, number>;
@@ -81,8 +87,15 @@ export interface State {
   /** Something that placement depends on changed since it last ran. */
   placementDue: boolean;
   placedAtMs: number;
+  /** When forget.ts last looked. */
+  forgotAtMs: number;
   /** Monotonic ms until which nothing new is placed while workers from before the start are absent. */
   frozenUntilMs: number;
+  /**
+   * Active ms until which a session that ends may have been left while this process stood still: its worker may be so far
+   * in its backoff that it needs the start's grace.
+   */
+  stalledUntilMs: number;
   /** The disk is full, but for the reserve: submits are refused. */
   storageFull: boolean;
   /** Nothing at all can be written: a step handles only what read-only.ts admits. */
@@ -106,6 +119,9 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     knownKinds: new Map(),
     builtInKinds: new Set(),
     kindHints: new KindHints(),
+    kindTokens: new Map(),
+    kindsPerToken: new Map(),
+    joinRates: new Map(),
     watchers: new Map(),
     openPerOwner: new Map(),
     ended: new Map(),
@@ -126,7 +142,9 @@ export function makeState(settings: Partial<CoreSettings> = {}): State {
     bindings: new Map(),
     placementDue: false,
     placedAtMs: Number.NEGATIVE_INFINITY,
+    forgotAtMs: 0,
     frozenUntilMs: 0,
+    stalledUntilMs: 0,
     storageFull: false,
     readOnly: false,
     stopping: false,

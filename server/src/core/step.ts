@@ -7,6 +7,7 @@ import { handleMessage } from './messages.js';
 import { applyCatalog, refuseCatalog } from './placement/changes.js';
 import { runPlacement } from './placement/run.js';
 import { admitsReadOnly } from './read-only.js';
+import { stalled } from './restore.js';
 import { schedule } from './schedule.js';
 import { closed } from './sessions.js';
 import { indexWorkers, type State } from './state.js';
@@ -66,6 +67,9 @@ function handle(turn: Turn, input: Input): void {
       return;
     case 'signed':
       signed(turn, input);
+      return;
+    case 'stalled':
+      stalled(state, turn.batch.nowMs);
       return;
     case 'stopping':
       state.stopping = true;

@@ -103,8 +103,7 @@ export function create(turn: Turn, spec: TaskSpec, owner: string): Task {
     outputBlobs: null,
     error: null,
     stored: null,
-    service: '',
-    deadlineMs: 0,
+    triedOn: [],
     lastChunk: 0,
     chunkBytes: 0,
   };

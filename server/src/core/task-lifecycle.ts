@@ -1,15 +1,15 @@
 /** A task's lifecycle: queued, started, released, ended, queued again. Every change of a task's state happens here. */
 import { retryDelayMs } from '@rma/protocol/backoff';
 import { type Failure, MAX_LOST } from '@rma/protocol/task';
+import { type Attempt, attemptOf, closeAttempt, moveAttempt, openAttempt, recordAttempt } from './attempt.js';
 import { count, outgoingOf } from './effects.js';
 import { dequeue, enqueue, type Lane } from './lane.js';
-import { addRunning, capacityGrew, kindState, removeRunning, type State } from './state.js';
-import { backoffOf, expiryOf, maxAttemptsOf, moveTask, type Task, timeoutOf } from './task.js';
+import { judge } from './reputation.js';
+import { addRunning, kindState, removeRunning, type State } from './state.js';
+import { backoffOf, expiryOf, isTrial, MAX_TRIED, maxAttemptsOf, moveTask, type Task, timeoutOf } from './task.js';
 import { countLane, countOwner, emitTask, evict, notifyChanged, notifyEnded, type Turn, touch } from './turn.js';
-import { attemptKey, type LiveService, type Worker } from './worker.js';
+import type { LiveService, Worker } from './worker.js';
 
-/** Of the workers that tried a task, so many are remembered. */
-const MAX_TRIED = 16;
 /** Backoff after a task's second refusal; it doubles with each further one. */
 const REFUSED_MS = 500;
 
@@ -41,13 +41,23 @@ function unqueue(turn: Turn, task: Task): void {
   const lane = laneOf(turn.state, task);
   countLane(turn, lane, -1, 0);
   if (!dequeue(lane, task)) lane.beyond--;
+  // The head that spared a worker may be gone, and the next one does not.
+  if (task.triedOn.length > 0) turn.state.ready.add(lane);
 }
 
-/** Dispatches a queued task, which the caller took out of its lane's window, to a worker's service. */
+/**
+ * Dispatches a queued task, which the caller took out of its lane's window, to a worker's service. An attempt that was
+ * given up is superseded thereby, and only now a loss; with the MAX_LOST-th one the task ends instead.
+ */
 export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveService): void {
   const { state, batch, effects } = turn;
   moveTask(task, 'running');
   countLane(turn, laneOf(state, task), -1, 0);
+  const superseded = forgetLost(turn, task);
+  if (superseded && ++task.lost >= MAX_LOST) {
+    poison(turn, task, superseded);
+    return;
+  }
   if (task.lastChunk > 0) effects.persist.dropChunks.push(task.seq);
   task.attempt++;
   task.worker = worker.record.id;
@@ -55,7 +65,8 @@ export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveS
   task.dueAt = 0;
   task.lastChunk = 0;
   task.chunkBytes = 0;
-  hold(turn, task, worker, live);
+  hold(turn, task);
+  openAttempt(turn, worker, newAttempt(turn, task, live.service.name), true);
   touch(turn, task);
   emitTask(turn, 'task.dispatched', task, { attempt: task.attempt, worker: worker.record.id });
   outgoingOf(effects, worker.session).dispatches.push({
@@ -69,15 +80,19 @@ export function startAttempt(turn: Turn, task: Task, worker: Worker, live: LiveS
   notifyChanged(turn, task);
 }
 
-/** The attempt occupies a slot from now on; without `live` that is counted once the worker reports its services. */
-function hold(turn: Turn, task: Task, worker: Worker, live: LiveService | undefined): void {
-  task.service = live?.service.name ?? '';
-  task.deadlineMs = turn.batch.nowMs + timeoutOf(task) + turn.state.settings.timeoutSlackMs;
-  if (live) live.used++;
-  worker.running.set(task.id, task);
-  turn.effects.loads.add(worker);
-  addRunning(turn.state, task);
-  turn.state.tasks.set(task.id, task);
+function hold({ state }: Turn, task: Task): void {
+  addRunning(state, task);
+  state.tasks.set(task.id, task);
+}
+
+const deadlineOf = ({ batch, state }: Turn, task: Task): number =>
+  batch.nowMs + timeoutOf(task) + state.settings.timeoutSlackMs;
+
+function newAttempt(turn: Turn, task: Task, service: string): Attempt {
+  const { seq, id, kind, attempt, startedAt } = task;
+  const deadlineMs = deadlineOf(turn, task);
+  const common = { seq, task: id, kind, attempt, startedAt, deadlineMs } as const;
+  return { ...common, state: 'running', service, returns: 0, error: null, endedAt: 0 };
 }
 
 /** A worker that was given up reconnects with the task's latest attempt, which was not dispatched again: it continues. */
@@ -86,41 +101,44 @@ export function adoptAttempt(turn: Turn, task: Task, worker: Worker): void {
   if (task.state === 'scheduled') moveTask(task, 'queued');
   moveTask(task, 'running');
   task.dueAt = 0;
-  hold(turn, task, worker, undefined);
+  hold(turn, task);
+  const lost = attemptOf(turn, task);
+  if (lost) moveAttempt(turn, worker, lost, 'running', deadlineOf(turn, task));
+  else openAttempt(turn, worker, newAttempt(turn, task, ''), false);
   turn.evicted.delete(task.id);
   touch(turn, task);
   notifyChanged(turn, task);
 }
 
-/** The attempt no longer counts. Unless `confirmed`, its slot stays occupied until the agent confirms the stop. */
-export function release(turn: Turn, task: Task, confirmed: boolean): void {
-  const { state } = turn;
+/** What is left of an attempt that no longer counts: nothing, a slot that it holds, or that it may return. */
+export type Remains = 'nothing' | 'stopping' | 'lost';
+
+/** The task's running attempt no longer counts. */
+export function release(turn: Turn, task: Task, remains: Remains): void {
+  const { state, batch } = turn;
   removeRunning(state, task);
+  const attempt = attemptOf(turn, task);
   const worker = task.worker === null ? undefined : state.workers.get(task.worker);
-  if (!worker) return;
-  worker.running.delete(task.id);
-  turn.effects.loads.add(worker);
-  if (worker.session !== 0 && !confirmed) {
-    worker.stopping.set(attemptKey(task.id, task.attempt), { service: task.service, sinceMs: turn.batch.nowMs });
-    return;
-  }
-  freeSlot(turn, worker, task.service);
+  if (!worker || !attempt) throw new Error(`task ${task.id}: its attempt ${task.attempt} has no record`);
+  if (remains === 'nothing') closeAttempt(turn, worker, attempt);
+  else moveAttempt(turn, worker, attempt, remains, remains === 'lost' ? 0 : batch.nowMs + state.settings.stopTimeoutMs);
 }
 
-/** Stops an attempt on its worker; see {@link release} for its slot. */
+/** Stops an attempt on its worker, whose slot it holds until the agent confirms. */
 export function stopAttempt(turn: Turn, task: Task, reason: string): void {
   const worker = task.worker === null ? undefined : turn.state.workers.get(task.worker);
   if (worker && worker.session !== 0) {
     outgoingOf(turn.effects, worker.session).stops.push({ task: task.id, attempt: task.attempt, reason });
   }
-  release(turn, task, false);
+  release(turn, task, 'stopping');
 }
 
-export function freeSlot(turn: Turn, worker: Worker, service: string): void {
-  const live = worker.services.get(service);
-  if (!live) return;
-  live.used = Math.max(0, live.used - 1);
-  capacityGrew(turn.state, worker, live.service.kinds);
+/** Ends the record of the task's latest attempt if that was given up; why it was. */
+function forgetLost(turn: Turn, task: Task): Failure | undefined {
+  const attempt = attemptOf(turn, task);
+  if (attempt?.state !== 'lost') return undefined;
+  closeAttempt(turn, turn.state.workers.get(task.worker!)!, attempt);
+  return attempt.error ?? { code: 'lost', message: `worker ${task.worker} was lost` };
 }
 
 export interface TaskOutcome {
@@ -137,7 +155,10 @@ export function endTask(
   outcome: TaskOutcome,
 ): void {
   const { state, batch, effects } = turn;
-  if (task.state === 'queued' || task.state === 'scheduled') unqueue(turn, task);
+  if (task.state === 'queued' || task.state === 'scheduled') {
+    unqueue(turn, task);
+    forgetLost(turn, task);
+  }
   if (task.state === 'scheduled') moveTask(task, 'queued');
   // A late result of an attempt that was given up and not dispatched again.
   if (task.state === 'queued' && to === 'succeeded') moveTask(task, 'running');
@@ -168,17 +189,7 @@ export function succeed(turn: Turn, task: Task, outcome: TaskOutcome, runMs: num
   const ms = runMs ?? Math.max(0, turn.batch.wallMs - task.startedAt);
   kind.meanRunMs = kind.meanRunMs === 0 ? ms : kind.meanRunMs * 0.9 + ms * 0.1;
   endTask(turn, task, 'succeeded', outcome);
-}
-
-function recordAttempt(turn: Turn, task: Task, error: Failure): void {
-  turn.effects.persist.attempts.push({
-    seq: task.seq,
-    attempt: task.attempt,
-    worker: task.worker ?? '',
-    startedAt: task.startedAt,
-    endedAt: turn.batch.wallMs,
-    error,
-  });
+  judge(turn, task);
 }
 
 /**
@@ -188,8 +199,8 @@ function recordAttempt(turn: Turn, task: Task, error: Failure): void {
 function requeue(turn: Turn, task: Task, error: Failure, delayMs: number, mayReturn: boolean): void {
   recordAttempt(turn, task, error);
   const { worker } = task;
-  if (worker !== null && error.code !== 'cancelled') {
-    task.triedOn = [worker, ...(task.triedOn ?? []).filter((id) => id !== worker)].slice(0, MAX_TRIED);
+  if (worker !== null && isTrial(error.code)) {
+    task.triedOn = [worker, ...task.triedOn.filter((id) => id !== worker)].slice(0, MAX_TRIED);
   }
   const dueAt = delayMs > 0 ? turn.batch.wallMs + delayMs : 0;
   emitTask(turn, 'task.requeued', task, {
@@ -212,23 +223,27 @@ function requeue(turn: Turn, task: Task, error: Failure, delayMs: number, mayRet
   notifyChanged(turn, task, { error });
 }
 
-/** The attempt ended through no fault of the task's: its worker was lost, refused it, or handed it back. `lost <= MAX_LOST`. */
+/**
+ * The attempt, which was released, ended through no fault of the task's: its worker lost it, refused it, or handed it
+ * back. `lost <= MAX_LOST`.
+ */
 export function loseAttempt(turn: Turn, task: Task, error: Failure, counts: boolean, mayReturn = false): void {
   if (counts) task.lost++;
-  if (task.lost < MAX_LOST) {
-    // After one refusal another worker may take it at once; repeated ones back off, or they would spin.
-    const again = error.code === 'refused' && task.lost > 1;
-    const delayMs = again ? retryDelayMs(task.lost - 1, REFUSED_MS, turn.batch.random) : 0;
-    requeue(turn, task, error, delayMs, mayReturn);
+  if (task.lost >= MAX_LOST) {
+    recordAttempt(turn, task, error);
+    poison(turn, task, error);
     return;
   }
-  recordAttempt(turn, task, error);
-  endTask(turn, task, 'failed', {
-    error: {
-      code: 'poison',
-      message: `${task.lost} attempts were lost with their workers or refused (last: ${error.message}); it is not tried again`,
-    },
-  });
+  // After one refusal another worker may take it at once; repeated ones back off, or they would spin.
+  const again = error.code === 'refused' && task.lost > 1;
+  const delayMs = again ? retryDelayMs(task.lost - 1, REFUSED_MS, turn.batch.random) : 0;
+  requeue(turn, task, error, delayMs, mayReturn);
+}
+
+/** No worker survives the task, or takes it. */
+function poison(turn: Turn, task: Task, last: Failure): void {
+  const message = `${task.lost} attempts were lost with their workers or refused (last: ${last.message}); it is not tried again`;
+  endTask(turn, task, 'failed', { error: { code: 'poison', message } });
 }
 
 /** The attempt, which was released, failed in its handler: retried with backoff, `failures <= maxAttempts`. */

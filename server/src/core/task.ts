@@ -49,13 +49,11 @@ export interface Task {
   output: Uint8Array | null;
   outputBlobs: readonly string[] | null;
   error: Failure | null;
-  /** Workers on which an attempt of it came to nothing, newest first, for its next attempt. */
-  triedOn?: readonly string[];
+  /** Workers on which an attempt of it came to nothing, newest first: read from the attempts' rows, for its next attempt. */
+  triedOn: readonly string[];
   /** Its row as the last commit left it; null before the first. The next update expects exactly that. */
   stored: { readonly state: TaskState; readonly attempt: number } | null;
-  /** Of the running attempt, not stored: the service whose slot it occupies, its deadline (monotonic), its last chunk. */
-  service: string;
-  deadlineMs: number;
+  /** Of the latest attempt, as the stored chunks tell: its last one, and their bytes. */
   lastChunk: number;
   chunkBytes: number;
 }
@@ -72,6 +70,12 @@ export function optionsOf(spec: TaskSpec): TaskOptions | null {
   for (const _ in options) return options;
   return null;
 }
+
+/** Of the workers that tried a task, so many are remembered. */
+export const MAX_TRIED = 16;
+
+/** Whether an attempt that ended so speaks against its worker: one that was handed back does not. */
+export const isTrial = (code: string): boolean => code !== 'cancelled';
 
 export const timeoutOf = (task: Task): number => task.options?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
 export const maxAttemptsOf = (task: Task): number => task.options?.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;

@@ -24,7 +24,7 @@ export function viewWorker(worker: Worker, full: boolean, wallMs: number): Worke
     trust: record.trust,
     labels: record.labels,
     services: [...worker.services.values()].map(({ service }) => service),
-    running: worker.running.size,
+    running: worker.running,
     ...(worker.load === null ? {} : { load: worker.load }),
     joinedAt: record.joinedAt,
     lastSeenAt: worker.session === 0 ? record.lastSeenAt : wallMs,

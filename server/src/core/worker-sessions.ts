@@ -2,6 +2,7 @@
 import { classify } from '@rma/protocol/tiers';
 import type { Verdict, WorkerHello } from '@rma/protocol/worker';
 import { outgoingOf } from './effects.js';
+import { addCredential, credentialUsed, descriptionFault, takeJoin } from './enrolment.js';
 import type { HelloInput } from './inputs.js';
 import { assign } from './placement/assign.js';
 import { emitAssigned, reassign } from './placement/assignments.js';
@@ -10,8 +11,11 @@ import { reconcile } from './reconcile.js';
 import { applyServices } from './services.js';
 import { closeSession, openSession, refuse, welcome } from './sessions.js';
 import type { TokenRecord } from './token.js';
-import { emit, type Turn } from './turn.js';
+import { emit, sendError, type Turn } from './turn.js';
 import { machineOf, makeWorker, tierOf, type Worker, type WorkerRecord } from './worker.js';
+
+/** When a machine may try again that found the token's joins used up for the moment. */
+const JOIN_RETRY_MS = 10_000;
 
 /** A worker that was admitted: with its own credential, or by a join token that yields one. */
 interface Admitted {
@@ -23,6 +27,11 @@ interface Admitted {
 }
 
 export function helloWorker(turn: Turn, input: HelloInput, token: TokenRecord, hello: WorkerHello): void {
+  const fault = descriptionFault(hello);
+  if (fault !== undefined) {
+    refuse(turn, input.session, 'bad_frame', fault);
+    return;
+  }
   const admitted = token.role === 'worker' ? readmit(turn, input, token) : admit(turn, input, token, hello);
   if (!admitted) return;
   const { worker, credential } = admitted;
@@ -45,7 +54,10 @@ export function helloWorker(turn: Turn, input: HelloInput, token: TokenRecord, h
 
 function readmit(turn: Turn, input: HelloInput, token: TokenRecord): Admitted | undefined {
   const worker = turn.state.workers.get(token.subject);
-  if (worker && !worker.record.revokedAt) return { worker, token };
+  if (worker && !worker.record.revokedAt) {
+    credentialUsed(turn, worker, token.id);
+    return { worker, token };
+  }
   const message = `the worker ${token.subject} was revoked; join anew with a join token`;
   refuse(turn, input.session, 'revoked', message);
   return undefined;
@@ -61,6 +73,12 @@ function admit(turn: Turn, input: HelloInput, token: TokenRecord, hello: WorkerH
   }
   if (!known && token.usesLeft === 0) {
     refuse(turn, input.session, 'unauthenticated', 'the join token is used up; ask the admin for a new one');
+    return undefined;
+  }
+  const later = known ? undefined : whyLater(turn, token);
+  if (later !== undefined) {
+    sendError(turn, input.session, 'rate_limited', later, { about: 'hello' });
+    outgoingOf(effects, input.session).close = { name: 'restart', message: later, reconnectAfterMs: JOIN_RETRY_MS };
     return undefined;
   }
   const { candidate } = input;
@@ -80,9 +98,17 @@ function admit(turn: Turn, input: HelloInput, token: TokenRecord, hello: WorkerH
     revokedAt: 0,
     lastUsedAt: batch.wallMs,
   };
-  state.tokens.set(own.id, own);
-  effects.persist.tokens.add(own);
+  addCredential(turn, worker, own);
   return { worker, token: own, credential: candidate.credential };
+}
+
+/** Why another machine may join later only; undefined where it may now, and its join is counted. */
+function whyLater(turn: Turn, token: TokenRecord): string | undefined {
+  const { workers, settings } = turn.state;
+  if (workers.size >= settings.maxWorkers) {
+    return `the pool knows ${settings.maxWorkers} workers (maxWorkers); dial again when some were forgotten`;
+  }
+  return takeJoin(turn, token.id) ? undefined : 'too many machines join with this token at once; dial again';
 }
 
 function join(turn: Turn, token: TokenRecord, hello: WorkerHello, id: string): Worker {
@@ -132,7 +158,6 @@ function arrive(turn: Turn, input: HelloInput, worker: Worker, hello: WorkerHell
   worker.address = input.address;
   worker.leaving = hello.draining ?? false;
   worker.graceUntilMs = 0;
-  worker.stopping.clear();
   record.name = record.givenName ?? hello.name ?? record.name;
   record.labels = record.givenLabels ?? hello.labels ?? {};
   record.hardware = hello.hardware;

@@ -4,9 +4,9 @@ import type { Constraints, Labels, Trust } from '@rma/protocol/task';
 import type { Tier } from '@rma/protocol/tiers';
 import type { Assignment, Available, Service } from '@rma/protocol/worker';
 import type { DonorPolicy, Engine } from '@rma/protocol/workload';
+import type { Attempt } from './attempt.js';
 import type { Eligibility, Machine, PlacedRuntime } from './placement/eligibility.js';
 import { largestGpu } from './placement/resources.js';
-import type { Task } from './task.js';
 
 /** What is stored of a worker. */
 export interface WorkerRecord {
@@ -37,7 +37,7 @@ export interface WorkerRecord {
 
 export interface LiveService {
   readonly service: Service;
-  /** Slots taken by running attempts and by stopped ones that are not confirmed yet. */
+  /** Slots taken, as the worker's attempts tell: see attempt.ts. */
   used: number;
   /** Wall-clock ms since which it is in its state. */
   readonly sinceMs: number;
@@ -67,10 +67,18 @@ export interface Worker {
   /** Monotonic ms at which an absent worker's attempts are given up; 0 when it is present or has none. */
   graceUntilMs: number;
   readonly services: Map<string, LiveService>;
-  /** Attempts that count, by task id. */
-  readonly running: Map<string, Task>;
-  /** Attempts that no longer count but still hold a slot until the agent confirms, by `task#attempt`. */
-  readonly stopping: Map<string, { readonly service: string; readonly sinceMs: number }>;
+  /** Its attempts, by `task#attempt`; changed by attempt.ts alone. */
+  readonly attempts: Map<string, Attempt>;
+  /** How many of them are `running`. */
+  running: number;
+  /** Ids of its credentials, the newest last. */
+  readonly credentials: string[];
+  /** The kinds that it made known. */
+  readonly kinds: Set<string>;
+  /** Failures in a row of tasks with which another worker succeeded: see reputation.ts. */
+  blame: number;
+  /** Active ms until which it gets no tasks because of them; 0 for none. */
+  restUntilMs: number;
   /** Accepted outputs, as far as they count for the slots that are believed: see matching/believed-slots.ts. */
   proven: number;
   load: LoadSample | null;
@@ -93,8 +101,12 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
     leaving: false,
     graceUntilMs: 0,
     services: new Map(),
-    running: new Map(),
-    stopping: new Map(),
+    attempts: new Map(),
+    running: 0,
+    credentials: [],
+    kinds: new Set(),
+    blame: 0,
+    restUntilMs: 0,
     proven: 0,
     load: null,
     engine: undefined,
@@ -106,7 +118,6 @@ export function makeWorker(record: WorkerRecord, assignment: Assignment): Worker
   };
 }
 
-export const attemptKey = (task: string, attempt: number): string => `${task}#${attempt}`;
 export const tierOf = (worker: Worker): Tier | null => worker.record.pinnedTier ?? worker.record.tier;
 /** New tasks may be dispatched to it: it has a session, and neither itself, an admin nor its donor stopped it. */
 export const acceptsTasks = (worker: Worker): boolean =>
@@ -114,6 +125,7 @@ export const acceptsTasks = (worker: Worker): boolean =>
   !worker.leaving &&
   !worker.record.draining &&
   !worker.policy?.paused &&
+  worker.restUntilMs === 0 &&
   worker.record.revokedAt === 0;
 
 /** Whether a service runs tasks of this kind now, with this model if any is required; Ollama's `:latest` may be left out. */

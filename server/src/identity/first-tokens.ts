@@ -12,12 +12,14 @@ interface InitialToken {
   readonly role: 'admin' | 'client' | 'join';
   readonly trust: 'community' | 'trusted';
   readonly usesLeft: number;
+  /** Absent: it does not end. One that ended is made anew by the next start. */
+  readonly lifeMs?: number;
 }
 
 const INITIAL: readonly InitialToken[] = [
   { file: 'admin', role: 'admin', trust: 'community', usesLeft: -1 },
   { file: 'client', role: 'client', trust: 'community', usesLeft: -1 },
-  { file: 'join', role: 'join', trust: 'community', usesLeft: -1 },
+  { file: 'join', role: 'join', trust: 'community', usesLeft: 1_000, lifeMs: 365 * 86_400_000 },
   // For the worker beside the coordinator: the admin's own machine, and no other.
   { file: 'local', role: 'join', trust: 'trusted', usesLeft: 1 },
 ];
@@ -34,7 +36,7 @@ export async function ensureFirstTokens(
   const written: string[] = [];
   for (const first of INITIAL) {
     const file = join(directory, `${first.file}.token`);
-    if (isKnown(file, tokens, ids)) continue;
+    if (isKnown(file, tokens, ids) || (existsSync(file) && wasRevoked(known, first))) continue;
     const record: TokenRecord = {
       id: shortId('t-', 12),
       role: first.role,
@@ -43,7 +45,7 @@ export async function ensureFirstTokens(
       owner: first.file === 'local' ? 'admin' : first.file,
       trust: first.trust,
       createdAt: wallMs,
-      expiresAt: 0,
+      expiresAt: first.lifeMs === undefined ? 0 : wallMs + first.lifeMs,
       usesLeft: first.usesLeft,
       revokedAt: 0,
       lastUsedAt: 0,
@@ -51,10 +53,17 @@ export async function ensureFirstTokens(
     const effects = makeEffects();
     effects.persist.tokens.add(record);
     await store.commit(effects.persist, wallMs);
-    writeSecret(file, tokens.sign({ id: record.id, role: record.role, subject: record.subject, expiresAt: 0 }));
+    const { id, role, subject, expiresAt } = record;
+    writeSecret(file, tokens.sign({ id, role, subject, expiresAt }));
     written.push(file);
   }
   return written;
+}
+
+/** One that was revoked before it ended is not made anew either. */
+function wasRevoked(known: readonly TokenRecord[], { file, role }: InitialToken): boolean {
+  const its = known.filter((token) => token.name === file && token.role === role);
+  return its.length > 0 && its.every(({ revokedAt }) => revokedAt !== 0);
 }
 
 /** Whether a file holds a token of this pool. A revoked one counts: replacing it at a restart would undo the revocation. */

@@ -9,7 +9,7 @@ import { restore } from '../core/restore.js';
 import type { CoreSettings } from '../core/settings.js';
 import type { State } from '../core/state.js';
 import { StorageFull, type Store } from '../store/store.js';
-import type { Clock } from './clock.js';
+import { ActiveTime, type Clock } from './clock.js';
 import { type Flow, InputQueue, type Taken } from './input-queue.js';
 import type { Reserve } from './reserve.js';
 import { IDLE_TURN_MS, runTurn, Turns } from './turn.js';
@@ -46,6 +46,8 @@ export interface LoopOptions {
 export class Loop {
   readonly #options: LoopOptions;
   readonly #turns: Turns;
+  /** What the core's deadlines are counted in. */
+  readonly #active: ActiveTime;
   #state: State;
   readonly #queue = new InputQueue();
   /** What the running turn took out of the queue, until it is committed. */
@@ -62,8 +64,9 @@ export class Loop {
   #timer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
-  private constructor(options: LoopOptions, state: State) {
+  private constructor(options: LoopOptions, state: State, active: ActiveTime) {
     this.#options = options;
+    this.#active = active;
     this.#state = state;
     this.#turns = new Turns({
       store: options.store,
@@ -77,8 +80,10 @@ export class Loop {
 
   static async start(options: LoopOptions): Promise<Loop> {
     const { store, settings, builtInKinds, clock } = options;
-    const state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
-    const loop = new Loop(options, state);
+    const stored = await store.load();
+    const active = new ActiveTime(clock);
+    const state = restore(stored, settings, builtInKinds, active.nowMs());
+    const loop = new Loop(options, state, active);
     loop.#timer = setInterval(() => loop.#schedule(), IDLE_TURN_MS);
     loop.#schedule();
     return loop;
@@ -139,7 +144,8 @@ export class Loop {
     try {
       const readOnly = this.#state.readOnly && !(await this.#tryToWrite());
       const { clock } = this.#options;
-      const time = { nowMs: clock.nowMs(), wallMs: clock.wallMs(), random: Math.random() };
+      const time = { nowMs: this.#active.nowMs(), wallMs: clock.wallMs(), random: Math.random() };
+      if (this.#active.takeStall()) this.#queue.unshift([{ type: 'stalled' }]);
       if (readOnly) await runTurn(this.#turns.readOnlyTurn(this.#state, this.#undeferred(), time));
       else await runTurn(this.#turns.turn(this.#state, this.#arrived(), time));
     } catch (error) {
@@ -157,7 +163,7 @@ export class Loop {
       this.#waitToRetry();
       return false;
     }
-    endReadOnly(this.#state, clock.nowMs());
+    endReadOnly(this.#state, this.#active.nowMs());
     this.#queue.unshift(this.#deferred);
     this.#deferred = [];
     recovered();
@@ -192,7 +198,7 @@ export class Loop {
   async #rebuild(reason: string): Promise<void> {
     const { store, settings, builtInKinds, clock } = this.#options;
     const { stopping } = this.#state;
-    this.#state = restore(await store.load(), settings, builtInKinds, clock.nowMs());
+    this.#state = restore(await store.load(), settings, builtInKinds, this.#active.nowMs());
     this.#state.storageFull = true;
     this.#state.readOnly = true;
     // After a while without failures the first retry is immediate again: the reserve's room may suffice.

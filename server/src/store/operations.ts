@@ -4,7 +4,7 @@
  * reused; a statement keeps its meaning; its values may only grow at the end.
  */
 import { Packr } from 'msgpackr';
-import type { Persist } from '../core/effects.js';
+import type { AttemptWrite, Persist, StoredAttempt } from '../core/effects.js';
 import type { Task } from '../core/task.js';
 import type { Row } from './columns.js';
 import { packEvents } from './event-log.js';
@@ -35,6 +35,9 @@ const NAMES = [
   'insertEvents',
   'bind',
   'unbind',
+  'dropAttempt',
+  'dropWorker',
+  'dropToken',
 ] as const satisfies readonly StatementName[];
 
 export type OperationName = (typeof NAMES)[number];
@@ -93,13 +96,25 @@ export function countOperations(counts: Pick<Persist, 'laneDeltas' | 'ownerDelta
   return operations;
 }
 
+/** How an attempt's state is stored: as its index. */
+export const ATTEMPT_CODES = [
+  'ended',
+  'running',
+  'stopping',
+  'lost',
+] as const satisfies readonly StoredAttempt['state'][];
+
+export function attemptOperation(a: AttemptWrite): Operation {
+  if (a.state === 'gone') return operation('dropAttempt', a.seq, a.attempt);
+  const { code, message } = a.error ?? { code: '', message: '' };
+  const state = ATTEMPT_CODES.indexOf(a.state);
+  return [CODE.insertAttempt, [a.seq, a.attempt, a.worker, a.startedAt, a.endedAt, code, message, a.service, state]];
+}
+
 /** Everything else; to be run after the operations of tasks and counts. */
 export function otherOperations(persist: Persist, wallMs: number): Operation[] {
   const operations: Operation[] = [];
   const add = (name: OperationName, ...values: unknown[]) => void operations.push(operation(name, ...values));
-  for (const a of persist.attempts) {
-    add('insertAttempt', a.seq, a.attempt, a.worker, a.startedAt, a.endedAt, a.error.code, a.error.message);
-  }
   for (const seq of persist.dropChunks) add('dropChunks', seq);
   for (const c of persist.chunks) add('insertChunk', c.seq, c.attempt, c.chunk, c.data);
   for (const field of RECORD_FIELDS) {
@@ -107,6 +122,8 @@ export function otherOperations(persist: Persist, wallMs: number): Operation[] {
     const { upsert, table } = recordTable(field);
     for (const record of persist[field]) add(upsert, table.encode(record));
   }
+  for (const id of persist.dropWorkers) add('dropWorker', id);
+  for (const id of persist.dropTokens) add('dropToken', id);
   for (const { kind, worker } of persist.kinds) add('insertKind', kind, worker);
   for (const worker of persist.dropKindsOf) add('dropKinds', worker);
   for (const [workload, binding] of persist.bindings) {
@@ -147,6 +164,8 @@ export function unpackOperations(bytes: Uint8Array): readonly Operation[] {
   return (packr.unpack(bytes) as Operation[]).map(([code, values]) => {
     const table = RECORDS_BY_CODE.get(code);
     if (table) return [code, [table.complete(values[0] as Row)]];
+    // Without service and state, as long as only attempts that had ended were rows.
+    if (code === CODE.insertAttempt && values.length === 7) return [code, [...values, '', 0]];
     if (code === CODE.insertTask) return [code, TASK_COLUMNS.map((_, i) => values[i] ?? null)];
     return [code, values];
   });

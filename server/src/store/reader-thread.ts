@@ -116,7 +116,7 @@ function answer(request: ReadRequest): unknown {
       if (!row) return null;
       const attempts = database
         .prepare(
-          'SELECT attempt, worker, started_at, ended_at, code, message FROM attempts WHERE seq = ? ORDER BY attempt',
+          'SELECT attempt, worker, started_at, ended_at, code, message FROM attempts WHERE seq = ? AND ended_at > 0 ORDER BY attempt',
         )
         .all(row.seq) as {
         attempt: number;

@@ -173,4 +173,10 @@ export const MIGRATIONS: readonly string[] = [
     UPDATE blobs SET refs = refs - 1 WHERE owner = old.owner AND blob = old.blob;
   END;
   `,
+  `
+  -- Attempts that last are rows, too. state: an index into ATTEMPT_CODES; ended_at is 0 while one runs.
+  ALTER TABLE attempts ADD COLUMN service TEXT NOT NULL DEFAULT '';
+  ALTER TABLE attempts ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX attempts_lasting ON attempts(seq, attempt) WHERE state > 0;
+  `,
 ];

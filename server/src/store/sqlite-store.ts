@@ -1,11 +1,14 @@
 /** The store on embedded SQLite: one connection, one writer, one commit a turn (see write-behind.ts). */
+
+import type { AttemptState } from '../core/attempt.js';
 import type { Persist } from '../core/effects.js';
 import { makeLane } from '../core/lane.js';
 import type { Stored } from '../core/restore.js';
-import type { Task } from '../core/task.js';
+import { MAX_TRIED, type Task } from '../core/task.js';
 import type { TokenRecord } from '../core/token.js';
 import { SqliteBlobs } from './blob-records.js';
 import type { Row, Table } from './columns.js';
+import { ATTEMPT_CODES } from './operations.js';
 import { prune } from './pruning.js';
 import { BINDINGS, RECORD_FIELDS, type RecordField, recordTable, TOKENS } from './rows.js';
 import { MIGRATIONS } from './schema.js';
@@ -14,6 +17,20 @@ import { prepareStatements, type Statements } from './statements.js';
 import { type PruneLimits, StorageFull, type Store } from './store.js';
 import { type TaskRow, taskFromRow } from './task-row.js';
 import { asStorageFull, WriteBehind } from './write-behind.js';
+
+interface AttemptRow {
+  readonly seq: number;
+  readonly task: string;
+  readonly kind: string;
+  readonly attempt: number;
+  readonly worker: string;
+  readonly service: string;
+  readonly started_at: number;
+  readonly ended_at: number;
+  readonly code: string;
+  readonly message: string;
+  readonly state: number;
+}
 
 /** Brings a database to this version's schema, in one transaction. @throws Error for a newer one */
 export function migrate(database: Database): void {
@@ -104,6 +121,7 @@ export class SqliteStore implements Store {
         return { lane, queued: row.queued };
       }),
       running,
+      attempts: this.#loadAttempts(),
       owners: database.prepare('SELECT owner, open FROM owners').all() as { owner: string; open: number }[],
       ended: counters
         .filter(({ name }) => name.startsWith('ended.'))
@@ -114,6 +132,14 @@ export class SqliteStore implements Store {
       nextLane: Math.max(one('SELECT coalesce(max(id), 0) FROM lanes'), counterOf(counters, 'lane')) + 1,
       lastEvent: Math.max(this.#statements.lastEvent.get() as number, counterOf(counters, 'event')),
     };
+  }
+
+  #loadAttempts(): Stored['attempts'] {
+    const rows = this.#statements.lastingAttempts.all() as AttemptRow[];
+    return rows.map(({ started_at: startedAt, ended_at: endedAt, code, message, state, ...row }) => {
+      const error = code === '' ? null : { code, message };
+      return { ...row, startedAt, endedAt, error, state: ATTEMPT_CODES[state] as AttemptState };
+    });
   }
 
   fetch(ids: readonly string[]): Task[] {
@@ -133,6 +159,8 @@ export class SqliteStore implements Store {
   #read(row: TaskRow): Task {
     const task = taskFromRow(row);
     if (task.attempt === 0 || task.endedAt !== 0) return task;
+    const tried = this.#statements.triedOn.all(task.seq) as string[];
+    if (tried.length > 0) task.triedOn = [...new Set(tried)].slice(0, MAX_TRIED);
     const { last, bytes } = this.#statements.lastChunk.get(task.seq, task.attempt) as {
       last: number | null;
       bytes: number | null;

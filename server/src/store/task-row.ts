@@ -63,7 +63,7 @@ export const STATE_CODE = Object.fromEntries(TASK_STATES.map((state, code) => [s
 const parse = <T>(text: string | null): T | null => (text === null ? null : (JSON.parse(text) as T));
 const print = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 
-/** What is not stored (service, deadline, chunks) is at its start. */
+/** What is in other tables (chunks, earlier attempts) is at its start. */
 export function taskFromRow(row: TaskRow): Task {
   const state = TASK_STATES[row.state]!;
   return {
@@ -88,9 +88,8 @@ export function taskFromRow(row: TaskRow): Task {
     output: row.output,
     outputBlobs: parse(row.output_blobs),
     error: parse(row.error),
+    triedOn: [],
     stored: { state, attempt: row.attempt },
-    service: '',
-    deadlineMs: 0,
     lastChunk: 0,
     chunkBytes: 0,
   };

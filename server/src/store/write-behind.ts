@@ -4,10 +4,11 @@
  * that was committed. What only the journal holds is pending; every read of the tables settles first or asks `task`.
  */
 import { TASK_STATES } from '@rma/protocol/task-state';
-import { count, type LaneDelta, type Persist } from '../core/effects.js';
+import { type AttemptWrite, count, type LaneDelta, type Persist } from '../core/effects.js';
 import type { Lane } from '../core/lane.js';
 import type { Task } from '../core/task.js';
 import {
+  attemptOperation,
   countOperations,
   lanesOperations,
   type Operation,
@@ -32,6 +33,8 @@ class Pending {
     string,
     { readonly task: Task; readonly held: Task['stored']; readonly latest: Task['stored'] }
   >();
+  /** The last word on each attempt; without those that began and ended here, which get no row. */
+  readonly attempts = new Map<string, AttemptWrite>();
   readonly newLanes: Lane[] = [];
   readonly laneDeltas = new Map<number, LaneDelta>();
   readonly ownerDeltas = new Map<string, number>();
@@ -46,6 +49,7 @@ class Pending {
       const latest = { state: task.state, attempt: task.attempt };
       this.tasks.set(task.id, { task, held: before ? before.held : task.stored, latest });
     }
+    for (const [key, attempt] of persist.attempts) this.#addAttempt(key, attempt);
     this.newLanes.push(...persist.newLanes);
     for (const [lane, { queued, open }] of persist.laneDeltas) {
       const sum = this.laneDeltas.get(lane);
@@ -60,9 +64,18 @@ class Pending {
     this.dropsLanes ||= persist.droppedLanes.length > 0;
   }
 
+  #addAttempt(key: string, attempt: AttemptWrite): void {
+    const before = this.attempts.get(key);
+    const isNew = before?.isNew ?? false;
+    if (attempt.state !== 'gone') this.attempts.set(key, isNew ? { ...attempt, isNew } : attempt);
+    else if (isNew) this.attempts.delete(key);
+    else this.attempts.set(key, attempt);
+  }
+
   operations(): Operation[] {
     const operations = lanesOperations(this);
     for (const { task, held } of this.tasks.values()) operations.push(taskOperation(task, held));
+    for (const attempt of this.attempts.values()) operations.push(attemptOperation(attempt));
     for (const operation of countOperations(this)) operations.push(operation);
     for (const operation of this.others) operations.push(operation);
     return operations;
@@ -114,6 +127,7 @@ export class WriteBehind {
   #append(persist: Persist, others: readonly Operation[]): void {
     const operations = lanesOperations(persist);
     for (const task of persist.tasks) operations.push(taskOperation(task, task.stored));
+    for (const attempt of persist.attempts.values()) operations.push(attemptOperation(attempt));
     for (const operation of countOperations(persist)) operations.push(operation);
     for (const operation of others) operations.push(operation);
     const row = packOperations(operations);

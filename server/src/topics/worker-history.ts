@@ -104,16 +104,23 @@ export class WorkerHistories {
     for (const worker of effects.loads) this.#sample(worker, wallMs);
     const { persist } = effects;
     for (const task of persist.tasks) if (task.endedAt > 0 && task.worker !== null) this.#ended(task);
-    if (persist.attempts.length > 0) {
+    // Attempts that just ended without a result.
+    const ended = [...persist.attempts.values()].filter((one) => one.state !== 'gone' && one.endedAt === wallMs);
+    if (ended.length > 0) {
       const bySeq = new Map([...persist.tasks].map((task) => [task.seq, task]));
-      for (const { seq, attempt, worker, startedAt, endedAt } of persist.attempts) {
-        const task = bySeq.get(seq);
+      for (const one of ended) {
+        const task = bySeq.get(one.seq);
         // The last attempt is recorded with the task's end.
-        if (!task || worker === '' || task.endedAt > 0) continue;
+        if (!task || one.state === 'gone' || one.worker === '' || task.endedAt > 0) continue;
+        const { attempt, worker, startedAt, endedAt } = one;
         this.#keep(worker, { task: task.id, kind: task.kind, attempt, startedAt, endedAt, outcome: 'requeued' });
       }
     }
     for (const { type, subject, at, data } of persist.events) {
+      if (type === 'worker.forgotten') {
+        this.#histories.delete(subject);
+        continue;
+      }
       if (!type.startsWith('worker.') || type === 'worker.assigned') continue;
       const { timeline } = this.#of(subject);
       const reason = data?.reason;
@@ -169,7 +176,7 @@ export class WorkerHistories {
     if (!history.samples?.fits(load)) {
       history.samples = new SampleRing(load.gpus.slice(0, MAX_GPUS).map(({ index }) => index));
     }
-    history.samples.push(load, worker.running.size, wallMs);
+    history.samples.push(load, worker.running, wallMs);
   }
 
   #ended(task: Task): void {

@@ -16,7 +16,7 @@ const percent = (share: number): number => Math.max(0, Math.min(100, Math.round(
 
 export function loadOf(worker: Worker): Load {
   const { load, record } = worker;
-  const running = worker.running.size;
+  const running = worker.running;
   if (!load) return { running, cpu: -1, memory: -1, gpu: -1, celsius: -274 };
   let gpu = -1;
   let celsius = load.temperatureC ?? -274;

@@ -89,9 +89,10 @@ export class WorkerTopic implements Topic<WorkerChange> {
   }
 
   #tasks(worker: Worker): { running: WorkerTask[]; recent: WorkerTask[] } {
-    const running = [...worker.running.values()].slice(-MAX_RUNNING).reverse();
+    const running = [...worker.attempts.values()].filter(({ state }) => state === 'running');
+    const latest = running.slice(-MAX_RUNNING).reverse();
     return {
-      running: running.map(({ id, kind, attempt, startedAt }) => ({ task: id, kind, attempt, startedAt })),
+      running: latest.map(({ task, kind, attempt, startedAt }) => ({ task, kind, attempt, startedAt })),
       recent: [...this.#histories.recent(this.#id)],
     };
   }

@@ -94,7 +94,7 @@ describe('attempts', () => {
     asks();
     finish(1);
     expect(attempts.lists()).toEqual({
-      running: [{ task: taskId(2), attempt: 1 }],
+      running: [{ task: taskId(2), attempt: 1, service: 'held' }],
       finished: [{ task: taskId(1), attempt: 1 }],
     });
     attempts.acknowledged({ type: 'acknowledged', results: [{ task: taskId(1), attempt: 1 }] });
@@ -121,7 +121,7 @@ describe('attempts', () => {
     expect(attempts.unacknowledged).toBe(1);
   });
 
-  it('stopped by a verdict are cancelled, and their results never told', () => {
+  it('stopped by a verdict keep their slots until they ended, and confirm that without their output', () => {
     const { attempts, asks, find } = table();
     attempts.dispatch([dispatch(1)], 0);
     asks();
@@ -129,10 +129,27 @@ describe('attempts', () => {
     attempts.offline();
     attempts.online([{ task: taskId(1), attempt: 1, verdict: 'stop' }], 20);
     expect(asks()).toEqual(['cancel 1']);
-    expect(attempts.lists()).toEqual({ running: [], finished: [] });
+    const running = [{ task: taskId(1), attempt: 1, service: 'held' }];
+    expect(attempts.lists()).toEqual({ running, finished: [] });
     attempts.ended(stopped, { ok: true, output: OUTPUT }, 30);
-    expect(attempts.takeOutgoing().fresh).toEqual([]);
+    const [confirmed] = attempts.takeOutgoing().fresh;
+    expect(confirmed?.state).toMatchObject({ result: { task: taskId(1), attempt: 1, error: { code: 'cancelled' } } });
     expect(attempts.unfinished).toBe(0);
+  });
+
+  it('stopped by a verdict after they ended confirm that, and drop the files of their output', () => {
+    const { attempts, asks, find } = table();
+    attempts.dispatch([dispatch(1)], 0);
+    attempts.offline();
+    attempts.ended(find(1), { ok: true, output: OUTPUT, blobs: ['ab'.repeat(32)] }, 10);
+    attempts.takeOutgoing();
+    asks();
+    attempts.online([{ task: taskId(1), attempt: 1, verdict: 'stop' }], 20);
+    expect(asks()).toEqual(['forget 1']);
+    const [confirmed] = attempts.takeOutgoing().again;
+    expect(confirmed?.state).toMatchObject({ result: { error: { code: 'cancelled' } } });
+    attempts.acknowledged({ type: 'acknowledged', results: [{ task: taskId(1), attempt: 1 }] });
+    expect(attempts.unacknowledged).toBe(0);
   });
 
   it('number their chunks from 1 and send those again that are not stored', () => {

@@ -191,7 +191,7 @@ describe('running tasks', () => {
     first.socket.send(frame);
     const second = await coordinator.welcomed(2);
     expect(first.closed?.code).toBe(4400);
-    expect(second.hello.worker?.running).toEqual([{ task: taskId(1), attempt: 1 }]);
+    expect(second.hello.worker?.running).toMatchObject([{ task: taskId(1), attempt: 1 }]);
     held.finish({ ok: true, output: 1 });
     await coordinator.until('the result', () => second.results[0]);
   });

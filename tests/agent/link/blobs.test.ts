@@ -43,7 +43,7 @@ describe('an input with a blob', () => {
     first.socket.terminate();
 
     const second = await coordinator.welcomed(2);
-    expect(second.hello.worker?.running).toEqual([{ task: taskId(1), attempt: 1 }]);
+    expect(second.hello.worker?.running).toMatchObject([{ task: taskId(1), attempt: 1 }]);
     const [again] = await coordinator.until(
       'a request',
       () => second.of('blob.get').length > 0 && second.of('blob.get'),

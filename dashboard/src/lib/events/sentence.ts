@@ -184,6 +184,7 @@ const SENTENCES: Readonly<Record<EventType, Phrase>> = {
   'storage.full': () => ["The coordinator's disk is full: new tasks are refused"],
   'storage.recovered': () => ['The coordinator has room on its disk again'],
   'worker.left': (t) => [t.worker(), ' left the pool for good, as its donor asked'],
+  'worker.forgotten': (t) => [t.worker(), ' is no longer kept', ...t.because()],
   'service.pulling': (t) => {
     const got = t.number('bytes') ?? 0;
     const total = t.number('totalBytes');

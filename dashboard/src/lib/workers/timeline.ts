@@ -14,6 +14,7 @@ const WORDS: Readonly<Record<string, readonly [string, Tone]>> = {
   'worker.policy': ["availability changed by its donor's policy", 'plain'],
   'worker.revoked': ['was revoked', 'bad'],
   'worker.left': ['left the pool for good', 'bad'],
+  'worker.forgotten': ['is no longer kept', 'bad'],
 };
 
 /** An unknown event (newer coordinator) is shown by its name. */
