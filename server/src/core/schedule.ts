@@ -16,8 +16,8 @@ import { compareTasks, type Task } from './task.js';
 import { startAttempt } from './task-lifecycle.js';
 import type { Turn } from './turn.js';
 
-/** Workers and lanes that one pass looks at without a dispatch, at some 0.1 µs each. */
-const LOOKS = 8_192;
+/** Workers and lanes that one pass looks at, at up to 1 µs each: what is left over continues in the next turn. */
+const LOOKS = 2_048;
 /** How often lanes that spare a worker on which their task failed ask again. */
 const AVOIDING_MS = 1_000;
 /** With so many lanes whose rows are being claimed a pass ends rather than compare each of them. */

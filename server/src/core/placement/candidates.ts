@@ -12,12 +12,12 @@ import { acceptsTasks, mismatch, type Worker } from '../worker.js';
 import type { NodeState } from './node.js';
 import { nodeStateOf } from './node-state.js';
 
-/** Workers that one run looks at, and for one replica. */
-const LOOKS_A_RUN = 4_096;
+/** Workers that one run looks at, at about 1 µs each (they are cold), and for one replica. */
+const LOOKS_A_RUN = 1_024;
 const LOOKS = 256;
 /** Nodes that are compared for one replica, each at the cost of so many looks. */
 const NODES = 64;
-const LOOKS_A_NODE = 8;
+const LOOKS_A_NODE = 16;
 
 export class Candidates {
   /** How many more looks this run has. */

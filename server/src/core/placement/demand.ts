@@ -7,58 +7,84 @@ import type { State } from '../state.js';
 import type { Turn } from '../turn.js';
 import { acceptsTasks, mismatch, serves } from '../worker.js';
 import type { Candidates } from './candidates.js';
-import type { Supply } from './catalog-state.js';
-import { BACKLOG_FACTOR } from './place.js';
+import type { CatalogState, Supply } from './catalog-state.js';
+import { BACKLOG_FACTOR, BACKLOG_MS } from './place.js';
 import type { Demand } from './plan.js';
 
 /** Workers that are looked at for the supply of one lane. */
 const LOOKS = 256;
 
+/** Demands that one run tries to meet; those behind come first in the next. */
+const DEMANDS = 32;
+
+/** Demands that nothing meets yet, and whether there are more. */
+export interface Demands {
+  readonly demands: readonly Demand[];
+  readonly partial: boolean;
+}
+
 /**
  * Also keeps `catalog.backlogSince`: the lanes for which `queued > slots * BACKLOG_FACTOR > 0`, and since when. Once the run
  * has looked at enough workers, lanes keep the supply of before, or wait for the next run if they have none.
  */
-export function demandsOf({ state, batch }: Turn, candidates: Candidates): Demand[] {
+export function demandsOf({ state, batch }: Turn, candidates: Candidates): Demands {
   const { catalog } = state;
   const lanes = waitingLanes(state);
   const demands: Demand[] = [];
-  let next = 0;
+  let next: number | undefined;
   for (let i = 0; i < lanes.length; i++) {
     const at = (catalog.demandAt + i) % lanes.length;
     const lane = lanes[at]!;
     const supply = supplyOf(state, lane, candidates);
-    if (!supply) {
-      next ||= at;
-      continue;
-    }
-    const queued = queuedIn(lane);
+    if (!supply || demands.length >= DEMANDS) next ??= at;
+    if (!supply) continue;
     const { slots, serviceStarting } = supply;
-    if (slots === 0 || queued <= slots * BACKLOG_FACTOR) catalog.backlogSince.delete(lane.id);
-    else if (!catalog.backlogSince.has(lane.id)) catalog.backlogSince.set(lane.id, batch.nowMs);
-    const backlogMs = batch.nowMs - (catalog.backlogSince.get(lane.id) ?? batch.nowMs);
-    const { kind, constraints } = lane;
-    demands.push({
-      kind,
-      model: constraints.model,
-      queued,
-      slots,
-      serviceStarting,
-      backlogMs,
-      admits: (id) => {
-        const worker = state.workers.get(id);
-        return worker !== undefined && mismatch(worker, constraints) === undefined;
-      },
-      candidates: (entry) => candidates.of(entry, constraints),
-    });
+    const backlogMs = backlogOf(catalog, lane, slots, batch.nowMs);
+    if (serviceStarting || (slots > 0 && backlogMs < BACKLOG_MS) || demands.length >= DEMANDS) continue;
+    demands.push(demandOf(state, lane, supply, backlogMs, candidates));
   }
-  catalog.demandAt = next;
+  catalog.demandAt = next ?? 0;
   for (const map of [catalog.backlogSince, catalog.supplies]) {
     for (const id of map.keys()) {
       const lane = state.lanes.get(id);
       if (!lane || queuedIn(lane) === 0) map.delete(id);
     }
   }
-  return demands;
+  return { demands, partial: next !== undefined };
+}
+
+/** Ms since which `queued > slots * BACKLOG_FACTOR > 0`. */
+function backlogOf({ backlogSince }: CatalogState, lane: Lane, slots: number, nowMs: number): number {
+  if (slots === 0 || queuedIn(lane) <= slots * BACKLOG_FACTOR) {
+    backlogSince.delete(lane.id);
+    return 0;
+  }
+  const since = backlogSince.get(lane.id) ?? nowMs;
+  backlogSince.set(lane.id, since);
+  return nowMs - since;
+}
+
+function demandOf(
+  state: State,
+  lane: Lane,
+  { slots, serviceStarting }: Supply,
+  backlogMs: number,
+  candidates: Candidates,
+): Demand {
+  const { kind, constraints } = lane;
+  return {
+    kind,
+    model: constraints.model,
+    queued: queuedIn(lane),
+    slots,
+    serviceStarting,
+    backlogMs,
+    admits: (id) => {
+      const worker = state.workers.get(id);
+      return worker !== undefined && mismatch(worker, constraints) === undefined;
+    },
+    candidates: (entry) => candidates.of(entry, constraints),
+  };
 }
 
 function waitingLanes({ catalog, kinds }: State): Lane[] {

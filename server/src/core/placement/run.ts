@@ -19,16 +19,17 @@ export function runPlacement(turn: Turn): void {
   const { catalog, index } = state;
   if (index.placed.size === 0 && catalog.entries.length === 0) return;
   const candidates = new Candidates(turn);
+  const { demands, partial } = demandsOf(turn, candidates);
   const placement = place({
     catalog: catalog.entries,
     nodes: [...index.placed].map((worker) => candidates.nodeOf(worker)),
     candidates: (entry) => candidates.of(entry, {}),
-    demands: demandsOf(turn, candidates),
+    demands,
     bindings: new Map([...state.bindings].map(([workload, { worker }]) => [workload, worker])),
     // After a start workers reconnect with what they run: starting it elsewhere meanwhile would double it.
     frozen: batch.nowMs < state.frozenUntilMs && index.counts.awaited > 0,
   });
-  catalog.unmet = placement.unmet;
+  catalog.unmet = unmetAfter(catalog.unmet, placement, partial);
   const changed = apply(turn, placement);
   for (const worker of changed) {
     if (!reassign(state, worker)) continue;
@@ -36,6 +37,15 @@ export function runPlacement(turn: Turn): void {
     publishAssignment(turn, worker);
   }
   indexWorkers(state, changed);
+}
+
+/** What a partial run did not come to is as the runs before left it. */
+function unmetAfter(before: ReadonlyMap<string, string>, { unmet, starts }: Placement, partial: boolean) {
+  if (!partial) return unmet;
+  const after = new Map(before);
+  for (const { workload } of starts) after.delete(workload);
+  for (const [workload, reason] of unmet) after.set(workload, reason);
+  return after;
 }
 
 /** @returns the workers with another set of placed workloads */
