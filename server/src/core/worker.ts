@@ -175,8 +175,9 @@ export function mismatch(worker: Worker, constraints: Constraints): string | und
     const vramMiB = largestGpu(worker.record.hardware)?.vramMiB ?? 0;
     if (vramMiB < constraints.minVramMiB) return `has less than ${constraints.minVramMiB} MiB of VRAM`;
   }
-  for (const [name, value] of Object.entries(constraints.labels ?? {})) {
-    if (worker.record.labels[name] !== value) return `lacks the label ${name}=${value}`;
+  const { labels } = constraints;
+  for (const name in labels) {
+    if (worker.record.labels[name] !== labels[name]) return `lacks the label ${name}=${labels[name]}`;
   }
   return undefined;
 }

@@ -18,17 +18,24 @@ export interface Freed {
 export class WaitingLanes {
   readonly entry: WorkerEntry;
   readonly freed: Freed;
-  readonly #lists: readonly { readonly kind: KindPosting; readonly lanes: Lane[] }[];
+  readonly #lists: { readonly kind: KindPosting; readonly lanes: Lane[] }[] = [];
 
   constructor(entry: WorkerEntry, freed: Freed) {
     this.entry = entry;
     this.freed = freed;
-    this.#lists = [...freed.kinds].flatMap((name) => {
+    for (const name of freed.kinds) {
       const kind = entry.kinds.get(name);
-      if (!kind) return [];
-      const lists = [kind, ...entry.traits].map(({ term }) => term.waiting.get(name));
-      return lists.flatMap((lanes) => (lanes ? [{ kind, lanes }] : []));
-    });
+      if (kind) this.#addLists(kind, name);
+    }
+  }
+
+  #addLists(kind: KindPosting, name: string): void {
+    const own = kind.term.waiting.get(name);
+    if (own) this.#lists.push({ kind, lanes: own });
+    for (const { term } of this.entry.traits) {
+      const lanes = term.waiting.size === 0 ? undefined : term.waiting.get(name);
+      if (lanes) this.#lists.push({ kind, lanes });
+    }
   }
 
   /** The best lane behind `freed.after` that the worker could take a task of; 'later' where the budget is used up. */

@@ -32,6 +32,13 @@ export class WorkerIndex {
     return this.terms.find(kindKey(kind))?.postings.length ?? 0;
   }
 
+  hasTerm(worker: Worker, key: string): boolean {
+    const entry = this.#entries.get(worker);
+    if (!entry) return false;
+    for (const posting of entry.kinds.values()) if (posting.term.key === key) return true;
+    return entry.traits.some(({ term }) => term.key === key);
+  }
+
   /** Something about the worker changed: indexes it anew, or forgets it once the state has. */
   update(state: State, worker: Worker): void {
     this.#detach(worker);

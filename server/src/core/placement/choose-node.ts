@@ -1,25 +1,20 @@
 /** Where another replica is started: the best node that has room, else the one where the fewest idle workloads must go. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { NodeSnapshot, Urgency } from './node.js';
-import type { Plan } from './plan.js';
+import type { Demand, Plan } from './plan.js';
 import { add, NO_RESOURCES, subtract } from './resources.js';
 
 /** A workload that failed on so many workers is not tried on yet another one. */
 const MAX_FAILURES = 3;
 
-/** Starts one more replica on a node that `admits` admits; false where that is impossible, with the reason in `unmet`. */
-export function startReplica(
-  plan: Plan,
-  entry: CatalogEntry,
-  admits: (worker: string) => boolean,
-  urgency: Urgency,
-  reason: string,
-): boolean {
+/** Starts one more replica, for a demand or, without one, a floor; false where that is impossible, with the reason in `unmet`. */
+export function startReplica(plan: Plan, entry: CatalogEntry, demand: Demand | undefined, reason: string): boolean {
+  const urgency: Urgency = demand ? 'demand' : 'floor';
   if (plan.failuresOf(entry) >= MAX_FAILURES) {
     plan.unmet.set(entry.name, `it failed on ${MAX_FAILURES} workers: see their services`);
     return false;
   }
-  const candidates = candidatesFor(plan, entry, admits);
+  const candidates = candidatesFor(plan, entry, demand);
   const choice = roomiest(entry, candidates, urgency) ?? cheapestPreemption(plan, entry, candidates, urgency);
   if (!choice) {
     plan.unmet.set(entry.name, whyUnmet(plan, entry, candidates, urgency));
@@ -36,17 +31,23 @@ interface Choice {
   readonly victims: readonly CatalogEntry[];
 }
 
-function candidatesFor(plan: Plan, entry: CatalogEntry, admits: (worker: string) => boolean): NodeSnapshot[] {
+function candidatesFor(plan: Plan, entry: CatalogEntry, demand: Demand | undefined): NodeSnapshot[] {
   const bound = plan.input.bindings.get(entry.name);
-  return plan.nodes.filter(
-    (snapshot) =>
-      snapshot.node.accepts &&
-      snapshot.node.eligibility.get(entry.name)?.ok &&
+  const found: NodeSnapshot[] = [];
+  for (const node of (demand ?? plan.input).candidates(entry)) {
+    const snapshot = plan.snapshotOf(node);
+    if (
+      node.accepts &&
+      node.eligibility.get(entry.name)?.ok &&
       !snapshot.replicas.has(entry.name) &&
-      (bound === undefined || bound === snapshot.node.id) &&
+      (bound === undefined || bound === node.id) &&
       !plan.wasStopped(snapshot, entry.name) &&
-      admits(snapshot.node.id),
-  );
+      demand?.admits(node.id) !== false
+    ) {
+      found.push(snapshot);
+    }
+  }
+  return found.sort((a, b) => (a.node.id < b.node.id ? -1 : 1));
 }
 
 function roomiest(entry: CatalogEntry, candidates: readonly NodeSnapshot[], urgency: Urgency): Choice | undefined {

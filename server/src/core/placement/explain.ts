@@ -1,6 +1,8 @@
 /** Why tasks of a catalogue kind that no worker serves yet have to wait: what is starting where, or what is missing. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { Constraints } from '@rma/protocol/task';
+import { sampleOf } from '../matching/sample.js';
+import { constraintKeys, eligibleKey, ONLINE } from '../matching/term-keys.js';
 import type { State } from '../state.js';
 import { type LiveService, mismatch, type Worker } from '../worker.js';
 import { eligibilitiesOf } from './eligibilities.js';
@@ -50,7 +52,7 @@ function explainStarting(
   constraints: Constraints,
   wallMs: number,
 ): string | undefined {
-  for (const worker of state.workers.values()) {
+  for (const worker of state.index.placed) {
     if (!worker.placed.has(entry.name) || worker.session === 0 || mismatch(worker, constraints) !== undefined) continue;
     const live = servicesOf(worker, entry)[0];
     if (live?.service.state === 'healthy') continue;
@@ -95,21 +97,22 @@ export function explainProgress(
 function explainMissing(state: State, entry: CatalogEntry, constraints: Constraints, wallMs: number): string {
   const binding = state.bindings.get(entry.name);
   if (binding) return `${NAME} is unavailable: ${explainBinding(state, binding.worker, wallMs)}`;
+  const { online } = state.index.counts;
+  const able = sampleOf(state, [[eligibleKey(entry.name)], ...requirements(constraints)]).workers.some(
+    (worker) => mismatch(worker, constraints) === undefined,
+  );
+  const { workers } = sampleOf(state, [[ONLINE], ...requirements(constraints)]);
   const reasons = new Map<string, number>();
-  let online = 0;
-  let able = 0;
-  for (const worker of state.workers.values()) {
-    if (worker.session === 0) continue;
-    online++;
+  for (const worker of workers) {
     const eligibility = eligibilitiesOf(state, worker).get(entry.name);
     const reason = mismatch(worker, constraints) ?? (eligibility?.ok === false ? eligibility.reason : undefined);
-    if (reason === undefined) able++;
-    else reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    if (reason !== undefined) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   const parts = [...reasons].map(([reason, n]) => `${n} ${reason}`);
   const count = `${online} ${online === 1 ? 'worker' : 'workers'} online`;
-  if (able === 0) {
-    const why = parts.length > 0 ? ` (${parts.join(', ')})` : '';
+  if (!able) {
+    const looked = workers.length < online ? `of ${workers.length} looked at, ` : '';
+    const why = parts.length > 0 ? ` (${looked}${parts.join(', ')})` : '';
     return `none of ${count} can run ${NAME}${why}: waits for one that can`;
   }
   const unmet = state.catalog.unmet.get(entry.name);
@@ -117,6 +120,11 @@ function explainMissing(state: State, entry: CatalogEntry, constraints: Constrai
   return state.frozenUntilMs > 0 && state.placedAtMs < state.frozenUntilMs
     ? `${NAME} is to be started once the workers of before the restart are back`
     : `${NAME} is about to be placed`;
+}
+
+/** What tasks require of a worker that does not run the workload yet: all but its model. */
+function requirements({ model: _model, ...ofWorker }: Constraints): string[][] {
+  return constraintKeys(ofWorker);
 }
 
 /** Why a workload bound to a worker is not available. */

@@ -1,6 +1,5 @@
 /** From a live worker to the `NodeState` that placement decides by. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
-import { queuedIn } from '../lane.js';
 import type { State } from '../state.js';
 import type { Turn } from '../turn.js';
 import { acceptsTasks, isStarting, type LiveService, machineOf, type Placed, tierOf, type Worker } from '../worker.js';
@@ -16,10 +15,8 @@ const FAILING_MS = 60_000;
 /** Ranks behind every tier. */
 const NO_TIER = 4;
 
-/** Undefined for a worker that runs no catalogue workload and is eligible for none. */
-export function nodeStateOf({ state, batch }: Turn, worker: Worker): NodeState | undefined {
+export function nodeStateOf({ state, batch }: Turn, worker: Worker): NodeState {
   const eligibility = eligibilitiesOf(state, worker);
-  if (worker.placed.size === 0 && ![...eligibility.values()].some(({ ok }) => ok)) return undefined;
   const { record } = worker;
   const replicas = new Map<string, Replica>();
   let ownVramMiB = 0;
@@ -104,7 +101,4 @@ function replicaOf(
   };
 }
 
-function hasQueue(state: State, kind: string): boolean {
-  for (const lane of state.kinds.get(kind)?.lanes ?? []) if (queuedIn(lane) > 0) return true;
-  return false;
-}
+const hasQueue = (state: State, kind: string): boolean => (state.kinds.get(kind)?.queued ?? 0) > 0;

@@ -37,7 +37,7 @@ function keepReplicas(plan: Plan, snapshot: NodeSnapshot): void {
       bound !== undefined && bound !== node.id
         ? `its data is on ${bound}`
         : eligibility?.ok
-          ? snapshot.keep(entry.name, replica)
+          ? plan.keep(snapshot, entry.name, replica)
           : (eligibility?.reason ?? 'cannot run it');
     if (reason !== undefined) plan.reject(snapshot, entry.name, reason);
   }
@@ -60,31 +60,35 @@ function stopAboveCeiling(plan: Plan, entry: CatalogEntry): void {
 
 function startUpToFloor(plan: Plan, entry: CatalogEntry): void {
   while (plan.replicasOf(entry).length < entry.floor) {
-    if (!startReplica(plan, entry, () => true, 'floor', `${entry.floor} of it shall always run`)) return;
+    if (!startReplica(plan, entry, undefined, `${entry.floor} of it shall always run`)) return;
   }
 }
 
 function meetDemand(plan: Plan, demand: Demand): void {
-  const { kind, model } = demand;
+  const { kind, model, queued, slots } = demand;
+  const isBacklog = queued > slots * BACKLOG_FACTOR && demand.backlogMs >= BACKLOG_MS;
+  if (demand.serviceStarting || (slots > 0 && !isBacklog)) return;
   const serving = plan.input.catalog.filter(
     (entry) => entry.kinds.includes(kind) && (model === undefined || entry.models.includes(model)),
   );
-  const admitted = (entry: CatalogEntry) => plan.replicasOf(entry).filter(({ node }) => demand.admits(node.id));
-  const starting = serving.some((entry) =>
-    admitted(entry).some(({ replicas }) => replicas.get(entry.name)?.state === 'starting'),
-  );
-  if (starting || demand.serviceStarting) return;
-  if (demand.slots > 0) {
-    if (demand.queued <= demand.slots * BACKLOG_FACTOR || demand.backlogMs < BACKLOG_MS) return;
-    const busy = serving.find((entry) => admitted(entry).length > 0 && plan.replicasOf(entry).length < entry.ceiling);
-    if (busy) startReplica(plan, busy, demand.admits, 'demand', `${kind} has more tasks than its workers take`);
+  const isStarting = (entry: CatalogEntry) =>
+    plan
+      .replicasOf(entry)
+      .some(({ node, replicas }) => replicas.get(entry.name)?.state === 'starting' && demand.admits(node.id));
+  if (serving.some(isStarting)) return;
+  if (slots > 0) {
+    const busy = serving.find((entry) => {
+      const running = plan.replicasOf(entry);
+      return running.length < entry.ceiling && running.some(({ node }) => demand.admits(node.id));
+    });
+    if (busy) startReplica(plan, busy, demand, `${kind} has more tasks than its workers take`);
     return;
   }
   for (const entry of serving) {
     if (plan.replicasOf(entry).length >= entry.ceiling) {
       const reason = `its ceiling of ${entry.ceiling} is reached, by workers that these tasks do not admit`;
       plan.unmet.set(entry.name, reason);
-    } else if (startReplica(plan, entry, demand.admits, 'demand', `tasks of ${kind} wait`)) {
+    } else if (startReplica(plan, entry, demand, `tasks of ${kind} wait`)) {
       for (const other of serving) plan.unmet.delete(other.name);
       return;
     }

@@ -1,6 +1,6 @@
 /** One run of placement as it comes about: the snapshots of all nodes, and the starts and stops decided so far. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
-import { NodeSnapshot, type NodeState, type SnapshotReplica } from './node.js';
+import { NodeSnapshot, type NodeState, type Replica, type SnapshotReplica } from './node.js';
 
 /** Tasks that wait, of one lane. */
 export interface Demand {
@@ -14,11 +14,16 @@ export interface Demand {
   /** Ms since which `queued > slots * BACKLOG_FACTOR`. */
   readonly backlogMs: number;
   admits(worker: string): boolean;
+  /** Nodes on which a replica for these tasks may start: so many as one run looks at, others in later runs. */
+  candidates(entry: CatalogEntry): Iterable<NodeState>;
 }
 
 export interface PlacementInput {
   readonly catalog: readonly CatalogEntry[];
+  /** Those that run catalogue workloads. */
   readonly nodes: readonly NodeState[];
+  /** Nodes on which a replica may start whatever waits: so many as one run looks at. */
+  candidates(entry: CatalogEntry): Iterable<NodeState>;
   readonly demands: readonly Demand[];
   /** Workloads with state, and the worker that holds their data. */
   readonly bindings: ReadonlyMap<string, string>;
@@ -42,29 +47,58 @@ export interface Placement {
 
 export class Plan implements Placement {
   readonly input: PlacementInput;
-  /** By worker id, so that the same input always gives the same plan. */
-  readonly nodes: readonly NodeSnapshot[];
+  /** Nodes with replicas, by worker id, so that the same input always gives the same plan. */
+  readonly nodes: NodeSnapshot[];
   readonly byName: ReadonlyMap<string, CatalogEntry>;
   readonly starts: Start[] = [];
   readonly stops: Stop[] = [];
   readonly unmet = new Map<string, string>();
+  readonly #snapshots = new Map<string, NodeSnapshot>();
+  /** By workload: the nodes that hold a replica. */
+  readonly #holders = new Map<string, Set<NodeSnapshot>>();
 
   constructor(input: PlacementInput) {
     this.input = input;
     this.byName = new Map(input.catalog.map((entry) => [entry.name, entry]));
-    this.nodes = input.nodes.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((node) => new NodeSnapshot(node));
+    this.nodes = input.nodes.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((node) => this.snapshotOf(node));
+  }
+
+  /** A node as this run left it so far. */
+  snapshotOf(node: NodeState): NodeSnapshot {
+    let snapshot = this.#snapshots.get(node.id);
+    if (!snapshot) {
+      snapshot = new NodeSnapshot(node);
+      this.#snapshots.set(node.id, snapshot);
+    }
+    return snapshot;
   }
 
   /** Nodes whose replica counts towards floor and ceiling. A failed one does only where its data binds it. */
   replicasOf(entry: CatalogEntry): NodeSnapshot[] {
-    return this.nodes.filter(({ node, replicas }) => {
-      const replica = replicas.get(entry.name);
-      return replica !== undefined && node.present && (replica.state !== 'failing' || entry.stateful);
-    });
+    return this.#holding(entry.name).filter(
+      ({ node, replicas }) => node.present && (replicas.get(entry.name)!.state !== 'failing' || entry.stateful),
+    );
   }
 
   failuresOf(entry: CatalogEntry): number {
-    return this.nodes.filter(({ replicas }) => replicas.get(entry.name)?.state === 'failing').length;
+    return this.#holding(entry.name).filter(({ replicas }) => replicas.get(entry.name)!.state === 'failing').length;
+  }
+
+  #holding(workload: string): NodeSnapshot[] {
+    return [...(this.#holders.get(workload) ?? [])];
+  }
+
+  /** Takes over a replica of before, unless it no longer fits: then the reason. */
+  keep(snapshot: NodeSnapshot, workload: string, replica: Replica): string | undefined {
+    const short = snapshot.keep(workload, replica);
+    if (short === undefined) this.#hold(snapshot, workload);
+    return short;
+  }
+
+  #hold(snapshot: NodeSnapshot, workload: string): void {
+    const holders = this.#holders.get(workload);
+    if (holders) holders.add(snapshot);
+    else this.#holders.set(workload, new Set([snapshot]));
   }
 
   /** A replica may be stopped for others only past its minimum run time, and while it is idle or failing. */
@@ -75,11 +109,13 @@ export class Plan implements Placement {
 
   start(snapshot: NodeSnapshot, workload: string, reason: string): void {
     snapshot.start(workload);
+    this.#hold(snapshot, workload);
     this.starts.push({ worker: snapshot.node.id, workload, reason });
   }
 
   stop(snapshot: NodeSnapshot, workload: string, reason: string): void {
     snapshot.stop(workload);
+    this.#holders.get(workload)?.delete(snapshot);
     this.reject(snapshot, workload, reason);
   }
 

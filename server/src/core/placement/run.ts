@@ -1,11 +1,11 @@
 /** Runs placement on the live state, at most a few times a second, and turns its answer into assignments. */
-import type { State } from '../state.js';
+import { indexWorkers } from '../state.js';
 import type { Turn } from '../turn.js';
 import type { Worker } from '../worker.js';
 import { publishAssignment, reassign } from './assignments.js';
+import { Candidates } from './candidates.js';
 import { demandsOf } from './demand.js';
 import { eligibilitiesOf } from './eligibilities.js';
-import { nodeStateOf } from './node-state.js';
 import { place } from './place.js';
 import type { Placement } from './plan.js';
 
@@ -16,28 +16,36 @@ export function runPlacement(turn: Turn): void {
   if (!state.placementDue || batch.nowMs - state.placedAtMs < MIN_INTERVAL_MS || state.stopping) return;
   state.placementDue = false;
   state.placedAtMs = batch.nowMs;
-  const { catalog } = state;
-  const workers = [...state.workers.values()].filter(({ record }) => record.revokedAt === 0);
-  const nodes = workers.map((worker) => nodeStateOf(turn, worker)).filter((node) => node !== undefined);
-  if (nodes.length === 0 && catalog.entries.length === 0) return;
+  const { catalog, index } = state;
+  if (index.placed.size === 0 && catalog.entries.length === 0) return;
+  const candidates = new Candidates(turn);
+  const { demands, partial } = demandsOf(turn, candidates);
   const placement = place({
     catalog: catalog.entries,
-    nodes,
-    demands: demandsOf(turn),
+    nodes: [...index.placed].map((worker) => candidates.nodeOf(worker)),
+    candidates: (entry) => candidates.of(entry, {}),
+    demands,
     bindings: new Map([...state.bindings].map(([workload, { worker }]) => [workload, worker])),
-    frozen: isFrozen(state, workers, batch.nowMs),
+    // After a start workers reconnect with what they run: starting it elsewhere meanwhile would double it.
+    frozen: batch.nowMs < state.frozenUntilMs && index.counts.awaited > 0,
   });
-  catalog.unmet = placement.unmet;
-  for (const worker of apply(turn, placement)) {
+  catalog.unmet = unmetAfter(catalog.unmet, placement, partial);
+  const changed = apply(turn, placement);
+  for (const worker of changed) {
     if (!reassign(state, worker)) continue;
     effects.persist.workers.add(worker.record);
     publishAssignment(turn, worker);
   }
+  indexWorkers(state, changed);
 }
 
-/** After a start workers reconnect with what they run: starting it elsewhere meanwhile would double it. */
-function isFrozen(state: State, workers: readonly Worker[], nowMs: number): boolean {
-  return nowMs < state.frozenUntilMs && workers.some(({ session, leftMs }) => session === 0 && leftMs === 0);
+/** What a partial run did not come to is as the runs before left it. */
+function unmetAfter(before: ReadonlyMap<string, string>, { unmet, starts }: Placement, partial: boolean) {
+  if (!partial) return unmet;
+  const after = new Map(before);
+  for (const { workload } of starts) after.delete(workload);
+  for (const [workload, reason] of unmet) after.set(workload, reason);
+  return after;
 }
 
 /** @returns the workers with another set of placed workloads */

@@ -1,7 +1,7 @@
 /** The catalogue and the placement as queries answer them. Read-only: nothing here changes the state. */
 import type { CatalogEntry } from '@rma/protocol/catalog';
 import type { CatalogView, PlacementView } from '@rma/protocol/view';
-import { queuedIn } from '../lane.js';
+import { runsKey } from '../matching/term-keys.js';
 import type { State } from '../state.js';
 import { stateOf } from '../view.js';
 import { tierOf, type Worker } from '../worker.js';
@@ -39,10 +39,8 @@ export function viewWorkloads(state: State, wallMs: number): PlacementView['work
     const binding = state.bindings.get(entry.name);
     const unmet = state.catalog.unmet.get(entry.name);
     const away = binding && state.workers.get(binding.worker)?.session === 0;
-    let replicas = 0;
-    for (const worker of state.workers.values()) if (worker.session !== 0 && isRunBy(worker, entry)) replicas++;
-    let waiting = 0;
-    for (const kind of entry.kinds) for (const lane of state.kinds.get(kind)?.lanes ?? []) waiting += queuedIn(lane);
+    const replicas = replicasOf(state, entry);
+    const waiting = entry.kinds.reduce((sum, kind) => sum + (state.kinds.get(kind)?.queued ?? 0), 0);
     return {
       workload: entry.name,
       title: entry.title,
@@ -95,9 +93,13 @@ function cellOf(state: State, worker: Worker, entry: CatalogEntry, wallMs: numbe
   };
 }
 
-function isRunBy(worker: Worker, entry: CatalogEntry): boolean {
-  if (worker.placed.has(entry.name)) return true;
-  return (
-    entry.everywhere && worker.assignment.workloads.some((one) => one.workload === entry.embedded && !one.container)
-  );
+/** Online workers where placement put it or, for one that runs everywhere, that run it in what memory they have left. */
+function replicasOf({ index }: State, entry: CatalogEntry): number {
+  const everywhere = entry.everywhere && entry.embedded !== null ? runsKey(entry.embedded) : undefined;
+  let replicas = everywhere === undefined ? 0 : (index.terms.find(everywhere)?.postings.length ?? 0);
+  for (const worker of index.placed) {
+    if (worker.session === 0 || !worker.placed.has(entry.name)) continue;
+    if (everywhere === undefined || !index.hasTerm(worker, everywhere)) replicas++;
+  }
+  return replicas;
 }
