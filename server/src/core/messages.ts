@@ -7,7 +7,7 @@ import { act, leave } from './admin-actions.js';
 import { chunks, progress, results } from './attempts.js';
 import type { CoreMessage, CoreMessageType, MessageInput } from './inputs.js';
 import { applyPolicy } from './placement/changes.js';
-import { applyServices } from './services.js';
+import { reportServices } from './services.js';
 import type { Session } from './session.js';
 import { capacityGrew } from './state.js';
 import { submit } from './submit.js';
@@ -122,7 +122,7 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
   progress: { from: 'worker', handle: progress, tasks: null, blobs: null, readOnly: 'drop' },
   services: {
     from: 'worker',
-    handle: (turn, worker, { services }) => applyServices(turn, worker, services),
+    handle: reportServices,
     tasks: null,
     blobs: null,
     readOnly: 'drop',
