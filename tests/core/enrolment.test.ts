@@ -99,6 +99,15 @@ describe('joins', () => {
   });
 });
 
+it('a report of services at great length is refused, and the services stay as they were', () => {
+  const pool = new Pool();
+  const worker = new WorkerPeer(pool);
+  const models = Array.from({ length: 64 }, (_, i) => `model-${i}-${'x'.repeat(200)}`);
+  worker.serve(...Array.from({ length: 64 }, (_, i) => worker.service({ name: `s-${i}`, models })));
+  expect(worker.read().errors).toMatchObject([{ about: 'services', error: { kind: 'too_large' } }]);
+  expect([...worker.live.services.keys()]).toEqual(['main']);
+});
+
 describe('a worker that is gone for long', () => {
   it('is forgotten with its credential and its kinds, and an event says so; one that is on line is not', () => {
     const pool = new Pool();

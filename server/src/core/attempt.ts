@@ -6,7 +6,6 @@
  * The latest attempt of a task is in the task's row, too, which is all that is left of the one whose result is accepted.
  */
 import type { Failure } from '@rma/protocol/task';
-import type { StoredAttempt } from './effects.js';
 import { capacityGrew } from './state.js';
 import type { Task } from './task.js';
 import type { Turn } from './turn.js';
@@ -56,7 +55,7 @@ export function openAttempt(turn: Turn, worker: Worker, attempt: Attempt, isNew:
   if (attempt.state === 'running') worker.running++;
   if (attempt.state !== 'lost') take(worker, attempt, 1);
   turn.effects.loads.add(worker);
-  save(turn, worker, attempt, isNew);
+  write(turn, worker.record.id, attempt, attempt.state, isNew);
 }
 
 export function moveAttempt(turn: Turn, worker: Worker, attempt: Attempt, to: AttemptState, deadlineMs: number): void {
@@ -71,7 +70,7 @@ export function moveAttempt(turn: Turn, worker: Worker, attempt: Attempt, to: At
     attempt.endedAt = 0;
   }
   turn.effects.loads.add(worker);
-  save(turn, worker, attempt, false);
+  write(turn, worker.record.id, attempt, to, false);
 }
 
 /** Removes a record. Its row stays if it is part of the task's history. */
@@ -81,7 +80,7 @@ export function closeAttempt(turn: Turn, worker: Worker, attempt: Attempt): void
   if (attempt.state !== 'lost') free(turn, worker, attempt);
   turn.effects.loads.add(worker);
   if (attempt.error === null) forget(turn, attempt);
-  else write(turn, { ...rowOf(worker, attempt), state: 'ended' }, false);
+  else write(turn, worker.record.id, attempt, 'ended', false);
 }
 
 /** A line of the task's history: its latest attempt ended without a result. */
@@ -91,12 +90,12 @@ export function recordAttempt(turn: Turn, task: Task, error: Failure): void {
   if (attempt) {
     attempt.error = error;
     attempt.endedAt = endedAt;
-    save(turn, turn.state.workers.get(task.worker!)!, attempt, false);
+    write(turn, task.worker!, attempt, attempt.state, false);
     return;
   }
-  const { seq, startedAt } = task;
-  const row = { seq, attempt: task.attempt, worker: task.worker ?? '', startedAt, endedAt, error } as const;
-  write(turn, { ...row, service: '', state: 'ended' }, false);
+  const { seq, id, kind, startedAt } = task;
+  const ended = { seq, task: id, kind, attempt: task.attempt, startedAt, endedAt, error };
+  write(turn, task.worker ?? '', { ...ended, service: '', deadlineMs: 0, returns: 0 }, 'ended', false);
 }
 
 /** Counts the taken slots anew, for services as they were just reported. */
@@ -124,23 +123,33 @@ function free(turn: Turn, worker: Worker, attempt: Attempt): void {
   if (live) capacityGrew(turn.state, worker, live.service.kinds);
 }
 
-function rowOf(worker: Worker, { seq, attempt, service, state, startedAt, endedAt, error }: Attempt): StoredAttempt {
-  return { seq, attempt, worker: worker.record.id, service, state, startedAt, endedAt, error };
-}
-
-function save(turn: Turn, worker: Worker, attempt: Attempt, isNew: boolean): void {
-  if (attempt.seq !== 0) write(turn, rowOf(worker, attempt), isNew);
-}
-
-function write(turn: Turn, row: StoredAttempt, isNew: boolean): void {
+/** One literal for all of them: it is made for every attempt. */
+function write(
+  turn: Turn,
+  worker: string,
+  a: Omit<Attempt, 'state'>,
+  state: AttemptState | 'ended',
+  isNew: boolean,
+): void {
+  if (a.seq === 0) return;
   const { attempts } = turn.effects.persist;
-  const key = `${row.seq}#${row.attempt}`;
-  attempts.set(key, { ...row, isNew: isNew || attempts.get(key)?.isNew === true });
+  const key = attemptKey(a.task, a.attempt);
+  attempts.set(key, {
+    seq: a.seq,
+    attempt: a.attempt,
+    worker,
+    service: a.service,
+    state,
+    startedAt: a.startedAt,
+    endedAt: a.endedAt,
+    error: a.error,
+    isNew: isNew || attempts.get(key)?.isNew === true,
+  });
 }
 
-function forget(turn: Turn, { seq, attempt }: Attempt): void {
+function forget(turn: Turn, { seq, task, attempt }: Attempt): void {
   const { attempts } = turn.effects.persist;
-  const key = `${seq}#${attempt}`;
+  const key = attemptKey(task, attempt);
   if (seq === 0 || (attempts.get(key)?.isNew && attempts.delete(key))) return;
   attempts.set(key, { seq, attempt, state: 'gone', isNew: false });
 }

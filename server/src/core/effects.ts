@@ -87,7 +87,7 @@ export interface LaneDelta {
  */
 const makePersist = () => ({
   tasks: new Set<Task>(),
-  /** By `seq#attempt`. */
+  /** By `task#attempt`. */
   attempts: new Map<string, AttemptWrite>(),
   chunks: [] as StoredChunk[],
   /** Numbers of tasks whose stored chunks, of earlier attempts, are void. */

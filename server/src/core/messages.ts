@@ -7,7 +7,7 @@ import { act, leave } from './admin-actions.js';
 import { chunks, progress, results } from './attempts.js';
 import type { CoreMessage, CoreMessageType, MessageInput } from './inputs.js';
 import { applyPolicy } from './placement/changes.js';
-import { applyServices } from './services.js';
+import { reportServices } from './services.js';
 import type { Session } from './session.js';
 import { submit } from './submit.js';
 import type { Task } from './task.js';
@@ -156,7 +156,7 @@ const MESSAGES: { readonly [T in CoreMessageType]: SessionRow<T> | WorkerRow<T> 
     from: 'worker',
     list: 'services',
     cut: null,
-    handle: (turn, worker, { services }) => applyServices(turn, worker, services),
+    handle: reportServices,
     tasks: null,
     blobs: null,
     readOnly: 'drop',

@@ -1,13 +1,27 @@
 /** The services of a worker, as it reports them, with their used slots counted from what runs. */
+import type { UpOf } from '@rma/protocol/up';
 import type { Service } from '@rma/protocol/worker';
 import { countSlots } from './attempt.js';
+import { MAX_DESCRIPTION } from './enrolment.js';
 import { learnKinds } from './known-kinds.js';
 import { bindHealthy } from './placement/changes.js';
-import { emit, type Turn } from './turn.js';
+import type { Session } from './session.js';
+import { emit, sendError, type Turn } from './turn.js';
 import type { LiveService, Worker } from './worker.js';
 
 /** Agents report every layer's progress; an event is emitted at most so often. */
 const PULL_EVENT_INTERVAL_MS = 1_000;
+
+/** A report of more than a hello may hold is not taken: what was reported before stays. */
+export function reportServices(turn: Turn, worker: Worker, { services }: UpOf<'services'>, session: Session): void {
+  const size = JSON.stringify(services).length;
+  if (size <= MAX_DESCRIPTION) {
+    applyServices(turn, worker, services);
+    return;
+  }
+  const message = `the services take ${size} characters, at most ${MAX_DESCRIPTION} are taken (maxDescription)`;
+  sendError(turn, session.id, 'too_large', message, { about: 'services' });
+}
 
 export function applyServices(turn: Turn, worker: Worker, services: readonly Service[]): void {
   const { state } = turn;

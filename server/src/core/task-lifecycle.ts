@@ -89,10 +89,19 @@ const deadlineOf = ({ batch, state }: Turn, task: Task): number =>
   batch.nowMs + timeoutOf(task) + state.settings.timeoutSlackMs;
 
 function newAttempt(turn: Turn, task: Task, service: string): Attempt {
-  const { seq, id, kind, attempt, startedAt } = task;
-  const deadlineMs = deadlineOf(turn, task);
-  const common = { seq, task: id, kind, attempt, startedAt, deadlineMs } as const;
-  return { ...common, state: 'running', service, returns: 0, error: null, endedAt: 0 };
+  return {
+    seq: task.seq,
+    task: task.id,
+    kind: task.kind,
+    attempt: task.attempt,
+    startedAt: task.startedAt,
+    state: 'running',
+    service,
+    deadlineMs: deadlineOf(turn, task),
+    returns: 0,
+    error: null,
+    endedAt: 0,
+  };
 }
 
 /** A worker that was given up reconnects with the task's latest attempt, which was not dispatched again: it continues. */

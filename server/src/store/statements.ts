@@ -48,7 +48,7 @@ const SQL = {
        ? AS ended_at, ? AS code, ? AS message, ? AS service, ? AS state) a WHERE EXISTS (SELECT 1 FROM tasks t WHERE t.seq = a.seq)`,
   dropAttempt: 'DELETE FROM attempts WHERE seq = ? AND attempt = ?',
   triedOn: {
-    pluck: `SELECT worker FROM attempts WHERE seq = ? AND ended_at > 0 AND code <> 'cancelled' ORDER BY attempt DESC`,
+    pluck: `SELECT worker FROM attempts WHERE seq = ? AND ended_at > 0 AND code <> 'cancelled' ORDER BY attempt DESC LIMIT 64`,
   },
   lastingAttempts: `SELECT a.*, t.id AS task, t.kind FROM attempts a JOIN tasks t ON t.seq = a.seq WHERE a.state > 0`,
   dropAttempts: 'DELETE FROM attempts WHERE seq = ?',

@@ -3,6 +3,7 @@
  * at once is the one with a free slot, and would get all attempts. The task waits for another worker that could take it,
  * while there is one, for at most AVOID_MS; the tasks behind it go first meanwhile.
  */
+import { triedOn } from '../attempt.js';
 import type { Lane } from '../lane.js';
 import type { State } from '../state.js';
 import type { Task } from '../task.js';
@@ -26,12 +27,10 @@ export function taskFor(state: State, lane: Lane, entry: WorkerEntry, nowMs: num
   const { window } = lane;
   for (let at = window.length - 1; at >= 0 && at >= window.length - HEADS; at--) {
     const task = window[at]!;
-    if (!hasTried(task, entry) || !avoids(state, lane, task, nowMs)) return task;
+    if (!triedOn(task, entry.worker) || !avoids(state, lane, task, nowMs)) return task;
   }
   return undefined;
 }
-
-const hasTried = ({ triedOn }: Task, { worker }: WorkerEntry): boolean => triedOn?.includes(worker.record.id) === true;
 
 function avoids(state: State, lane: Lane, task: Task, nowMs: number): boolean {
   if (!hasOther(state, lane, task)) return false;
@@ -47,7 +46,7 @@ function hasOther({ index }: State, lane: Lane, task: Task): boolean {
   for (const { postings } of fewestKnown(searchOf(index.terms, lane)).source) {
     for (const { entry } of postings) {
       if (++looked > OTHERS) return false;
-      if (!hasTried(task, entry) && acceptsTasks(entry.worker) && suits(entry, lane)) return true;
+      if (!triedOn(task, entry.worker) && acceptsTasks(entry.worker) && suits(entry, lane)) return true;
     }
   }
   return false;
