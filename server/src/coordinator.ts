@@ -26,8 +26,8 @@ export type { CoordinatorOptions } from './coordinator-options.js';
 const MAX_BUFFERED_BYTES = 32 * 1_048_576;
 /** Often, so that what a fast pool leaves behind goes evenly: to look for something to prune costs microseconds. */
 const PRUNE_MS = 250;
-/** Some 5 ms of work. */
-const PRUNE_SLICE = { rows: 256, bytes: 2 * 1_048_576 };
+/** Some 2 ms of work; with the chunks of large outputs 3. */
+const PRUNE_SLICE = { rows: 128, bytes: 1_048_576 };
 const SWEEP_MS = 10_000;
 const BLOB_MAX_AGE_MS = 3_600_000;
 

@@ -262,6 +262,16 @@ describe('quotas', () => {
     for (const upload of under) await upload.abandon();
   });
 
+  it('none begins or goes on while the disk is full', async () => {
+    let isFull = false;
+    const blobs = open({ full: () => isFull });
+    const upload = await blobs.upload(ALICE, hashOf(randomBytes(1)), 100);
+    isFull = true;
+    await expect(upload.write(new Uint8Array(10))).rejects.toMatchObject({ kind: 'storage_full' });
+    await expect(blobs.upload(WORKER, hashOf(randomBytes(8)), 1)).rejects.toMatchObject({ kind: 'storage_full' });
+    await upload.abandon();
+  });
+
   it('one uploader leaves half of the room to others', async () => {
     const blobs = open();
     room = 300 * MIB;

@@ -119,10 +119,10 @@ it.each([
     if (++tries === 1) throw error;
     return false;
   };
-  start({ name: 'sweep', everyMs: 1_000, slice });
-  await vi.advanceTimersByTimeAsync(500);
+  start({ name: 'sweep', everyMs: 60_000, slice });
+  await vi.advanceTimersByTimeAsync(9_000);
   expect([tries, failed]).toEqual([1, [['sweep', error]]]);
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(2_000);
   expect([tries, fatal]).toEqual([2, []]);
 });
 

@@ -8,6 +8,12 @@ const GROWING = ['tasks', 'attempts', 'chunks', 'void_chunks', 'events', 'blobs'
 /** Read in the order of their key, as far as the limit: every row that is visited is answered. */
 const BOUNDED = [/FROM events ORDER BY first (DESC )?LIMIT/, /FROM void_chunks LIMIT 1/];
 
+/** An extreme of a table's own key is one step; SQLite calls that of a column without an index a search as well. */
+const KEYS: Record<string, string> = { tasks: 'seq', events: 'first' };
+function isExtremeOfKey(sql: string, table: string): boolean {
+  return new RegExp(`(min|max)\\(${KEYS[table]}\\)(, 0\\))? FROM ${table}`).test(sql);
+}
+
 /** Every statement that a store prepares, until its state is loaded and one slice of each kind was asked for. */
 function statements(): { database: Database; texts: string[] } {
   const database = openDatabase(':memory:');
@@ -36,7 +42,10 @@ it('each finds its rows by a key or an index', () => {
     const values = sql.match(/\?/g)?.map(() => 0) ?? [];
     const named = Object.fromEntries((sql.match(/:\w+/g) ?? []).map((name) => [name.slice(1), 0]));
     const steps = (values.length > 0 ? plan.all(...values) : plan.all(named)) as { detail: string }[];
-    return steps.some(({ detail }) => scans.test(detail));
+    return steps.some(({ detail }) => {
+      const [, searched = ''] = /^SEARCH (\w+)$/.exec(detail) ?? [];
+      return scans.test(detail) || (GROWING.includes(searched) && !isExtremeOfKey(sql, searched));
+    });
   });
   expect(slow).toEqual([]);
 });

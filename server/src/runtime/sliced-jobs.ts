@@ -12,6 +12,8 @@ const WORK_TO_REST = 1 / 2;
  * costs a sixth of what accepting and running it does: it keeps up with turns of up to 6 x this.
  */
 const MAX_PASS_MS = 100;
+/** How long a job rests that failed, in ms. */
+const RETRY_MS = 10_000;
 
 export interface SlicedJob {
   readonly name: string;
@@ -23,7 +25,7 @@ export interface SlicedJob {
 
 export interface SlicedJobsPorts {
   readonly nowMs: () => number;
-  /** Of a slice that failed for want of room, or by the file system: the job is tried again after its rest. */
+  /** Of a slice that failed for want of room, or by the file system: the job is tried again after RETRY_MS. */
   readonly failed: (job: string, error: unknown) => void;
   /** A broken invariant: the process must stop rather than write from a wrong state. */
   readonly fatal: (error: unknown) => void;
@@ -70,8 +72,8 @@ export class SlicedJobs {
     const began = nowMs();
     const allowedMs = Math.min((began - this.#waitedSinceMs) * WORK_TO_REST, MAX_PASS_MS);
     for (let next = this.#next(); next && !this.#stopped; next = this.#next()) {
-      const more = await this.#slice(next.job);
-      next.dueAtMs = nowMs() + (more ? 0 : next.job.everyMs);
+      const restMs = await this.#slice(next.job);
+      next.dueAtMs = nowMs() + restMs;
       if (nowMs() - began >= allowedMs) break;
     }
     const ended = nowMs();
@@ -86,13 +88,14 @@ export class SlicedJobs {
     return first.dueAtMs <= this.#ports.nowMs() ? first : undefined;
   }
 
-  async #slice(job: SlicedJob): Promise<boolean> {
+  /** @returns how long the job rests after it, in ms */
+  async #slice(job: SlicedJob): Promise<number> {
     try {
-      return await job.slice();
+      return (await job.slice()) ? 0 : job.everyMs;
     } catch (error) {
       if (!(error instanceof StorageFull) && !isOfFileSystem(error)) throw error;
       this.#ports.failed(job.name, error);
-      return false;
+      return RETRY_MS;
     }
   }
 }
