@@ -59,11 +59,15 @@ export type UpgradeVerdict =
   | { readonly accept: false; readonly status: number; readonly message: string };
 
 export interface HttpRequest extends RequestHead {
+  /** Bytes of the body as announced; `maxBodyBytes` where it comes in chunks. */
+  readonly announcedBytes: number;
   /**
-   * The whole body. Rejects with `BodyTooLarge` past `maxBodyBytes` (a handler that lets it through is answered with
-   * 413) and with `RequestAborted` where the peer goes away.
+   * The whole body. It is read from now on only: until then the peer's bytes wait in the system's buffers, but for what
+   * came with the head. Rejects with `BodyTooLarge` past `limitBytes`, at most `maxBodyBytes` (a handler that lets it
+   * through is answered with 413), and with `RequestAborted` where the peer goes away.
+   * @param limitBytes of the first call
    */
-  body(): Promise<Uint8Array>;
+  body(limitBytes?: number): Promise<Uint8Array>;
   /** Aborted, with a `RequestAborted`, when the peer goes away before the response has ended. */
   readonly signal: AbortSignal;
 }
