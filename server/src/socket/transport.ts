@@ -121,7 +121,7 @@ export interface TransportHandlers extends SocketHandlers {
 export interface TransportOptions {
   /**
    * The largest message that is taken. A larger one closes the socket with 1009 and a reason that names the limit; past
-   * four times the limit the connection is cut without reading on (the peer then sees 1006 from uWebSockets.js).
+   * twice the limit the connection is cut without reading on (the peer then sees 1006 from uWebSockets.js).
    */
   readonly maxFrameBytes: number;
   /** Once more than this waits for one socket, the next frame is dropped and the socket cut: a limit, overshot by one frame. */
