@@ -52,6 +52,8 @@ export interface ShellCounts {
   readonly tasks: number;
   readonly watchers: number;
   readonly httpSessions: number;
+  /** That wait for their turn. */
+  readonly queries: number;
 }
 
 export class Shell {
@@ -167,6 +169,7 @@ export class Shell {
       tasks: state.tasks.size,
       watchers: state.watchers.size,
       httpSessions: this.#httpSessions.size,
+      queries: this.#query.turns.waiting + this.#shell.storage.reader.size,
     };
   }
 
