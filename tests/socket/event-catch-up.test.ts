@@ -12,13 +12,14 @@ it('skips what was pruned, but no event that came while a page was read', async 
   const event = (seq: number) => ({ seq, at: 1, type: 'task.ended' as const, subject: '', owner: '', data: null });
   // Events 1 to 10 are pruned; 11 and 12 happen while the first page is on its way.
   const pages = [() => [], () => [event(11), event(12)]];
-  const reader = {
+  const reads = {
     events: async (since: number) => {
       const events = pages.shift()?.() ?? [];
       last = 12;
       return { events, last: events.at(-1)?.seq ?? since };
     },
-  } as unknown as Reader;
+  };
+  const reader = { as: () => reads } as unknown as Reader;
   const received: number[] = [];
   const socket = {
     id: 1,
