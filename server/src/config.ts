@@ -204,9 +204,9 @@ export const SETTINGS = {
   greetings: setting({
     flag: 'max-greetings-per-address',
     value: 'N',
-    default: 256,
+    default: 64,
     read: integer(1, 1_000_000),
-    help: 'connections of one address that may wait for their hello at once',
+    help: 'connections of one address that may be without a hello for more than 2 s; the oldest make room',
   }),
   messages: setting({
     flag: 'messages-per-second',

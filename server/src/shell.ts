@@ -11,6 +11,7 @@ import type { CoordinatorOptions } from './coordinator-options.js';
 import type { Effects } from './core/effects.js';
 import type { Input } from './core/inputs.js';
 import type { State } from './core/state.js';
+import { BodyTurns } from './http/body-turns.js';
 import { HttpSessions } from './http/http-sessions.js';
 import { makeRequestHandler } from './http/routes.js';
 import { StaticFiles } from './http/static-files.js';
@@ -51,6 +52,8 @@ export interface ShellCounts {
   readonly tasks: number;
   readonly watchers: number;
   readonly httpSessions: number;
+  /** That wait for their turn. */
+  readonly queries: number;
 }
 
 export class Shell {
@@ -167,6 +170,7 @@ export class Shell {
       tasks: state.tasks.size,
       watchers: state.watchers.size,
       httpSessions: this.#httpSessions.size,
+      queries: this.#query.turns.waiting + this.#shell.storage.reader.size,
     };
   }
 
@@ -202,11 +206,11 @@ export class Shell {
       nowMs: () => clock.nowMs(),
       trustProxy: options.trustProxy,
       sessions: this.#httpSessions,
+      bodies: new BodyTurns(),
       blobs: this.blobs,
       query: this.#query,
       tokens: storage.tokens,
       allowedOrigins: options.socket.allowedOrigins,
-      maxBodyBytes: MAX_BODY_BYTES,
       publicUrl: options.publicUrl,
       log: options.log,
     });

@@ -64,6 +64,7 @@ async function quiet(): Promise<Measure> {
       tasks: 0,
       watchers: 0,
       httpSessions: 0,
+      queries: 0,
     });
     return measure;
   }, 20_000);

@@ -3,7 +3,7 @@ import { packPayload } from '@rma/protocol/payload';
 import type { Input, MessageInput } from '@rma/server/core/inputs';
 import { InputQueue, MAX_FLOW_BYTES, MAX_QUEUED_BYTES } from '@rma/server/runtime/input-queue';
 import { describe, expect, it } from 'vitest';
-import { taskId } from '../core/peer.js';
+import { machine, taskId } from '../core/peer.js';
 
 const NULL = packPayload(null);
 
@@ -21,6 +21,25 @@ const drain = (session: number): MessageInput => ({
   message: { type: 'drain', draining: true },
 });
 const closed = (session: number): Input => ({ type: 'closed', session, reason: 'gone' });
+const hello = (session: number): Input => ({
+  type: 'hello',
+  session,
+  address: '',
+  token: { id: 't-1', role: 'worker' },
+  message: {
+    type: 'hello',
+    protocol: 1,
+    agent: { name: 'test', version: '0' },
+    worker: {
+      key: 'a-key-of-16-chars',
+      hardware: machine(3),
+      available: [],
+      services: [],
+      running: [],
+      finished: [],
+    },
+  },
+});
 const idsOf = (input: Input): string[] =>
   input.type === 'message' && input.message.type === 'submit' ? input.message.tasks.map(({ id }) => id) : [];
 const sessionOf = (input: Input) => ('session' in input ? input.session : 0);
@@ -58,6 +77,12 @@ describe('a turn', () => {
     const queue = new InputQueue();
     for (let i = 0; i < 40; i++) queue.push(submit(1, 1, i), 65_536, 1);
     expect([...queue.take(1_024)]).toHaveLength(16);
+  });
+
+  it('takes no more hellos of workers than it can answer soon', () => {
+    const queue = new InputQueue();
+    for (let session = 1; session <= 1_000; session++) queue.push(hello(session), 600, session);
+    expect([...queue.take(1_024)].length).toBeLessThanOrEqual(128);
   });
 
   it('goes to the only session that has something', () => {

@@ -131,6 +131,64 @@ describeTransports('a transport serves HTTP', (factory) => {
     expect((await ask(pool.port, { method: 'POST', body: 'late ' })).body).toBe('late late ');
   });
 
+  it('reads no more of a body that nobody asked for than one read: the rest waits at its sender', async () => {
+    const size = 64 * 1024 * 1024;
+    let read: () => void = () => undefined;
+    const mayRead = new Promise<void>((resolve) => {
+      read = resolve;
+    });
+    const pool = await boot(
+      factory,
+      {
+        request: async (incoming) => {
+          if (incoming.path === '/next') return { status: 200, body: 'next' };
+          await mayRead;
+          return { status: 200, body: String((await incoming.body()).length) };
+        },
+      },
+      { maxBodyBytes: size },
+    );
+    const raw = await pool.raw();
+    raw.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
+    raw.write(Buffer.alloc(size));
+    await eventually(() => pool.heads.length).toBe(1);
+    // What the system itself buffers on both sides is a few MiB.
+    for (let i = 0; i < 20; i++) await ask(pool.port, { path: '/next' });
+    expect(raw.writableLength).toBeGreaterThan(size / 2);
+    read();
+    expect(await readAll(raw, (text) => text.endsWith(String(size)))).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it('discards the rest of a body whose request was answered without it, however large, and takes the next', async () => {
+    const pool = await boot(factory, {
+      request: async ({ path }) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return { status: 401, body: path };
+      },
+    });
+    const raw = await pool.raw();
+    raw.write('POST /first HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n');
+    for (let i = 0; i < 3; i++) {
+      raw.write(Buffer.alloc(10_000));
+      await ask(pool.port, { path: '/next' });
+    }
+    expect(await readAll(raw, (text) => text.endsWith('/first'))).toMatch(/^HTTP\/1\.1 401 /);
+    raw.removeAllListeners('data');
+    raw.write('GET /second HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(await readAll(raw, (text) => text.endsWith('/second'))).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  it('takes a smaller limit of the handler', async () => {
+    const pool = await boot(factory, {
+      request: async (incoming) => ({ status: 200, body: await incoming.body(100) }),
+    });
+    expect((await ask(pool.port, { method: 'POST', body: 'x'.repeat(100) })).status).toBe(200);
+    expect(await ask(pool.port, { method: 'POST', body: 'x'.repeat(101) })).toMatchObject({
+      status: 413,
+      body: 'the request body exceeds 100 bytes\n',
+    });
+  });
+
   it('says 100 Continue to a peer that waits for it', async () => {
     const pool = await boot(factory, { request: echo });
     const call = request({

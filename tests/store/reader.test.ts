@@ -178,8 +178,8 @@ it('refuses more requests of one asker than it queues, and takes those of anothe
   const greedy = Promise.allSettled(Array.from({ length: 300 }, () => reader.as('greedy').events(0, 1)));
   expect(await reader.as('other').events(0, 1)).toEqual({ events: [], last: 0 });
   const refused = (await greedy).filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-  // One is read, 64 wait.
-  expect(refused).toHaveLength(300 - 65);
+  // One is read, 256 wait.
+  expect(refused).toHaveLength(300 - 257);
   expect(refused[0]?.reason).toMatchObject({ kind: 'unavailable' });
 });
 

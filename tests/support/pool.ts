@@ -91,7 +91,7 @@ export class Pool {
       const { tasks: _tasks, ...rest } = this.coordinator.counts();
       return rest;
     };
-    const nothing = { views: 0, connections: 0, sessions: 0, streams: 0, watchers: 0, httpSessions: 0 };
+    const nothing = { views: 0, connections: 0, sessions: 0, streams: 0, watchers: 0, httpSessions: 0, queries: 0 };
     await eventually(() => expect(held()).toEqual(nothing));
   }
 }

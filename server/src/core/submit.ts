@@ -1,11 +1,11 @@
 /** Submits: each task of the message is accepted, once it is on disk, or refused with the reason. */
-import { ProtocolError, type WireError } from '@rma/protocol/error';
-import { unpackPayload, valueToJson } from '@rma/protocol/payload';
+import type { WireError } from '@rma/protocol/error';
 import type { TaskSpec } from '@rma/protocol/task';
 import type { UpOf } from '@rma/protocol/up';
 import { refusal } from './admission.js';
 import { outgoingOf } from './effects.js';
 import { laneKey } from './lane.js';
+import { samePayload } from './same-payload.js';
 import type { Session } from './session.js';
 import { newLane } from './state.js';
 import { optionsOf, type Task } from './task.js';
@@ -38,7 +38,7 @@ function conflict(task: Task, spec: TaskSpec, session: Session): WireError | und
     task.owner === session.subject &&
     task.kind === spec.kind &&
     task.priority === (spec.priority ?? 0) &&
-    sameInput(task.input, spec.input) &&
+    samePayload(task.input, spec.input) &&
     JSON.stringify(task.options) === JSON.stringify(optionsOf(spec)) &&
     JSON.stringify(task.blobs ?? []) === JSON.stringify(spec.blobs ?? []);
   if (same) return undefined;
@@ -46,29 +46,6 @@ function conflict(task: Task, spec: TaskSpec, session: Session): WireError | und
     kind: 'conflict',
     message: `a task with the id ${spec.id} exists with other content; make a new id for a new task`,
   };
-}
-
-/** Equal bytes or, since the subprotocols and libraries encode differently, equal values. */
-function sameInput(a: Uint8Array, b: Uint8Array): boolean {
-  if (sameBytes(a, b)) return true;
-  const text = valueText(a);
-  return text !== undefined && text === valueText(b);
-}
-
-/** Undefined for bytes that are not MessagePack: inputs are opaque to the coordinator. */
-function valueText(payload: Uint8Array): string | undefined {
-  try {
-    return JSON.stringify(valueToJson(unpackPayload(payload)));
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 /** Makes and queues a task, which the caller has admitted. */

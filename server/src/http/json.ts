@@ -1,6 +1,6 @@
 /** JSON over HTTP: request bodies, responses, and the status of each error kind. */
 import { type ErrorKind, errorMessage, ProtocolError } from '@rma/protocol/error';
-import type { HttpRequest, HttpResponse } from '../socket/transport.js';
+import type { HttpResponse } from '../socket/transport.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   unauthenticated: 401,
@@ -37,9 +37,8 @@ export function problem(error: ProtocolError, status = STATUS[error.kind]): Http
   return json(status, { error: error.toWire() }, { ...retry, ...challenge });
 }
 
-/** The request's body as a JSON object. @throws ProtocolError of kind `invalid` */
-export async function jsonBody(request: HttpRequest, expected = 'an object'): Promise<Record<string, unknown>> {
-  const body = await request.body();
+/** A body as a JSON object. @throws ProtocolError of kind `invalid` */
+export function jsonOf(body: Uint8Array, expected = 'an object'): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));

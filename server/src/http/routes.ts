@@ -20,7 +20,6 @@ export interface HttpOptions extends TaskRoutes, SessionRoutes {
   /** The dashboard; undefined where it is not built. */
   readonly files: StaticFiles | undefined;
   readonly allowedOrigins: readonly string[];
-  readonly maxBodyBytes: number;
   /** The pool's public address, where the admin configured one. */
   readonly publicUrl: string | undefined;
   readonly log: Logger;
@@ -70,7 +69,7 @@ export function makeRequestHandler(options: HttpOptions): (request: HttpRequest)
       if (error instanceof RequestAborted) throw error;
       if (error instanceof ProtocolError) return problem(error);
       if (error instanceof BodyTooLarge) {
-        const message = `the body is above ${options.maxBodyBytes} bytes; send large inputs with the SDK or \`rma submit --file\``;
+        const message = `the body is above ${error.limitBytes} bytes; send large inputs with the SDK or \`rma submit --file\``;
         return problem(new ProtocolError('too_large', message));
       }
       options.log.error({ err: error, path: request.path }, 'a request failed');

@@ -13,8 +13,10 @@ import type { Tokens } from '../identity/tokens.js';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
 import { joinInfoOf } from '../topics/join.js';
 import { callerOf } from './caller.js';
-import { json, jsonBody } from './json.js';
+import { json, jsonOf } from './json.js';
 
+/** A body that is read before its sender is known holds a token, and no more. */
+const MAX_CREDENTIAL_BYTES = 16_384;
 const DAY_MS = 86_400_000;
 /** Lifetime of a session cookie from its last renewal. */
 const SESSION_MS = 14 * DAY_MS;
@@ -32,7 +34,7 @@ export interface SessionRoutes {
 }
 
 export async function signIn(routes: SessionRoutes, request: HttpRequest): Promise<HttpResponse> {
-  const body = await jsonBody(request);
+  const body = jsonOf(await request.body(MAX_CREDENTIAL_BYTES));
   const record = tokenNamedBy(routes, body);
   const { role } = record;
   if (role !== 'admin' && role !== 'client') {
@@ -75,7 +77,7 @@ export async function joinInfo(
   { tokens, state, wallMs, pool }: SessionRoutes,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const { token } = await jsonBody(request);
+  const { token } = jsonOf(await request.body(MAX_CREDENTIAL_BYTES));
   if (typeof token !== 'string') throw new ProtocolError('invalid', 'send {"token": …}', '/token', 'a string');
   const { id } = tokens.verify(token.trim());
   const record = state().tokens.get(id);

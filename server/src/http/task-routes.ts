@@ -9,9 +9,10 @@ import { v7 } from 'uuid';
 import { type BlobStore, uploaderOf } from '../blobs/blob-store.js';
 import { answerQuery, type QuerySource } from '../query/query.js';
 import type { HttpRequest, HttpResponse } from '../socket/transport.js';
+import type { BodyTurns } from './body-turns.js';
 import type { Caller } from './caller.js';
 import type { HttpSessions } from './http-sessions.js';
-import { json, jsonBody } from './json.js';
+import { json, jsonOf } from './json.js';
 
 const MAX_WAIT_S = 60;
 
@@ -19,6 +20,8 @@ export interface TaskRoutes {
   readonly sessions: HttpSessions;
   readonly blobs: BlobStore;
   readonly query: QuerySource;
+  /** When bodies are read. */
+  readonly bodies: BodyTurns;
 }
 
 function waitMsOf(request: HttpRequest): number {
@@ -33,7 +36,8 @@ function waitMsOf(request: HttpRequest): number {
 
 export async function postTask(routes: TaskRoutes, caller: Caller, request: HttpRequest): Promise<HttpResponse> {
   const waitMs = waitMsOf(request);
-  const given = await jsonBody(request, 'an object such as {"kind": "echo", "input": {}}');
+  const body = await routes.bodies.read(caller.asker, request);
+  const given = jsonOf(body, 'an object such as {"kind": "echo", "input": {}}');
   const { payload, blobs } = await inputOf(routes, caller, given.input);
   const task = { ...given, id: given.id ?? v7(), input: payload, ...(blobs.length > 0 ? { blobs } : {}) };
   const message = checkUp({ type: 'submit', tasks: [task] });

@@ -9,7 +9,7 @@ export const CLOSE_TOO_LARGE = 1009;
 export const CLOSE_OVERLOADED = 1013;
 
 /** A message up to this many times the limit is read to its end, so that it can be refused with 1009 and a reason. */
-export const OVERSIZE_FACTOR = 4;
+export const OVERSIZE_FACTOR = 2;
 
 const MAX_REASON_BYTES = 123;
 

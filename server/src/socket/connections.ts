@@ -30,6 +30,7 @@ import { deliver, isUrgent, type ReadChunks } from './deliver.js';
 import { referenceTo, wireErrorOf } from './error-reply.js';
 import { EventStream } from './event-stream.js';
 import { greet } from './greeting.js';
+import { Greetings } from './greetings.js';
 import { Incoming } from './incoming.js';
 import { InputCredit } from './input-credit.js';
 import { LogRequests } from './log-requests.js';
@@ -40,7 +41,7 @@ import type { RequestHead, Socket, SocketHandlers, Transport, UpgradeVerdict } f
 export interface SocketSettings {
   readonly allowedOrigins: readonly string[];
   readonly helloTimeoutMs: number;
-  /** Connections without a session that one address may have at once. */
+  /** Connections of one address that may be without a hello for more than 2 s. */
   readonly maxGreetingsPerAddress: number;
   readonly messagesPerSecond: number;
   readonly messageBurst: number;
@@ -49,7 +50,7 @@ export interface SocketSettings {
 export const DEFAULT_SOCKET_SETTINGS: SocketSettings = {
   allowedOrigins: [],
   helloTimeoutMs: 5_000,
-  maxGreetingsPerAddress: 256,
+  maxGreetingsPerAddress: 64,
   messagesPerSecond: 20_000,
   messageBurst: 40_000,
 };
@@ -76,7 +77,7 @@ interface Entry {
 export class Connections implements SocketHandlers {
   readonly #options: ConnectionsOptions;
   readonly #entries = new Map<number, Entry>();
-  readonly #greetings = new Map<string, number>();
+  readonly #greetings: Greetings;
   readonly #events: EventStream;
   readonly #logs: LogRequests;
   readonly #incoming: Incoming;
@@ -90,6 +91,7 @@ export class Connections implements SocketHandlers {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     const { clock } = options;
+    this.#greetings = new Greetings(options.settings.maxGreetingsPerAddress);
     this.#tickedAtMs = clock.nowMs();
     this.#events = new EventStream({
       reader: options.query.reader,
@@ -142,9 +144,6 @@ export class Connections implements SocketHandlers {
       const origin = head.headers.get('origin') ?? '';
       return refuse(403, `the origin ${origin.slice(0, 200)} is not allowed here (--allowed-origin)`);
     }
-    if ((this.#greetings.get(head.remoteAddress) ?? 0) >= settings.maxGreetingsPerAddress) {
-      return refuse(429, 'too many connections of this address wait for their hello (maxGreetingsPerAddress)');
-    }
     // Manual tools such as wscat offer none; they get JSON.
     if (protocols.length === 0) return { accept: true, protocol: '' };
     const protocol = SUBPROTOCOLS.find((name) => protocols.includes(name));
@@ -163,7 +162,8 @@ export class Connections implements SocketHandlers {
       (error) => log.error({ err: error, connection: connection.id }, 'a stream failed'),
     );
     this.#entries.set(connection.id, { connection, streams });
-    this.#greetings.set(socket.remoteAddress, (this.#greetings.get(socket.remoteAddress) ?? 0) + 1);
+    const excess = this.#greetings.add(connection);
+    if (excess) this.#cutGreeting(excess, clock.nowMs());
   }
 
   message(socket: Socket, data: string | Uint8Array): void {
@@ -222,7 +222,7 @@ export class Connections implements SocketHandlers {
     const { connection, streams } = entry;
     this.#entries.delete(socket.id);
     this.#receipts.closed(socket.id);
-    if (connection.role === null) this.#endGreeting(connection);
+    this.#greetings.remove(connection);
     connection.phase = 'closing';
     streams.close();
     this.#events.unsubscribe(connection);
@@ -258,7 +258,6 @@ export class Connections implements SocketHandlers {
       connection.subject = outgoing.welcome.subject;
       if (outgoing.welcome.features.includes('credit')) outgoing.welcome.credit = this.#credit.open(connection.id);
       outgoing.welcome.server = { name: 'rma-coordinator', version: query.version };
-      this.#endGreeting(connection);
     }
     const nowMs = clock.nowMs();
     try {
@@ -285,18 +284,19 @@ export class Connections implements SocketHandlers {
     clearInterval(this.#timer);
   }
 
-  #endGreeting(connection: Connection): void {
-    const address = connection.socket.remoteAddress;
-    const left = (this.#greetings.get(address) ?? 1) - 1;
-    if (left > 0) this.#greetings.set(address, left);
-    else this.#greetings.delete(address);
+  #cutGreeting(connection: Connection, nowMs: number): void {
+    const message = 'too many connections wait for their hello (maxGreetingsPerAddress); dial again and say it at once';
+    connection.send({ type: 'goodbye', reason: 'overloaded', message, reconnectAfterMs: 1_000 }, nowMs);
+    connection.phase = 'closing';
+    // Without a closing handshake, which would wait for the end of a frame that does not end.
+    connection.socket.terminate();
   }
 
   /** @throws ProtocolError for a message that this role may not send, or not in this phase */
   #accept(entry: Entry, message: Up, bytes: number): void {
     const { connection, streams } = entry;
     if (message.type === 'hello') {
-      greet(this.#options, connection, message);
+      greet(this.#options, this.#greetings, connection, message, bytes);
       return;
     }
     if (connection.phase !== 'open' || connection.role === null) {
@@ -335,6 +335,7 @@ export class Connections implements SocketHandlers {
     const nowMs = clock.nowMs();
     const lagMs = Math.max(0, nowMs - this.#tickedAtMs - LIVENESS_TICK_MS);
     this.#tickedAtMs = nowMs;
+    for (const connection of this.#greetings.excess(nowMs, lagMs)) this.#cutGreeting(connection, nowMs);
     for (const { connection } of this.#entries.values()) {
       if (connection.phase === 'closing') continue;
       const verdict = judgeLiveness(connection.liveness, nowMs, lagMs);

@@ -13,17 +13,26 @@ import { shortId, type Tokens } from '../identity/tokens.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Connection } from './connection.js';
 import { wireErrorOf } from './error-reply.js';
+import type { Greetings } from './greetings.js';
 
 export interface GreetingOptions {
   readonly clock: Clock;
   readonly tokens: Tokens;
-  readonly push: (input: Input) => void;
+  readonly push: (input: Input, bytes: number) => void;
+  /** Whether a session may have so many bytes waiting for a turn. */
+  readonly admits: (session: number, bytes: number) => boolean;
   readonly state: () => State;
   readonly log: Logger;
 }
 
 /** @throws ProtocolError of kind `conflict` for a second hello */
-export function greet(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): void {
+export function greet(
+  options: GreetingOptions,
+  greetings: Greetings,
+  connection: Connection,
+  message: UpOf<'hello'>,
+  bytes: number,
+): void {
   const nowMs = options.clock.nowMs();
   if (connection.phase !== 'greeting') throw new ProtocolError('conflict', 'this connection sent its hello already');
   if (message.protocol !== PROTOCOL_VERSION) {
@@ -32,18 +41,28 @@ export function greet(options: GreetingOptions, connection: Connection, message:
     connection.goodbye('unsupported_version', text, nowMs);
     return;
   }
+  if (!options.admits(connection.id, bytes)) {
+    connection.goodbye('overloaded', 'too much waits for its turn here; dial again', nowMs, 1_000);
+    return;
+  }
   try {
-    admit(options, connection, message);
+    admit(options, connection, message, bytes);
+    greetings.remove(connection);
   } catch (error) {
     const wire = wireErrorOf(error);
     if (!(error instanceof ProtocolError)) options.log.error({ err: error }, 'a token could not be checked');
+    if (!greetings.failed(connection.socket.remoteAddress, nowMs)) {
+      connection.phase = 'closing';
+      connection.socket.terminate();
+      return;
+    }
     connection.sendError(wire, nowMs, 'hello');
     connection.goodbye('unauthenticated', wire.message, nowMs);
   }
 }
 
 /** @throws ProtocolError of kind `unauthenticated` */
-function admit(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>): void {
+function admit(options: GreetingOptions, connection: Connection, message: UpOf<'hello'>, bytes: number): void {
   const { tokens, push, state } = options;
   const token = credential(tokens, connection, message);
   let candidate: HelloInput['candidate'];
@@ -56,7 +75,7 @@ function admit(options: GreetingOptions, connection: Connection, message: UpOf<'
   connection.phase = 'waiting';
   const { token: _secret, ...rest } = message;
   const input = { type: 'hello', session: connection.id, address: connection.socket.remoteAddress, token } as const;
-  push({ ...input, message: rest, ...(candidate ? { candidate } : {}) });
+  push({ ...input, message: rest, ...(candidate ? { candidate } : {}) }, bytes);
 }
 
 /** Verifies the token of the hello, or else the session cookie of the upgrade. */

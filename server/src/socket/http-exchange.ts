@@ -3,6 +3,7 @@
  * answers 413 and 500, streams with backpressure, signals an abort. The adapter feeds it the body and gives it a sink.
  */
 import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { announcedBytes } from './request-head.js';
 import type { HttpRequest, HttpResponse, RequestHead, ResponseStream, TransportHandlers } from './transport.js';
 import { BodyTooLarge, RequestAborted } from './transport.js';
 
@@ -42,13 +43,14 @@ export class HttpExchange implements HttpRequest {
   #receivedBytes = 0;
   #bodyComplete = false;
   #bodyTooLarge: boolean;
+  #limitBytes: number;
   #body: Promise<Uint8Array> | undefined;
   #bodyWaiter: Waiter<Uint8Array> | undefined;
   #abortController: AbortController | undefined;
   #full = false;
   #drainWaiters: Waiter<void>[] = [];
 
-  /** `readBody` is called when the handler first asks for the body. */
+  /** `readBody` is called when the handler first asks for the body, or answers without it: then the rest is discarded. */
   constructor(
     head: RequestHead,
     private readonly maxBodyBytes: number,
@@ -61,7 +63,8 @@ export class HttpExchange implements HttpRequest {
     this.query = head.query;
     this.headers = head.headers;
     this.remoteAddress = head.remoteAddress;
-    this.#bodyTooLarge = Number(head.headers.get('content-length') ?? 0) > maxBodyBytes;
+    this.#limitBytes = maxBodyBytes;
+    this.#bodyTooLarge = this.announcedBytes > maxBodyBytes;
   }
 
   // For the handler.
@@ -74,8 +77,15 @@ export class HttpExchange implements HttpRequest {
     return this.#abortController.signal;
   }
 
-  body(): Promise<Uint8Array> {
+  get announcedBytes(): number {
+    return announcedBytes(this.headers) ?? this.maxBodyBytes;
+  }
+
+  body(limitBytes = this.maxBodyBytes): Promise<Uint8Array> {
     if (this.#body === undefined) {
+      this.#limitBytes = Math.min(limitBytes, this.maxBodyBytes);
+      const isKnown = announcedBytes(this.headers) !== undefined;
+      this.#bodyTooLarge ||= Math.max(this.#receivedBytes, isKnown ? this.announcedBytes : 0) > this.#limitBytes;
       this.#body = new Promise((resolve, reject) => {
         this.#bodyWaiter = { resolve, reject };
       });
@@ -94,11 +104,16 @@ export class HttpExchange implements HttpRequest {
     return !this.#bodyComplete && !this.#bodyTooLarge && (this.#state === 'waiting' || this.#state === 'streaming');
   }
 
+  /** Whether the handler may still ask for the body, and has not: no more of it must be read than cannot be helped. */
+  get isUnasked(): boolean {
+    return this.collecting && this.#body === undefined;
+  }
+
   /** Takes ownership of bytes of the body. */
   receive(chunk: Uint8Array): void {
     if (!this.collecting) return;
     this.#receivedBytes += chunk.byteLength;
-    if (this.#receivedBytes > this.maxBodyBytes) {
+    if (this.#receivedBytes > this.#limitBytes) {
       this.#bodyTooLarge = true;
       this.#chunks = [];
     } else {
@@ -213,7 +228,9 @@ export class HttpExchange implements HttpRequest {
   }
 
   #finish(): void {
+    const isUnasked = this.isUnasked;
     this.#state = 'done';
+    if (isUnasked) this.readBody();
     this.writable();
     this.#settleBody();
   }
@@ -223,7 +240,7 @@ export class HttpExchange implements HttpRequest {
     const waiter = this.#bodyWaiter;
     if (waiter !== undefined) {
       if (this.#bodyComplete) waiter.resolve(Buffer.concat(this.#chunks));
-      else if (this.#bodyTooLarge) waiter.reject(new BodyTooLarge(this.maxBodyBytes));
+      else if (this.#bodyTooLarge) waiter.reject(new BodyTooLarge(this.#limitBytes));
       else if (this.#state === 'aborted') waiter.reject(new RequestAborted());
       else if (ended) waiter.reject(new Error('the response ended before the request body was read'));
       else return;

@@ -46,6 +46,12 @@ export function announcesBody(headers: ReadonlyMap<string, string>): boolean {
   return headers.has('transfer-encoding') || (length !== undefined && length !== '0');
 }
 
+/** The body's length as the request announces it; undefined where it comes in chunks. */
+export function announcedBytes(headers: ReadonlyMap<string, string>): number | undefined {
+  if (headers.has('transfer-encoding')) return undefined;
+  return Number(headers.get('content-length') ?? 0);
+}
+
 /** Whether the request asks for a WebSocket; `handshakeProblem` then validates its handshake. */
 export function wantsWebSocket(head: RequestHead): boolean {
   return head.method === 'GET' && head.path === UPGRADE_PATH && tokens(head, 'upgrade').includes('websocket');

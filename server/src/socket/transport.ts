@@ -59,11 +59,15 @@ export type UpgradeVerdict =
   | { readonly accept: false; readonly status: number; readonly message: string };
 
 export interface HttpRequest extends RequestHead {
+  /** Bytes of the body as announced; `maxBodyBytes` where it comes in chunks. */
+  readonly announcedBytes: number;
   /**
-   * The whole body. Rejects with `BodyTooLarge` past `maxBodyBytes` (a handler that lets it through is answered with
-   * 413) and with `RequestAborted` where the peer goes away.
+   * The whole body. It is read from now on only: until then the peer's bytes wait in the system's buffers, but for what
+   * came with the head. Rejects with `BodyTooLarge` past `limitBytes`, at most `maxBodyBytes` (a handler that lets it
+   * through is answered with 413), and with `RequestAborted` where the peer goes away.
+   * @param limitBytes of the first call
    */
-  body(): Promise<Uint8Array>;
+  body(limitBytes?: number): Promise<Uint8Array>;
   /** Aborted, with a `RequestAborted`, when the peer goes away before the response has ended. */
   readonly signal: AbortSignal;
 }
@@ -117,7 +121,7 @@ export interface TransportHandlers extends SocketHandlers {
 export interface TransportOptions {
   /**
    * The largest message that is taken. A larger one closes the socket with 1009 and a reason that names the limit; past
-   * four times the limit the connection is cut without reading on (the peer then sees 1006 from uWebSockets.js).
+   * twice the limit the connection is cut without reading on (the peer then sees 1006 from uWebSockets.js).
    */
   readonly maxFrameBytes: number;
   /** Once more than this waits for one socket, the next frame is dropped and the socket cut: a limit, overshot by one frame. */

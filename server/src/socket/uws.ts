@@ -147,17 +147,27 @@ class UwsTransport implements Transport {
       this.options.maxBodyBytes,
       this.handlers,
       responseSink(res, writable),
-      noop,
+      resume,
     );
+    let isPaused = false;
+    function resume(): void {
+      if (isPaused) res.resume();
+      isPaused = false;
+    }
     function writable(): void {
       exchange.writable();
     }
     res.onAborted(() => exchange.abort());
     if (requestHead.announcesBody(head.headers)) {
-      // The data must be asked for now or it is lost; what the exchange does not want is dropped as it arrives.
+      // The data must be asked for now or it is lost. It is dropped once the request is answered, and until the handler
+      // asks for it no more is read than one read of the socket.
       res.onData((chunk, isLast) => {
         if (exchange.collecting) exchange.receive(new Uint8Array(chunk.slice(0)));
         if (isLast) exchange.receivedAll();
+        else if (exchange.isUnasked && !isPaused) {
+          isPaused = true;
+          res.pause();
+        }
       });
     } else {
       exchange.receivedAll();
@@ -251,8 +261,4 @@ function listenError(host: string, port: number): Promise<Error> {
       probe.close(() => resolve(Object.assign(new Error(message), { code: 'EADDRINUSE' })));
     });
   });
-}
-
-function noop(): void {
-  // the body is read as it arrives
 }

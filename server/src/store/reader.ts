@@ -15,7 +15,7 @@ const DEADLINE_MS = 1_000;
 /** Past its deadline, how long a thread may still take to report that. */
 const REPORT_MS = 5_000;
 /** Requests that wait at most, of one asker and over all. */
-const MAX_WAITING_EACH = 64;
+const MAX_WAITING_EACH = 256;
 const MAX_WAITING = 4_096;
 
 /** For whom is read: a session's number, or a name. Askers take turns. */
@@ -144,6 +144,11 @@ export class Reader {
   /** Reads in the turn of an asker, behind at most one request of each other. */
   as(asker: Asker): Reads {
     return new Reads((request) => this.#ask(asker, request));
+  }
+
+  /** Requests that wait or are being answered. */
+  get size(): number {
+    return this.#queue.size + (this.#active === undefined ? 0 : 1);
   }
 
   /** Nobody waits for this asker's answers any more. What is being read is read to its end. */
