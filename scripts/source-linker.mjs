@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { compileFunction } from 'node:vm';
 import ts from 'typescript';
 
-/** Packages whose sources are linked; the others are imported as they are installed. */
-const LINKED = { '@rma/server/': 'server/src/' };
+/** The package whose sources are linked; the others are imported as they are installed. */
+const LINKED = { prefix: '@rma/server/', folder: 'server/src/' };
 
 /** @typedef {Record<string, unknown>} Exports */
 /** @typedef {{run: Function, requires: Map<string, string>}} Linked `requires`: specifier to the file or the outside module */
@@ -43,18 +43,18 @@ export class SourceLinker {
     const pending = [entry];
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
       if (this.#files.has(file)) continue;
-      const linked = this.compile(file, readFileSync(join(this.#root, file), 'utf8'));
+      const linked = this.compile(file, this.#source(file));
       this.#files.set(file, linked);
-      for (const [specifier, target] of linked.requires) {
-        if (target !== specifier) pending.push(target);
-        else if (!this.#outside.has(specifier)) this.#outside.set(specifier, await import(specifier));
+      for (const target of linked.requires.values()) {
+        if (target.endsWith('.ts')) pending.push(target);
+        else if (!this.#outside.has(target)) this.#outside.set(target, await import(target));
       }
     }
   }
 
-  /** Files that were read, below a folder. @param {string} folder */
-  below(folder) {
-    return [...this.#files.keys()].filter((file) => file.startsWith(folder)).sort();
+  /** @param {string} file */
+  #source(file) {
+    return readFileSync(join(this.#root, file), 'utf8');
   }
 
   /** @param {string} file @param {string} source @returns {Linked} */
@@ -70,13 +70,15 @@ export class SourceLinker {
 
   /** @param {string} file @param {string} specifier */
   #resolve(file, specifier) {
-    for (const [prefix, folder] of Object.entries(LINKED)) {
-      if (specifier.startsWith(prefix)) return `${folder}${specifier.slice(prefix.length)}.ts`;
-    }
-    if (!specifier.startsWith('.')) return specifier;
-    const path = join(dirname(file), specifier).replace(/\.js$/, '.ts');
+    const linked = specifier.startsWith(LINKED.prefix);
+    if (!linked && !specifier.startsWith('.')) return specifier;
+    const path = linked
+      ? `${LINKED.folder}${specifier.slice(LINKED.prefix.length)}.ts`
+      : join(dirname(file), specifier).replace(/\.js$/, '.ts');
     if (!existsSync(join(this.#root, path))) throw new Error(`${file} imports ${specifier}, and there is no ${path}`);
-    return path;
+    // Where a file needs to know its own place it is imported as it was built.
+    const isModuleOnly = path.startsWith(LINKED.folder) && this.#source(path).includes('import.meta');
+    return isModuleOnly ? `${LINKED.prefix}${path.slice(LINKED.folder.length, -'.ts'.length)}` : path;
   }
 
   /**

@@ -16,7 +16,7 @@ interface TaskModel {
   readonly owner: string;
   accepted: boolean;
   hasEnded: boolean;
-  /** The latest attempt that was dispatched, and to whom. */
+  /** The latest attempt whose dispatch was sent, and to whom. What a crash kept from being sent leaves a gap. */
   attempt: number;
   worker: VirtualWorker | undefined;
   /** Workers where an attempt failed or was refused. */
@@ -30,6 +30,16 @@ export interface ContractPorts {
   readonly idleBeside: (row: Task, worker: VirtualWorker) => VirtualWorker | undefined;
   readonly onEnded: (row: Task) => void;
 }
+
+const newModel = (id: string, owner: string): TaskModel => ({
+  id,
+  owner,
+  accepted: false,
+  hasEnded: false,
+  attempt: 0,
+  worker: undefined,
+  failedOn: [],
+});
 
 export class Contract {
   readonly #ports: ContractPorts;
@@ -56,8 +66,7 @@ export class Contract {
 
   submitted(id: string, owner: string): void {
     if (this.#tasks.has(id)) return;
-    const model = { id, owner, accepted: false, hasEnded: false, attempt: 0, worker: undefined, failedOn: [] };
-    this.#tasks.set(id, model);
+    this.#tasks.set(id, newModel(id, owner));
   }
 
   /** A worker made an output. */
@@ -79,7 +88,10 @@ export class Contract {
     const model = this.#tasks.get(after.id);
     if (!model) throw new Error(`task ${after.id} is stored, and was never submitted`);
     if (!before) {
-      if (model.hasEnded) judge.broken('runs again after pruning', `${after.id} is queued anew`);
+      if (model.hasEnded) {
+        judge.broken('runs again after pruning', `${after.id} is queued anew`);
+        this.#tasks.set(after.id, newModel(after.id, model.owner));
+      }
       this.#open++;
     } else if (isTerminal(before.state)) {
       judge.broken('end changed', `${after.id} was ${before.state} and is ${after.state}`);
@@ -144,8 +156,7 @@ export class Contract {
     const key = keyOf(task, attempt);
     const model = this.#tasks.get(task);
     const row = store.byId.get(task);
-    if (!model || attempt !== model.attempt + 1)
-      judge.broken('attempt dispatched twice', `${key} after ${model?.attempt}`);
+    if (!model || attempt <= model.attempt) judge.broken('attempt dispatched twice', `${key} after ${model?.attempt}`);
     if (!model || row?.state !== 'running' || row.attempt !== attempt || !worker || row.worker !== worker.id) {
       judge.broken('dispatch before the commit', `${key} to ${worker?.id} is ${row?.state} on ${row?.worker}`);
       return;
@@ -158,9 +169,23 @@ export class Contract {
     if (waiting && compareTasks(waiting, row) < 0) {
       judge.broken('priority inverted', `${row.id} of ${row.priority} before ${waiting.id} of ${waiting.priority}`);
     }
+    this.#checkLanes(row, worker);
     if (model.failedOn.includes(worker)) {
       const idle = this.#ports.idleBeside(row, worker);
       if (idle) judge.broken('sink-hole', `${key} goes to ${worker.id}, where it failed, beside the idle ${idle.id}`);
+    }
+  }
+
+  /** Between lanes priority alone decides. */
+  #checkLanes(row: Task, worker: VirtualWorker): void {
+    const { store, judge } = this.#ports;
+    for (const { id, rows } of store.lanes.values()) {
+      const head = rows[0];
+      if (!head || id === row.lane || head.priority <= row.priority || worker.mayNotGet(head)) continue;
+      judge.broken(
+        'priority inverted between lanes',
+        `${row.id} of ${row.priority} before ${head.id} of ${head.priority}`,
+      );
     }
   }
 

@@ -50,7 +50,7 @@ export function scenarioOf(seed: number, steps: number): Scenario {
     windowBytes: random.pick([2_000, 40_000, 1_048_576]),
     maxOpenPerOwner: random.pick([50, 100_000]),
     maxLanesPerOwner: random.pick([3, 256]),
-    retentionMs: 600_000,
+    retentionMs: random.pick([120_000, 600_000]),
     workers,
     clients,
     faults: faultsOf(random, steps),
@@ -68,7 +68,7 @@ function workerOf(random: Random, n: number): WorkerTraits {
     seed: n * 104_729 + 3,
     services,
     labels: random.chance(0.7) ? { site: random.pick(SITES) } : {},
-    meanRunMs: random.pick([50, 500, 3_000, 10_000]),
+    meanRunMs: random.pick([50, 500, 3_000, 10_000, 100_000]),
     fails: isBad ? 0.9 : random.pick([0, 0.02]),
     refuses: random.pick([0, 0, 0.02]),
     forges: random.chance(0.05),
@@ -80,17 +80,19 @@ function workerOf(random: Random, n: number): WorkerTraits {
 }
 
 function clientOf(random: Random, n: number, slots: number): ClientTraits {
+  const bytesPerMs = random.pick([16, 1_250, 10_000]);
   return {
     seed: n * 130_363 + 5,
     owner: `owner-${n}`,
     meanGapMs: random.pick([20, 200, 2_000]),
     maxBatch: random.pick([1, 5, 50]),
-    maxOpen: random.pick([5, slots, 3 * slots]),
+    // All of it can be read in minutes.
+    maxOpen: Math.min(random.pick([5, slots, 3 * slots]), 20 * bytesPerMs),
     kinds: KINDS.filter((kind) => kind === 'echo' || random.chance(0.5)),
-    aheadMs: random.chance(0.1) ? 23 * 3_600_000 : 0,
-    repeats: random.chance(0.3),
+    aheadMs: random.chance(0.25) ? 23 * 3_600_000 : 0,
+    repeats: random.chance(0.5),
     timeoutMs: random.pick([100, 1_000, 5_000]),
-    bytesPerMs: random.pick([16, 1_250, 10_000]),
+    bytesPerMs,
     latencyMs: random.pick([1, 20, 150]),
   };
 }
@@ -98,18 +100,20 @@ function clientOf(random: Random, n: number, slots: number): ClientTraits {
 function faultsOf(random: Random, steps: number): Fault[] {
   const meanGapMs = random.pick([500, 3_000, 20_000]);
   const faults: Fault[] = [];
-  let atMs = 5_000;
+  // Of a small pool the same few have most of the faults.
+  const targets = random.pick([3, 1_000_000]);
+  let atMs = 0;
   for (let n = 0; n < steps / 100; n++) {
     atMs += Math.ceil(-Math.log(1 - random.next()) * meanGapMs);
-    faults.push({ atMs, ...faultOf(random) });
+    faults.push({ atMs, ...faultOf(random, targets) });
   }
   return faults;
 }
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'atMs'> : never;
 
-function faultOf(random: Random): WithoutTime<Fault> {
-  const target = random.below(1_000_000);
+function faultOf(random: Random, targets: number): WithoutTime<Fault> {
+  const target = random.below(targets);
   const ms = random.pick([100, 1_000, 5_000, 9_000, 12_000, 20_000, 75_000]);
   const draw = random.next();
   if (draw < 0.2) return { do: 'worker restarts', target, ms: ms / 10 };
@@ -119,7 +123,7 @@ function faultOf(random: Random): WithoutTime<Fault> {
   if (draw < 0.75) return { do: 'client is cut off', target, ms };
   if (draw < 0.8) return { do: 'site is cut off', share: random.next(), ms: Math.min(ms, 20_000) };
   if (draw < 0.9) return { do: 'coordinator crashes', at: random.pick(['before commit', 'after commit']), ms: ms / 5 };
-  if (draw < 0.94) return { do: 'coordinator is suspended', ms };
+  if (draw < 0.94) return { do: 'coordinator is suspended', ms: random.pick([1_000, 10_000, 75_000]) };
   if (draw < 0.96) return { do: 'disk is low', ms };
   if (draw < 0.98) return { do: 'disk is full', ms };
   return { do: 'wall clock jumps', byMs: (random.next() - 0.5) * 120_000 };

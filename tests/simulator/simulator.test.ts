@@ -5,10 +5,11 @@ import { runScenario } from './run.js';
 import { scenarioOf } from './scenario.js';
 import { shrink } from './shrink.js';
 
-const STEPS = 20_000;
+/** Fewer where each mutant of the core is tried on it. */
+const STEPS = Number(process.env.RMA_SIMULATE_STEPS ?? 20_000);
 
 describe('the simulated pool', () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('keeps the contract with seed %i', (seed) => {
+  it.each([1, 3, 7, 14, 23])('keeps the contract with seed %i', (seed) => {
     const { failure } = runScenario(scenarioOf(seed, STEPS), KNOWN);
     expect(failure?.stack, `npm run simulate -- --steps ${STEPS} --seed ${seed}`).toBeUndefined();
   });

@@ -108,7 +108,7 @@ export class VirtualClient extends VirtualPeer {
       id: taskId(world.nextNumber(), wallMs + traits.aheadMs),
       kind: random.pick(traits.kinds),
       input: world.payload(random),
-      timeoutMs: random.chance(0.1) ? traits.timeoutMs : 60_000,
+      timeoutMs: random.chance(0.1) ? traits.timeoutMs : 600_000,
       backoffMs: random.pick([0, 200, 2_000]),
     };
     if (random.chance(0.3)) spec.priority = random.below(7) - 3;

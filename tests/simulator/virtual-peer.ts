@@ -171,12 +171,11 @@ export abstract class VirtualPeer {
     connection.up.send(message, FRAME_BYTES + bytes);
   }
 
-  /** Everything that it sent has been handled. */
+  /** Everything that either side sent has been taken, and both can go on. */
   get isInStep(): boolean {
     const { connection } = this;
-    return (
-      connection !== undefined && this.isWelcomed && connection.sent === connection.arrived && connection.down.isEmpty
-    );
+    if (!connection || !this.isWelcomed || this.#suspendedUntilMs > this.world.queue.nowMs) return false;
+    return connection.sent === connection.arrived && connection.down.isEmpty;
   }
 
   /** The connection is gone at once: the coordinator died. */
