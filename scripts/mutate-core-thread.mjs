@@ -72,15 +72,13 @@ function load(changed) {
 /** @param {Test} test @returns {Promise<boolean>} whether it passed */
 async function passes({ run, before, after }) {
   try {
-    for (const one of before) await one();
-    await run();
+    for (const one of [...before, run, ...after]) await one();
     return true;
   } catch {
-    // Whatever it throws is a failed test.
+    // Whatever is thrown is a failed test.
     return false;
   } finally {
     vi.restoreAllMocks();
-    for (const one of after) await one();
   }
 }
 

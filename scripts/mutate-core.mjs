@@ -67,12 +67,19 @@ class TestThread {
 
   /** @param {Mutation} mutation @returns {Promise<{killed: boolean, by: string, ms: number}>} */
   async try(mutation) {
-    const answer = await this.#ask(mutation);
-    if (answer) return answer;
+    const startedMs = cpuMs();
+    let by = 'it did not end';
+    try {
+      const answer = await this.#ask(mutation);
+      if (answer) return answer;
+    } catch (error) {
+      // What a mutant throws outside of a test ends the thread.
+      by = `it ended the thread: ${error instanceof Error ? error.message : error}`;
+    }
     await this.#worker.terminate();
     this.#worker = this.#start();
     await this.clean();
-    return { killed: true, by: 'it did not end', ms: this.#limitMs };
+    return { killed: true, by, ms: cpuMs() - startedMs };
   }
 
   /** @param {Mutation | 'clean'} message @returns {Promise<any>} undefined where no answer comes in time */
@@ -124,13 +131,13 @@ async function main({ count, seed, threads, only = '', out }) {
         continue;
       const outcome = { file, line, kind, ...lines, ...(await thread.try(mutation)) };
       outcomes.push(outcome);
+      if (out !== undefined) writeFileSync(out, `${JSON.stringify({ seed: Number(seed), outcomes }, undefined, 1)}\n`);
       const mark = outcome.killed ? 'killed  ' : 'SURVIVED';
       process.stdout.write(`${mark} ${file}:${line} ${kind}: ${outcome.before.slice(0, 90)}\n`);
     }
     await thread.stop();
   };
   await Promise.all(Array.from({ length: Number(threads) }, work));
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify({ seed: Number(seed), outcomes }, undefined, 1)}\n`);
   process.stdout.write(summaryOf(outcomes, all.length));
 }
 
