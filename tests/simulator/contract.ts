@@ -85,12 +85,13 @@ export class Contract {
 
   #rowChanged(before: Task | undefined, after: Task): void {
     const { judge } = this.#ports;
-    const model = this.#tasks.get(after.id);
+    let model = this.#tasks.get(after.id);
     if (!model) throw new Error(`task ${after.id} is stored, and was never submitted`);
     if (!before) {
       if (model.hasEnded) {
         judge.broken('runs again after pruning', `${after.id} is queued anew`);
-        this.#tasks.set(after.id, newModel(after.id, model.owner));
+        model = newModel(after.id, model.owner);
+        this.#tasks.set(after.id, model);
       }
       this.#open++;
     } else if (isTerminal(before.state)) {

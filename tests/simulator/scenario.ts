@@ -12,6 +12,7 @@ export type Fault = { readonly atMs: number } & (
       readonly target: number;
       readonly ms: number;
     }
+  | { readonly do: 'worker flaps'; readonly target: number; readonly times: number; readonly ms: number }
   | { readonly do: 'site is cut off'; readonly share: number; readonly ms: number }
   | { readonly do: 'coordinator crashes'; readonly at: CrashPoint; readonly ms: number }
   | { readonly do: 'coordinator is suspended' | 'disk is low' | 'disk is full'; readonly ms: number }
@@ -119,11 +120,12 @@ function faultOf(random: Random, targets: number): WithoutTime<Fault> {
   if (draw < 0.2) return { do: 'worker restarts', target, ms: ms / 10 };
   if (draw < 0.3) return { do: 'worker vanishes', target, ms };
   if (draw < 0.42) return { do: 'worker is suspended', target, ms };
-  if (draw < 0.7) return { do: 'worker is cut off', target, ms };
+  if (draw < 0.67) return { do: 'worker is cut off', target, ms };
+  if (draw < 0.7) return { do: 'worker flaps', target, times: 8, ms: 20_000 };
   if (draw < 0.75) return { do: 'client is cut off', target, ms };
   if (draw < 0.8) return { do: 'site is cut off', share: random.next(), ms: Math.min(ms, 20_000) };
   if (draw < 0.9) return { do: 'coordinator crashes', at: random.pick(['before commit', 'after commit']), ms: ms / 5 };
-  if (draw < 0.94) return { do: 'coordinator is suspended', ms: random.pick([1_000, 10_000, 75_000]) };
+  if (draw < 0.94) return { do: 'coordinator is suspended', ms: random.pick([1_000, 10_000, 75_000, 300_000]) };
   if (draw < 0.96) return { do: 'disk is low', ms };
   if (draw < 0.98) return { do: 'disk is full', ms };
   return { do: 'wall clock jumps', byMs: (random.next() - 0.5) * 120_000 };

@@ -168,6 +168,10 @@ export class World {
       case 'worker is cut off':
         worker?.partition(fault.ms);
         return;
+      case 'worker flaps':
+        worker?.partition(fault.ms);
+        if (fault.times > 1) queue.after(2 * fault.ms, () => this.#inject({ ...fault, times: fault.times - 1 }));
+        return;
       case 'client is cut off':
         clients[fault.target % clients.length]?.partition(fault.ms);
         return;
