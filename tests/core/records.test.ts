@@ -1,7 +1,8 @@
 /** What is kept of workers and attempts for later: on disk, in events, and over a restart. */
+import { LIMITS } from '@rma/protocol/limits';
 import { describe, expect, it } from 'vitest';
 import { Pool } from './harness.js';
-import { Client, WorkerPeer } from './peer.js';
+import { Client, machine, WorkerPeer } from './peer.js';
 import { ENGINE, entry, join, useCatalog } from './placement/catalog-fixtures.js';
 
 const eventsOf = (pool: Pool, type: string) =>
@@ -70,5 +71,53 @@ describe('the quota of streamed output', () => {
     expect(alice.read().ended).toEqual([]);
     worker.chunk(second, 2, 'z');
     expect(alice.read().ended).toMatchObject([{ task: id, state: 'failed', error: { code: 'output.too_large' } }]);
+  });
+});
+
+describe("a worker's hello", () => {
+  it('is what the store knows of it from then on: its machine, its tier, and when it was seen', () => {
+    const pool = new Pool();
+    const worker = new WorkerPeer(pool);
+    expect(worker.live.record.tier).toBe(3);
+    expect(eventsOf(pool, 'worker.joined')[0]?.data).toMatchObject({ tier: 3, owner: 'lab', trust: 'community' });
+    worker.disconnect();
+    pool.advance(60_000);
+    const upgraded = Object.assign(worker, { options: { ...worker.options, hardware: machine(1) } });
+    upgraded.connect();
+    const seenMs = pool.wallMs;
+    expect(worker.live.record).toMatchObject({ tier: 1, lastSeenAt: seenMs });
+    pool.advance(5_000);
+    pool.restart();
+    expect(pool.state.workers.get(worker.id)?.record).toMatchObject({
+      tier: 1,
+      hardware: machine(1),
+      lastSeenAt: seenMs,
+      agentVersion: 'rma-worker 0',
+    });
+  });
+
+  it('that is refused is answered with an error before the close', () => {
+    const pool = new Pool();
+    const worker = new WorkerPeer(pool);
+    new Client(pool, 'root', 'admin').act({ do: 'worker.revoke', worker: worker.id });
+    const { errors, close } = worker.connect();
+    expect(errors).toMatchObject([{ about: 'hello', error: { kind: 'unauthenticated' } }]);
+    expect(close?.name).toBe('revoked');
+  });
+});
+
+describe('an input', () => {
+  it.each([
+    [LIMITS.maxInlineBytes, 0],
+    [LIMITS.maxInlineBytes + 1, 1],
+  ])('of %i bytes is refused %i times', (length, times) => {
+    const pool = new Pool();
+    const alice = new Client(pool);
+    alice.submit({ input: new Uint8Array(length) });
+    const { accepted, refused } = alice.read();
+    expect(refused.map(({ error: { kind, path } }) => [kind, path])).toEqual(
+      Array.from({ length: times }, () => ['too_large', '/input']),
+    );
+    expect(accepted).toHaveLength(1 - times);
   });
 });
