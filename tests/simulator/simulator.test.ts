@@ -1,5 +1,6 @@
 /** The short form of `npm run simulate`: some seeds, each held against the contract after every step and at rest. */
 import { describe, expect, it } from 'vitest';
+import { DIRECTED } from './directed.js';
 import { KNOWN, type Rule, Violation } from './rules.js';
 import { runScenario } from './run.js';
 import { scenarioOf } from './scenario.js';
@@ -12,6 +13,10 @@ describe('the simulated pool', () => {
   it.each([1, 3, 7, 14, 23])('keeps the contract with seed %i', (seed) => {
     const { failure } = runScenario(scenarioOf(seed, STEPS), KNOWN);
     expect(failure?.stack, `npm run simulate -- --steps ${STEPS} --seed ${seed}`).toBeUndefined();
+  });
+
+  it.each(Object.entries(DIRECTED))('keeps the contract through %s', (_, scenario) => {
+    expect(runScenario(scenario, KNOWN).failure?.stack).toBeUndefined();
   });
 
   it('goes the same way with the same seed', () => {

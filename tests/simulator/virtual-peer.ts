@@ -158,8 +158,8 @@ export abstract class VirtualPeer {
     connection.up.send('closed', FRAME_BYTES);
     connection.down.cut();
     this.connection = undefined;
+    if (this.isWelcomed) this.#offlineSinceMs = this.world.queue.nowMs;
     this.isWelcomed = false;
-    this.#offlineSinceMs = this.world.queue.nowMs;
     this.#redial();
   }
 
