@@ -2,16 +2,17 @@
  * `node scripts/mutate.mjs [OPTIONS]`: how much of the behaviour the tests hold. Changes one place of one source file at a
  * time (a statement deleted, a comparison flipped, a field dropped ...), runs the tests of its folder, and tells whether
  * one of them failed. The same seed on the same tree makes the same mutants. Needs a built checkout; only the compiled
- * file changes, and is put back.
+ * file changes, and is put back. The core has a faster one: mutate-core.mjs.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import ts from 'typescript';
+import { filesBelow, linesOf, mutate, mutationsOf, pick } from './mutations.mjs';
 
 /**
  * area: a folder of sources, and the tests that import them from dist in their own process. Tests that start commands
@@ -20,7 +21,6 @@ import ts from 'typescript';
  */
 const AREAS = {
   protocol: { sources: ['protocol/src'], tests: ['tests/protocol'] },
-  core: { sources: ['server/src/core'], tests: ['tests/core'] },
   store: { sources: ['server/src/store'], skip: /reader-thread/, tests: ['tests/store'] },
   topics: { sources: ['server/src/topics'], tests: ['tests/topics'] },
   link: {
@@ -46,81 +46,9 @@ const HELP = `Usage: node scripts/mutate.mjs [options]
   --out FILE       write the list there as JSON; what an interrupted run left there is gone on with`;
 
 /**
- * @typedef {{area: string, file: string, line: number, kind: string, from: number, to: number, text: string}} Mutation
- *   `text` takes the place of what stands from `from` to `to`
+ * @typedef {import('./mutations.mjs').Mutation & {area: string}} Mutation
  * @typedef {Pick<Mutation, 'area' | 'file' | 'line' | 'kind'> & {before: string, after: string, killed: boolean, by: string, ms: number}} Outcome
  */
-
-/** Operators and what each becomes. @type {Partial<Record<ts.SyntaxKind, [kind: string, text: string]>>} */
-const FLIPS = {
-  [ts.SyntaxKind.LessThanToken]: ['comparison', '<='],
-  [ts.SyntaxKind.LessThanEqualsToken]: ['comparison', '<'],
-  [ts.SyntaxKind.GreaterThanToken]: ['comparison', '>='],
-  [ts.SyntaxKind.GreaterThanEqualsToken]: ['comparison', '>'],
-  [ts.SyntaxKind.EqualsEqualsEqualsToken]: ['comparison', '!=='],
-  [ts.SyntaxKind.ExclamationEqualsEqualsToken]: ['comparison', '==='],
-  [ts.SyntaxKind.AmpersandAmpersandToken]: ['logic', '||'],
-  [ts.SyntaxKind.BarBarToken]: ['logic', '&&'],
-  [ts.SyntaxKind.PlusToken]: ['arithmetic', '-'],
-  [ts.SyntaxKind.MinusToken]: ['arithmetic', '+'],
-};
-
-/**
- * Every mutation of one file.
- * @param {string} area
- * @param {string} file
- * @param {string} source
- * @returns {Mutation[]}
- */
-export function mutationsOf(area, file, source) {
-  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.ES2023, true);
-  /** @type {Mutation[]} */
-  const found = [];
-  const add = (/** @type {string} */ kind, /** @type {number} */ from, /** @type {number} */ to, text = '') => {
-    found.push({ area, file, line: tree.getLineAndCharacterOfPosition(from).line + 1, kind, from, to, text });
-  };
-  const visit = (/** @type {ts.Node} */ node) => {
-    // What is thrown is for people, and types are gone when it runs.
-    if (ts.isThrowStatement(node) || ts.isTypeNode(node) || ts.isImportDeclaration(node)) return;
-    const [from, to] = [node.getStart(tree), node.end];
-    if (ts.isExpressionStatement(node) && ts.isBlock(node.parent)) add('statement', from, to, ';');
-    else if (ts.isBinaryExpression(node)) {
-      const flip = FLIPS[node.operatorToken.kind];
-      if (flip && !hasText(node)) add(flip[0], node.operatorToken.getStart(tree), node.operatorToken.end, flip[1]);
-    } else if (ts.isPropertyAssignment(node) || ts.isShorthandPropertyAssignment(node)) {
-      const after = /^\s*,/.exec(source.slice(to));
-      add('field', from, to + (after?.[0].length ?? 0));
-    } else if (ts.isCallExpression(node) && node.arguments.length > 1) {
-      const [last, before] = [node.arguments.at(-1), node.arguments.at(-2)];
-      if (last && before && !ts.isStringLiteralLike(last)) add('argument', before.end, last.end);
-    }
-    const condition = ts.isIfStatement(node)
-      ? node.expression
-      : ts.isConditionalExpression(node)
-        ? node.condition
-        : undefined;
-    if (condition) add('condition', condition.getStart(tree), condition.end, `!(${condition.getText(tree)})`);
-    ts.forEachChild(node, visit);
-  };
-  visit(tree);
-  return found;
-}
-
-/** `+` between texts joins them. @param {ts.BinaryExpression} node */
-function hasText({ left, right }) {
-  return [left, right].some((side) => ts.isStringLiteralLike(side) || ts.isTemplateExpression(side));
-}
-
-/** @param {number} seed @returns {(below: number) => number} whole numbers, the same for the same seed (mulberry32) */
-function randomFrom(seed) {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 /** @param {string} root @param {string} area @returns {Mutation[]} */
 function areaMutations(root, area) {
@@ -128,16 +56,8 @@ function areaMutations(root, area) {
   return sources
     .flatMap((folder) => filesBelow(root, folder, '.ts'))
     .filter((file) => !skip?.test(file))
-    .flatMap((file) => mutationsOf(area, file, readFileSync(join(root, file), 'utf8')));
-}
-
-/** @param {string} root @param {string} folder @param {string} ending */
-function filesBelow(root, folder, ending) {
-  if (!existsSync(join(root, folder))) return [];
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith(ending))
-    .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
-    .sort();
+    .flatMap((file) => mutationsOf(file, readFileSync(join(root, file), 'utf8')))
+    .map((mutation) => ({ ...mutation, area }));
 }
 
 /** @param {string} root @param {string} area */
@@ -206,18 +126,16 @@ function firstFailure(report) {
 
 /** @param {string} root @param {Mutation} mutation @param {number} limitMs @returns {Promise<Outcome>} */
 async function tryMutation(root, mutation, limitMs) {
-  const { area, file, line, kind, from, to, text } = mutation;
+  const { area, file, line, kind } = mutation;
   const source = readFileSync(join(root, file), 'utf8');
-  const mutated = source.slice(0, from) + text + source.slice(to);
   const compiled = join(root, file.replace('/src/', '/dist/').replace(/\.ts$/, '.js'));
   const original = readFileSync(compiled);
   const startedAt = performance.now();
   try {
-    writeFileSync(compiled, transpile(file, mutated));
+    writeFileSync(compiled, transpile(file, mutate(source, mutation)));
     const { killed, by } = await findFailure(root, mutation, limitMs);
-    const lineOf = (/** @type {string} */ code) => code.split('\n')[line - 1]?.trim() ?? '';
     const ms = Math.round(performance.now() - startedAt);
-    return { area, file, line, kind, before: lineOf(source), after: lineOf(mutated), killed, by, ms };
+    return { area, file, line, kind, ...linesOf(source, mutation), killed, by, ms };
   } finally {
     writeFileSync(compiled, original);
   }
@@ -263,13 +181,6 @@ async function main({ package: only, count = '100', seed = '1', root: given, out
   }
   const killed = outcomes.filter((outcome) => outcome.killed).length;
   process.stdout.write(`${killed} of ${outcomes.length} killed\n`);
-}
-
-/** @template T @param {readonly T[]} all @param {number} count @param {number} seed @returns {T[]} */
-function pick(all, count, seed) {
-  const random = randomFrom(seed);
-  const rest = [...all];
-  return Array.from({ length: Math.min(count, all.length) }, () => rest.splice(random(rest.length), 1)).flat();
 }
 
 /** @param {string | undefined} out @param {string} commit @param {number} seed @returns {Outcome[]} */
