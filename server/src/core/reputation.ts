@@ -32,5 +32,6 @@ export function judge(turn: Turn, task: Task): void {
 /** Its rest is over. */
 export function rested(turn: Turn, worker: Worker): void {
   worker.restUntilMs = 0;
+  turn.effects.workers.add(worker);
   for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }
