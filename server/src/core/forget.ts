@@ -53,6 +53,7 @@ function forgetWorker(turn: Turn, worker: Worker): void {
   const days = Math.floor((batch.wallMs - lastSeenAt) / 86_400_000);
   emit(turn, 'worker.forgotten', id, '', { name, reason: revokedAt ? 'revoked' : `not seen for ${days} days` });
   state.placementDue = true;
+  effects.workers.add(worker);
 }
 
 /** Join tokens that ended for as long as results are kept. A revoked one stays: a start must not make it anew. */
