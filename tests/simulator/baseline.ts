@@ -38,7 +38,8 @@ export function checkBounds(world: World): void {
   for (const [what, size, most] of bounds) {
     if (size > most) world.judge.broken('memory beyond its bound', `${size} ${what}, at most ${most}`);
   }
-  const tokens = world.clients.length + 2 * world.workers.length;
+  // Of each worker its join token, its credential, and the next one until that is used.
+  const tokens = world.clients.length + 3 * world.workers.length;
   if (state.tokens.size > tokens)
     world.judge.broken('tokens pile up', `${state.tokens.size} tokens, at most ${tokens}`);
 }

@@ -166,8 +166,8 @@ export class Contract {
     model.worker = worker;
     const fault = worker.mayNotGet(row);
     if (fault) judge.broken('dispatch to the wrong worker', `${key} to ${worker.id}, which ${fault}`);
-    const waiting = store.headOf(row.lane);
-    if (waiting && compareTasks(waiting, row) < 0) {
+    const waiting = this.#firstFor(worker, row.lane, row);
+    if (waiting) {
       judge.broken('priority inverted', `${row.id} of ${row.priority} before ${waiting.id} of ${waiting.priority}`);
     }
     this.#checkLanes(row, worker);
@@ -177,12 +177,24 @@ export class Contract {
     }
   }
 
-  /** Between lanes priority alone decides. */
+  /** The best queued task of a lane that comes before this one and need not spare the worker, having failed there. */
+  #firstFor(worker: VirtualWorker, lane: number, before: Task): Task | undefined {
+    const { store } = this.#ports;
+    for (const row of store.lanes.get(lane)?.rows ?? []) {
+      if (compareTasks(row, before) >= 0) return undefined;
+      if (!store.triedOn(row).includes(worker.id)) return row;
+    }
+    return undefined;
+  }
+
+  /** Between lanes of a kind, which fill the same slots, priority alone decides. */
   #checkLanes(row: Task, worker: VirtualWorker): void {
     const { store, judge } = this.#ports;
     for (const { id, rows } of store.lanes.values()) {
       const head = rows[0];
-      if (!head || id === row.lane || head.priority <= row.priority || worker.mayNotGet(head)) continue;
+      if (!head || id === row.lane || head.kind !== row.kind || head.priority <= row.priority || worker.mayNotGet(head))
+        continue;
+      if (store.triedOn(head).includes(worker.id)) continue;
       judge.broken(
         'priority inverted between lanes',
         `${row.id} of ${row.priority} before ${head.id} of ${head.priority}`,

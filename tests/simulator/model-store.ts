@@ -171,7 +171,7 @@ export class ModelStore implements Pick<SyncStore, 'load' | 'fetch' | 'findBlob'
   }
 
   /** Workers on which an attempt of an open task came to nothing, the newest first. */
-  #triedOn({ seq, endedAt }: Task): string[] {
+  triedOn({ seq, endedAt }: Task): string[] {
     if (endedAt !== 0) return [];
     const its = [...(this.#attempts.get(seq)?.values() ?? [])].sort((a, b) => b.attempt - a.attempt);
     const tried = its.filter(({ endedAt, error }) => endedAt > 0 && error && isTrial(error.code));
@@ -216,7 +216,7 @@ export class ModelStore implements Pick<SyncStore, 'load' | 'fetch' | 'findBlob'
     const lastChunk = its.reduce((last, { chunk }) => Math.max(last, chunk), 0);
     const chunkBytes = its.reduce((sum, { data }) => sum + data.length, 0);
     const stored = { state: row.state, attempt: row.attempt };
-    return { ...row, triedOn: this.#triedOn(row), stored, lastChunk, chunkBytes };
+    return { ...row, triedOn: this.triedOn(row), stored, lastChunk, chunkBytes };
   }
 
   /** Deletes an ended task, as pruning does once it is past its retention. */

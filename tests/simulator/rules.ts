@@ -35,13 +35,7 @@ export const RULES = {
 export type Rule = keyof typeof RULES;
 
 export const KNOWN: ReadonlySet<Rule> = new Set<Rule>([
-  'lost on the way',
-  'out of slots after a restart',
-  'out of slots after a verdict',
-  'poison without losses',
   'priority inverted between lanes',
-  'resent and timed out',
-  'runs again after pruning',
   'sink-hole',
   'tokens pile up',
 ]);

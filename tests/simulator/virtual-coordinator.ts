@@ -8,6 +8,7 @@ import { endReadOnly } from '@rma/server/core/read-only';
 import { restore } from '@rma/server/core/restore';
 import type { CoreSettings } from '@rma/server/core/settings';
 import type { State } from '@rma/server/core/state';
+import { ActiveTime } from '@rma/server/runtime/clock';
 import { IDLE_TURN_MS, runTurnSync, Turns } from '@rma/server/runtime/turn';
 import { StorageFull } from '@rma/server/store/store';
 import type { Random } from '../fuzz/random.js';
@@ -44,6 +45,8 @@ export class VirtualCoordinator {
   isUp = true;
   disk: Disk = 'ok';
   #turns: Turns;
+  /** What the core's deadlines are counted in. */
+  #active: ActiveTime;
   #inbox: Input[] = [];
   #sessions = 0;
   #suspendedUntilMs = 0;
@@ -61,8 +64,13 @@ export class VirtualCoordinator {
   constructor(ports: CoordinatorPorts) {
     this.#ports = ports;
     this.#turns = this.#makeTurns();
+    this.#active = this.#makeActiveTime();
     this.state = this.#restore();
     this.#schedule(0);
+  }
+
+  #makeActiveTime(): ActiveTime {
+    return new ActiveTime({ nowMs: () => this.#ports.queue.nowMs, wallMs: () => this.wallMs });
   }
 
   get wallMs(): number {
@@ -133,12 +141,13 @@ export class VirtualCoordinator {
 
   #turn(): void {
     const { queue, random, onTurn } = this.#ports;
-    const arrived = this.#inbox;
-    this.#inbox = [];
     try {
-      const readOnly = this.state.readOnly && !this.#tryToWrite();
-      const time = { nowMs: queue.nowMs, wallMs: this.wallMs, random: random.next() };
+      const nowMs = this.#active.nowMs();
+      if (this.#active.takeStall()) this.#inbox.unshift({ type: 'stalled' });
+      const readOnly = this.state.readOnly && !this.#tryToWrite(nowMs);
+      const time = { nowMs, wallMs: this.wallMs, random: random.next() };
       const { state } = this;
+      const arrived = this.#take();
       runTurnSync(readOnly ? this.#turns.readOnlyTurn(state, arrived, time) : this.#turns.turn(state, arrived, time));
     } catch (error) {
       if (error instanceof Crash) return;
@@ -148,6 +157,17 @@ export class VirtualCoordinator {
     onTurn();
     this.#freeAtMs = queue.nowMs + 0.2 + random.next() * (random.chance(0.01) ? 100 : 1);
     this.#schedule(this.#inbox.length > 0 || this.#turns.hasClaimed ? 0 : IDLE_TURN_MS);
+  }
+
+  /** What a turn does not take, since it needs too many rows, waits for the next. */
+  *#take(): Generator<Input, void, undefined> {
+    const arrived = this.#inbox;
+    let taken = 0;
+    try {
+      while (taken < arrived.length) yield arrived[taken++]!;
+    } finally {
+      if (this.#inbox === arrived) this.#inbox = arrived.slice(taken);
+    }
   }
 
   #makeTurns(): Turns {
@@ -195,6 +215,7 @@ export class VirtualCoordinator {
     this.#ports.queue.after(downMs, () => {
       this.isUp = true;
       this.#turns = this.#makeTurns();
+      this.#active = this.#makeActiveTime();
       this.state = this.#restore();
       this.#announcedFull = false;
       this.#schedule(0);
@@ -217,8 +238,8 @@ export class VirtualCoordinator {
   }
 
   #restore(): State {
-    const { store, settings, queue } = this.#ports;
-    return restore(store.load(), settings, BUILT_IN_KINDS, queue.nowMs);
+    const { store, settings } = this.#ports;
+    return restore(store.load(), settings, BUILT_IN_KINDS, this.#active.nowMs());
   }
 
   /** As the loop does when a commit found no room: memory is ahead of the disk. */
@@ -238,13 +259,14 @@ export class VirtualCoordinator {
     this.faultUntilMs = Math.max(this.faultUntilMs, this.#ports.queue.nowMs);
   }
 
-  #tryToWrite(): boolean {
+  /** @param activeMs of the core's clock */
+  #tryToWrite(activeMs: number): boolean {
     const { nowMs } = this.#ports.queue;
     this.faultUntilMs = Math.max(this.faultUntilMs, nowMs);
     if (nowMs < this.#retryAtMs) return false;
     this.#retryAtMs = nowMs + RETRY_MS;
     if (this.#ports.store.isFull) return false;
-    endReadOnly(this.state, nowMs);
+    endReadOnly(this.state, activeMs);
     return true;
   }
 

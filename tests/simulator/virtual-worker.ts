@@ -321,7 +321,7 @@ export class VirtualWorker extends VirtualPeer {
       this.#stopping.delete(key);
       this.#changedAtMs = this.world.queue.nowMs;
       const error = { code: 'cancelled', message: 'stopped', retryable: false };
-      if (!stopping.byVerdict) this.#finish(task, attempt, { error, inTime: true });
+      this.#finish(task, attempt, { error, inTime: true });
     });
   }
 

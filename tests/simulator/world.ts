@@ -100,9 +100,17 @@ export class World {
     for (const lane of this.store.lanes.values()) {
       const head = lane.rows[0];
       if (!head || (this.store.queuedSinceMs.get(head.seq) ?? 0) > sinceMs) continue;
-      const idle = this.workers.find((worker) => worker.isIdleFor(head, sinceMs));
+      const spared = this.store.triedOn(head);
+      const idle = this.workers.find(
+        (worker) => worker.isIdleFor(head, sinceMs) && !spared.includes(worker.id) && !this.#rests(worker),
+      );
       if (idle) this.judge.broken('waits beside an idle worker', `${head.id} of lane ${lane.key} beside ${idle.id}`);
     }
+  }
+
+  /** It gets no tasks for a while, having failed where others succeeded. */
+  #rests({ id }: VirtualWorker): boolean {
+    return (this.coordinator.state.workers.get(id)?.restUntilMs ?? 0) !== 0;
   }
 
   #idleFor(row: Task, beside: VirtualWorker): VirtualWorker | undefined {
@@ -110,8 +118,8 @@ export class World {
     const { workers } = this;
     for (let n = 0; n < Math.min(CANDIDATES, workers.length); n++) {
       const worker = workers[(row.seq + n) % workers.length]!;
-      if (worker !== beside && !this.contract.hasFailedOn(row.id, worker) && worker.isIdleFor(row, sinceMs))
-        return worker;
+      if (worker === beside || this.contract.hasFailedOn(row.id, worker) || this.#rests(worker)) continue;
+      if (worker.isIdleFor(row, sinceMs)) return worker;
     }
     return undefined;
   }
@@ -138,7 +146,7 @@ export class World {
         throw new Violation('end told wrongly', `${client.traits.owner} waits for ${client.waitsFor}`);
     }
     // What was stopped is confirmed, empty lanes are dropped.
-    const lastMs = this.queue.nowMs + 90_000;
+    const lastMs = Math.max(this.queue.nowMs, this.coordinator.faultUntilMs) + 90_000;
     while (this.queue.nowMs < lastMs) this.#step();
     this.#checkAll();
     checkBaseline(this);

@@ -1,5 +1,6 @@
 /** One who asks too much: the others' answers come in their turn, and nothing is done for who has gone. */
 import { expect, it } from 'vitest';
+import { newTaskId } from '../support/peer.js';
 import { usePool } from '../support/pool.js';
 
 const pool = usePool();
@@ -27,4 +28,14 @@ it('two hundred queries and a hang-up leave nothing to be done', async () => {
   expect(await admin.ask({ type: 'query', query: { what: 'tasks' } })).toEqual([]);
   // The queue was emptied with the session, not by answering it.
   expect(pool.coordinator.counts().queries).toBeLessThanOrEqual(1);
+});
+
+it('downloads of an admin that has gone, on streams that were not admitted, harm nobody', async () => {
+  const admin = await pool.admin();
+  const get = { type: 'blob.get', stream: 1, blob: 'ab'.repeat(32), offset: 0, credit: 0, task: newTaskId() } as const;
+  for (let i = 0; i < 200; i++) admin.send(get);
+  await admin.close();
+  // A rejection that nobody handles would end the coordinator, here this process.
+  const other = await pool.admin();
+  expect(await other.ask({ type: 'query', query: { what: 'tasks' } })).toEqual([]);
 });

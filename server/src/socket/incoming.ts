@@ -135,10 +135,11 @@ export class Incoming {
   /** Whose blobs it may read: an admin, who sees every task, those of the owner of the task named. */
   #readableOwner(connection: Connection, message: UpOf<'blob.get'>): string | undefined | Promise<string | undefined> {
     if (connection.role !== 'admin' || message.task === undefined) return this.#blobOwner(connection, message);
-    return this.#options.query.reader
-      .as(connection.id)
-      .task(message.task)
-      .then((found) => found?.task.owner);
+    const reads = this.#options.query.reader.as(connection.id);
+    const owner = reads.task(message.task).then((found) => found?.task.owner);
+    // A stream that is not admitted does not await this, and the session may end before it is read: no rejection is unhandled.
+    owner.catch(() => undefined);
+    return owner;
   }
 
   async #query(connection: Connection, message: UpOf<'query'>): Promise<void> {
