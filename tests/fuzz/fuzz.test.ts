@@ -10,7 +10,7 @@ import { eventually } from '../support/pool.js';
 import { FuzzHost, type Measure } from './fuzz-host.js';
 import { fuzz, type Tally, type Tokens } from './fuzzer.js';
 
-const FRAMES = Number(process.env.RMA_FUZZ_FRAMES ?? (process.env.RMA_TEST_LONG ? 200_000 : 1_500));
+const FRAMES = Number(process.env.RMA_FUZZ_FRAMES ?? (process.env.RMA_TEST_LONG ? 200_000 : 3_000));
 const SEED = Number(process.env.RMA_FUZZ_SEED ?? Date.now() % 1_000_000);
 const WARM_UP = 3_000;
 const MAX_GROWTH_BYTES = 10 * 1_048_576;
