@@ -2,7 +2,7 @@
 import { isTerminal } from '@rma/protocol/task';
 import type { Attempt } from '@rma/server/core/attempt';
 import type { StoredAttempt } from '@rma/server/core/effects';
-import { headOf, queuedIn } from '@rma/server/core/lane';
+import { queuedIn } from '@rma/server/core/lane';
 import type { Task } from '@rma/server/core/task';
 import { acceptsTasks, freeService, mismatch } from '@rma/server/core/worker';
 import type { AgentModel } from './agent-model.js';

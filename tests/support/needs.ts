@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import { findPostgres } from '@rma/workloads/servers/programs';
 import { sqliteProblem } from '@rma/workloads/storage/sqlite';
 import { llamaLoads } from './llama.js';
-import { limitsMemory } from './memory-limit.js';
 
 /** Options for `it`, `test` and `describe`. */
 export interface Need {
@@ -74,10 +73,6 @@ const probes = {
   tmpfs: {
     works: mountsTmpfs,
     remedy: 'Linux, and to run as root with the right to mount',
-  },
-  memoryLimit: {
-    works: limitsMemory,
-    remedy: 'Linux, and to run as root with the right to make control groups',
   },
   systemd: {
     works: () => succeeds('systemd-analyze', ['--version']),
