@@ -43,7 +43,7 @@ describe('axe', needs('chromium'), () => {
       path,
     });
 
-  describe.each(SCREENS)('$scheme, $width px', { timeout: 120_000 }, (screen) => {
+  describe.each(SCREENS)('$scheme, $width px', { timeout: 300_000 }, (screen) => {
     it.each(['admin', 'nobody'] as const)('finds nothing on the pages of %s', async (role) => {
       const found: Record<string, readonly string[]> = {};
       const own = stops(seeded).filter((stop) => stop.role === role);
