@@ -1,4 +1,5 @@
 /** Virtual time: what is to happen, earliest first; at the same time in the order in which it was scheduled. */
+import { Heap } from '@rma/server/core/matching/heap';
 
 interface Event {
   readonly atMs: number;
@@ -10,7 +11,7 @@ const isBefore = (a: Event, b: Event): boolean => a.atMs < b.atMs || (a.atMs ===
 
 export class EventQueue {
   nowMs = 1_000;
-  readonly #heap: Event[] = [];
+  readonly #heap = new Heap<Event>(isBefore);
   #scheduled = 0;
 
   after(ms: number, run: () => void): void {
@@ -19,42 +20,15 @@ export class EventQueue {
 
   /** A time that is past means now. */
   at(atMs: number, run: () => void): void {
-    const heap = this.#heap;
-    const event = { atMs: Math.max(atMs, this.nowMs), order: this.#scheduled++, run };
-    let at = heap.length;
-    heap.push(event);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(event, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = event;
+    this.#heap.push({ atMs: Math.max(atMs, this.nowMs), order: this.#scheduled++, run });
   }
 
   /** Runs the earliest event at its time; false where there is none. */
   runNext(): boolean {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (!first || !last) return false;
-    if (heap.length > 0) this.#sink(last);
+    const first = this.#heap.pop();
+    if (!first) return false;
     this.nowMs = first.atMs;
     first.run();
     return true;
-  }
-
-  #sink(event: Event): void {
-    const heap = this.#heap;
-    let at = 0;
-    for (;;) {
-      let child = at * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!isBefore(heap[child]!, event)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = event;
   }
 }

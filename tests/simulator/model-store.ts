@@ -4,6 +4,7 @@
  */
 import type { AttemptWrite, Persist } from '@rma/server/core/effects';
 import { makeLane } from '@rma/server/core/lane';
+import { Heap } from '@rma/server/core/matching/heap';
 import type { Stored } from '@rma/server/core/restore';
 import { compareTasks, isTrial, MAX_TRIED, type Task } from '@rma/server/core/task';
 import { StorageFull } from '@rma/server/store/store';
@@ -30,7 +31,7 @@ export class ModelStore implements Pick<SyncStore, 'load' | 'fetch' | 'findBlob'
   readonly #owners = new Map<string, number>();
   readonly #ended = new Map<string, number>();
   /** Rows by when they are due; one whose row has changed since is skipped. */
-  readonly #due = new DueHeap();
+  readonly #due = new DueRows();
   /** Since when each queued row is queued, by its number. */
   readonly queuedSinceMs = new Map<number, number>();
   #lastSeq = 0;
@@ -259,47 +260,25 @@ interface Due {
   readonly seq: number;
 }
 
-/** A binary heap by `dueAt`, then `seq`. */
-class DueHeap {
-  readonly #heap: Due[] = [];
+/** Entries by `dueAt`, then `seq`. */
+class DueRows {
+  readonly #heap = new Heap<Due>(comesBefore);
 
   push({ dueAt, seq }: Due): void {
-    const heap = this.#heap;
-    const entry = { dueAt, seq };
-    let at = heap.length;
-    heap.push(entry);
-    for (let parent = (at - 1) >> 1; at > 0 && comesBefore(entry, heap[parent]!); parent = (at - 1) >> 1) {
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = entry;
+    this.#heap.push({ dueAt, seq });
   }
 
   /** Entries up to a time that are `current`; they stay. Others are dropped. */
   upTo(wallMs: number, limit: number, isCurrent: (entry: Due) => boolean): Due[] {
     const found: Due[] = [];
-    while (this.#heap.length > 0 && this.#heap[0]!.dueAt <= wallMs && found.length < limit) {
-      const entry = this.#pop();
-      if (isCurrent(entry)) found.push(entry);
+    const stays: Due[] = [];
+    for (let entry = this.#heap.pop(); entry; entry = this.#heap.pop()) {
+      if (entry.dueAt > wallMs) stays.push(entry);
+      else if (isCurrent(entry)) found.push(entry);
+      if (entry.dueAt > wallMs || found.length >= limit) break;
     }
-    for (const entry of found) this.push(entry);
+    for (const entry of [...stays, ...found]) this.#heap.push(entry);
     return found;
-  }
-
-  #pop(): Due {
-    const heap = this.#heap;
-    const first = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length === 0) return first;
-    let at = 0;
-    for (let child = 1; child < heap.length; child = at * 2 + 1) {
-      if (child + 1 < heap.length && comesBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!comesBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-    return first;
   }
 }
 

@@ -48,7 +48,6 @@ function forgetWorker(turn: Turn, worker: Worker): void {
   for (const token of worker.credentials) dropToken(turn, token);
   state.workers.delete(id);
   state.joins.delete(`${joinToken} ${joinKey}`);
-  state.index.update(state, worker);
   effects.persist.dropWorkers.push(id);
   const days = Math.floor((batch.wallMs - lastSeenAt) / 86_400_000);
   emit(turn, 'worker.forgotten', id, '', { name, reason: revokedAt ? 'revoked' : `not seen for ${days} days` });

@@ -6,7 +6,6 @@
  *
  * in which it gets no tasks; a success ends the row.
  */
-import { capacityGrew } from './state.js';
 import type { Task } from './task.js';
 import type { Turn } from './turn.js';
 import type { Worker } from './worker.js';
@@ -33,5 +32,4 @@ export function judge(turn: Turn, task: Task): void {
 export function rested(turn: Turn, worker: Worker): void {
   worker.restUntilMs = 0;
   turn.effects.workers.add(worker);
-  for (const { service } of worker.services.values()) capacityGrew(turn.state, worker, service.kinds);
 }

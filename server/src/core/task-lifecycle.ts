@@ -41,8 +41,6 @@ function unqueue(turn: Turn, task: Task): void {
   const lane = laneOf(turn.state, task);
   countLane(turn, lane, -1, 0);
   if (!dequeue(lane, task)) lane.beyond--;
-  // The head that spared a worker may be gone, and the next one does not.
-  if (task.triedOn.length > 0) turn.state.ready.add(lane);
 }
 
 /**
